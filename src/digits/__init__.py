@@ -1,0 +1,1 @@
+"""Digits: deep CNNs on handwritten digits with PyTorch Lightning and Hydra."""

@@ -1,0 +1,126 @@
+"""From a source's digits to batches on the training device."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from digits.reproducible import generator
+from digits.sources import Digits, Source
+from digits.split import split
+
+
+class DigitsDataModule(LightningDataModule):
+    """Batches (images uint8 [B, 28, 28], labels int64 [B]) that already lie on the training device.
+
+    `source` is a function of `digits.sources` and gets `source_options`. `split_seed` decides what is
+    validation (see `digits.split`), `seed` only the order of training."""
+
+    def __init__(
+        self,
+        source: Callable[..., Source],
+        *,
+        batch_size: int,
+        val_size: int | float,
+        split_seed: int = 0,
+        folds: int | None = None,
+        fold: int = 0,
+        seed: int = 0,
+        **source_options: Any,
+    ) -> None:
+        super().__init__()
+        self.read_source = lambda: source(**source_options)
+        self.split_options = {"val_size": val_size, "seed": split_seed, "folds": folds, "fold": fold}
+        self.batch_size = batch_size
+        self.seed = seed
+        self.source: Source | None = None
+        self.digits: dict[str, Digits] = {}
+
+    def prepare_data(self) -> None:
+        """Reads the source in one process, before the others: it may have to be downloaded."""
+        self.source = self.source or self.read_source()
+
+    def setup(self, stage: str) -> None:
+        """Fills `digits`: `train`, and `val` and `test` where there are any."""
+        if self.digits:
+            return
+        source = self.source or self.read_source()
+        images, labels = source.train
+        train, val = split(labels, **self.split_options)
+        parts = {"train": Digits(images[train], labels[train]), "val": Digits(images[val], labels[val])}
+        if source.test:
+            parts["test"] = source.test
+        device = self.trainer.strategy.root_device if self.trainer else "cpu"
+        self.digits = {
+            name: Digits(images.to(device), labels.to(device)) for name, (images, labels) in parts.items() if len(labels)
+        }
+
+    def train_dataloader(self) -> DataLoader[Digits]:
+        return self._loader("train", self.batch_size, self.seed)
+
+    def val_dataloader(self) -> DataLoader[Digits] | list[Any]:
+        return self._loader("val", max(self.batch_size, 256)) if "val" in self.digits else []
+
+    def test_dataloader(self) -> DataLoader[Digits]:
+        return self._loader("test", max(self.batch_size, 256))
+
+    def _loader(self, part: str, batch_size: int, shuffle_seed: int | None = None) -> DataLoader[Digits]:
+        digits = self.digits[part]
+        return DataLoader(
+            WholeBatches(digits),
+            sampler=EvenBatches(len(digits.labels), batch_size, shuffle_seed),
+            batch_size=None,  # the sampler gives whole batches
+            generator=torch.Generator(),  # a DataLoader draws from the global one otherwise
+        )
+
+
+class WholeBatches(Dataset[Digits]):
+    """Answers a tensor of indices with their images and labels: one gather each, on the device."""
+
+    def __init__(self, digits: Digits) -> None:
+        self.digits = digits
+
+    def __getitem__(self, indices: Tensor) -> Digits:
+        indices = indices.to(self.digits.labels.device)
+        return Digits(self.digits.images[indices], self.digits.labels[indices])
+
+
+class EvenBatches(Sampler[Tensor]):
+    """Batches of indices that differ by at most one in size, so that no small remainder upsets batch
+    normalisation. Every process gets the same number of batches, every image is in exactly one of them: unlike
+    DistributedSampler, which repeats images until the processes come out even and so miscounts mistakes.
+
+    With a `shuffle_seed` the order is a function of it and the epoch, whatever the number of processes."""
+
+    def __init__(self, total: int, batch_size: int, shuffle_seed: int | None = None) -> None:
+        self.total = total
+        self.batch_size = batch_size
+        self.shuffle_seed = shuffle_seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Batches of one process."""
+        return -(-self.total // (self.batch_size * processes()))
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.shuffle_seed is None:
+            order = torch.arange(self.total)
+        else:
+            order = torch.randperm(self.total, generator=generator(self.shuffle_seed, self.epoch))
+        yield from order.tensor_split(len(self) * processes())[process() :: processes()]
+
+
+def processes() -> int:
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def process() -> int:
+    return dist.get_rank() if dist.is_initialized() else 0

@@ -1,0 +1,68 @@
+"""One row an epoch: in `history.csv`, in the checkpoint and, where no progress bar is drawn, in the terminal."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.utilities import rank_zero_only
+
+log = logging.getLogger(__name__)
+
+
+class History(Checkpoint):
+    """Collects error rates, losses (nats), learning rate and seconds of each epoch in `rows`, one dictionary each.
+
+    A `Checkpoint`, because Lightning calls only those after the module has its training score; it must stand
+    before the one that saves, which stores the rows, so that a resumed run's history is whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, float]] = []
+
+    @property
+    def training_seconds(self) -> float:
+        """Seconds spent in training epochs, validation not counted."""
+        return sum(row["seconds"] for row in self.rows)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = list(state_dict["rows"])
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.started = time.perf_counter()
+        self.trained: float | None = None
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.trained = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        row = {
+            "epoch": trainer.current_epoch + 1,
+            **{name: scores[name] for name in ("train/error", "train/loss", "val/error", "val/loss") if name in scores},
+            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+            "seconds": (self.trained or time.perf_counter()) - self.started,
+        }
+        self.rows.append(row)
+        self.write()
+        if trainer.progress_bar_callback is None:
+            log.info(
+                f"epoch {row['epoch']}/{trainer.max_epochs}: "
+                + ", ".join(
+                    f"{stage} error {row[f'{stage}/error']:.2%} loss {row[f'{stage}/loss']:.4f}"
+                    for stage in ("train", "val")
+                    if f"{stage}/error" in row
+                )
+                + f", {row['seconds']:.1f} s"
+            )
+
+    @rank_zero_only
+    def write(self) -> None:
+        """Writes the rows so far to `history.csv`."""
+        pd.DataFrame(self.rows).to_csv(self.path, index=False)

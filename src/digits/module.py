@@ -1,0 +1,113 @@
+"""The LightningModule: scale, augment, step, predict, optimizer."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from digits.errors import InputError
+from digits.metrics import ErrorRate, Mistakes, Score
+from digits.sources import Digits
+
+Schedule = Callable[[Optimizer, int, int], dict[str, Any]]
+
+
+class DigitClassifier(LightningModule):
+    """Trains a network of `digits.networks` with an optimizer made from its parameters, a schedule of
+    `digits.schedules` and an augmentation that maps pixels float32 [N, 1, 28, 28] in [0, 1] to the same.
+
+    Validation and testing leave their scores in `scores`, their confusion matrix and mistakes in the metrics."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        schedule: Schedule | None = None,
+        augment: nn.Module | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.make_optimizer = optimizer
+        self.schedule = schedule
+        self.augment = augment or nn.Identity()
+        self.label_smoothing = label_smoothing
+        self.training_error = ErrorRate()
+        self.evaluation_error = ErrorRate()
+        self.confusion = MulticlassConfusionMatrix(10)
+        self.mistakes = Mistakes()
+        self.scores: dict[str, Score] = {}
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images uint8 [N, 28, 28] to logits [N, 10]."""
+        logits: Tensor = self.network(to_pixels(images))
+        return logits
+
+    def training_step(self, batch: Digits, batch_idx: int) -> Tensor:
+        images, labels = batch
+        with torch.autocast(self.device.type, enabled=False):  # bfloat16 coordinates would be off by a pixel
+            pixels = self.augment(to_pixels(images))
+        logits = self.network(pixels)
+        self.training_error.update(logits, labels)
+        return F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+
+    def validation_step(self, batch: Digits, batch_idx: int) -> None:
+        images, labels = batch
+        logits = self(images).float()
+        for metric in (self.evaluation_error, self.confusion):
+            metric.update(logits, labels)
+        self.mistakes.update(images, logits, labels)
+
+    test_step = validation_step
+
+    def predict_step(self, batch: Digits, batch_idx: int) -> Tensor:
+        """Probabilities float32 [N, 10]."""
+        return self(batch.images).float().softmax(1)
+
+    def on_validation_epoch_start(self) -> None:
+        self.confusion.reset()
+        self.mistakes.reset()
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def on_train_epoch_end(self) -> None:
+        loss = self._finish("train", self.training_error).loss
+        if not math.isfinite(loss):
+            raise InputError(
+                f"training diverged: the loss is {loss} in epoch {self.current_epoch + 1}; "
+                "a lower optimizer.lr is the first thing to try"
+            )
+
+    def on_validation_epoch_end(self) -> None:
+        self._finish("val", self.evaluation_error)
+
+    def on_test_epoch_end(self) -> None:
+        self._finish("test", self.evaluation_error)
+
+    def _finish(self, stage: str, metric: ErrorRate) -> Score:
+        score: Score = metric.compute()
+        metric.reset()
+        self.scores[stage] = score
+        self.log_dict({f"{stage}/error": score.error, f"{stage}/loss": score.loss}, prog_bar=True)
+        return score
+
+    def configure_optimizers(self) -> Any:
+        try:
+            optimizer = self.make_optimizer(self.network.parameters())
+        except (TypeError, ValueError) as error:
+            raise InputError(f"optimizer: {error}") from error
+        if self.schedule is None:
+            return optimizer
+        steps = int(self.trainer.estimated_stepping_batches)
+        return {"optimizer": optimizer, "lr_scheduler": self.schedule(optimizer, steps, self.trainer.max_epochs)}
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """uint8 [N, 28, 28] to float32 [N, 1, 28, 28] in [0, 1]: the only place where digits are scaled."""
+    return images.unsqueeze(1).float() / 255

@@ -1,0 +1,181 @@
+"""One run: from a configuration to a trained network, its scores, and everything that its folder holds."""
+
+import logging
+import time
+import traceback
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig, OmegaConf
+from rich import get_console
+
+from digits import results
+from digits.checkpoint import ConfigInCheckpoint, check_resumable, read_checkpoint
+from digits.datamodule import DigitsDataModule
+from digits.devices import best_precision, device_name
+from digits.errors import InputError
+from digits.history import History
+from digits.module import DigitClassifier
+from digits.networks import build_network
+from digits.plots import plot_confusion, plot_curves, plot_mistakes
+from digits.reproducible import SeedEachEpoch, seed_all
+from digits.settings import check_settings
+
+log = logging.getLogger(__name__)
+
+
+def train(config: DictConfig, folder: Path, overrides: Sequence[str] = ()) -> float | None:
+    """Trains as the composed `conf/train.yaml` says, validates and tests the final weights, and leaves in `folder`
+    metrics.json, history.csv, checkpoints/ and plots/. Returns the validation error, a fraction; None if nothing
+    is held out for validation.
+
+    Raises InputError for a mistake in the configuration or the data. However a run ends, metrics.json says how."""
+    metrics: dict[str, Any] = {"status": "failed", "seed": config.seed, "overrides": list(overrides)}
+    try:
+        _run(config, folder, metrics)
+        metrics["status"] = "completed"
+    except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
+        metrics["status"] = "interrupted"
+        raise
+    except Exception as error:
+        metrics["reason"] = str(error) or type(error).__name__
+        traceback.clear_frames(error.__traceback__)  # a sweep keeps the error: it must not keep the model with it
+        raise
+    finally:
+        results.write_metrics(metrics, folder / "metrics.json")
+    return metrics["val"]["error"] if "val" in metrics else None
+
+
+def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
+    """The run itself. Fills `metrics` as it goes, so that a run that ends early tells what it knew."""
+    _silence_lightning()
+    check_settings(config)
+    settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    if config.resume:
+        _check_resume(config, settings, folder)
+
+    seed_all(config.seed)
+    datamodule: DigitsDataModule = instantiate(config.data)
+    module = DigitClassifier(
+        build_network(**config.model),
+        optimizer=instantiate(config.optimizer),
+        schedule=instantiate(config.schedule),
+        augment=instantiate(config.augment),
+        label_smoothing=config.label_smoothing,
+    )
+    history = History(folder / "history.csv")
+    checkpoints = {weights: _checkpoints(folder, weights) for weights in dict.fromkeys(("last", config.weights))}
+    ema = [EMAWeightAveraging(decay=config.ema)] if config.ema else []
+    trainer = _trainer(
+        config, [SeedEachEpoch(config.seed), ConfigInCheckpoint(settings), *ema, history, *checkpoints.values()]
+    )
+    metrics |= {
+        "model": config.model.name,
+        "parameters": sum(parameter.numel() for parameter in module.network.parameters()),
+        "device": device_name(trainer.strategy.root_device),
+        "precision": trainer.precision,
+        "versions": results.versions(),
+        "git": results.git_state(),
+    }
+
+    started = time.perf_counter()
+    trainer.fit(module, datamodule, ckpt_path=config.resume, weights_only=True)
+    fitted = time.perf_counter()
+    history.write()
+    for callback in ema:
+        trainer.callbacks.remove(callback)  # its work is done: the module holds the averaged weights
+    if config.weights == "best":
+        module.load_state_dict(read_checkpoint(checkpoints["best"].best_model_path)["state_dict"])
+    metrics |= {
+        "epochs": len(history.rows),
+        "images_per_second": len(datamodule.digits["train"].labels) * len(history.rows) / history.training_seconds,
+        "checkpoint": f"checkpoints/{config.weights}.ckpt",
+    }
+
+    seconds = {"fit": fitted - started}
+    for stage, evaluate in (("val", trainer.validate), ("test", trainer.test)):
+        if stage in datamodule.digits:
+            began = time.perf_counter()
+            evaluate(module, datamodule=datamodule, verbose=False)
+            seconds[stage] = time.perf_counter() - began
+            metrics[stage] = module.scores[stage].as_dict()
+    metrics["seconds"] = seconds
+    _draw(module, history, folder / "plots", trainer.is_global_zero)
+    if trainer.is_global_zero:
+        log.info(results.summary(metrics, {stage: module.scores[stage] for stage in ("val", "test") if stage in metrics}, folder))
+
+
+def _trainer(config: DictConfig, callbacks: list[Callback]) -> Trainer:
+    on_terminal = get_console().is_terminal
+    precision = config.trainer.precision
+    try:
+        trainer: Trainer = instantiate(
+            config.trainer,
+            _convert_="all",
+            precision=best_precision(config.trainer.accelerator) if precision == "auto" else precision,
+            callbacks=instantiate(config.trainer.callbacks)
+            + callbacks
+            + ([RichProgressBar(refresh_rate=10, leave=True)] if on_terminal else []),
+            logger=instantiate(config.logger) or False,
+            enable_progress_bar=on_terminal,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,  # `EvenBatches` shares the images out
+        )
+    except Exception as error:
+        if isinstance(error.__cause__, MisconfigurationException | ValueError | TypeError):
+            raise InputError(f"trainer: {error.__cause__}".replace("\n", " ")) from error
+        raise
+    return trainer
+
+
+def _checkpoints(folder: Path, weights: str) -> ModelCheckpoint:
+    return ModelCheckpoint(
+        folder / "checkpoints",
+        filename=weights,
+        monitor="val/error" if weights == "best" else None,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+
+
+def _check_resume(config: DictConfig, settings: dict[str, Any], folder: Path) -> None:
+    for change in check_resumable(config.resume, settings):
+        log.warning(f"resumed with another setting: {change}")
+    if config.weights == "best" and Path(config.resume).resolve().parent != (folder / "checkpoints").resolve():
+        run = Path(config.resume).parent.parent
+        raise InputError(f"weights=best looks among all epochs, also those before: resume with hydra.run.dir={run}")
+
+
+def _draw(module: DigitClassifier, history: History, folder: Path, draws: bool) -> None:
+    """The pictures of the test, or of the validation where nothing is left to test on."""
+    confusion, mistakes = module.confusion.compute(), module.mistakes.compute()  # gathered from all processes
+    if not draws:
+        return
+    folder.mkdir(exist_ok=True)
+    plot_curves(history.rows, folder / "curves.png")
+    for stage, name in (("test", "test"), ("val", "validation")):
+        if stage in module.scores:
+            score = module.scores[stage]
+            title = f"{score.errors:,} mistakes among {score.total:,} {name} digits"
+            plot_confusion(confusion, title, folder / "confusion.png")
+            plot_mistakes(mistakes, title, folder / "mistakes.png")
+            break
+
+
+def _silence_lightning() -> None:
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in (
+        ".*LeafSpec",  # Lightning's own
+        ".*does not have many workers",  # batches are made on the device
+        ".*smaller than the logging interval",
+        ".*exists and is not empty",  # a resumed run
+        ".*dirpath has changed",  # the same, into another folder
+    ):
+        warnings.filterwarnings("ignore", message)
