@@ -6,14 +6,19 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from digits.cli import one_job, run
 
-@hydra.main(version_base="1.3", config_path="conf", config_name="train")
+CONF = Path(__file__).parent.resolve() / "conf"
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 def main(config: DictConfig) -> float | None:
-    from digits.training import train  # here, so that --help and --cfg job answer without torch
+    from digits.training import train  # only here, so that --help and --cfg job answer without torch
 
     hydra_config = HydraConfig.get()
-    return train(config, Path(hydra_config.runtime.output_dir), hydra_config.overrides.task)
+    with one_job():
+        return train(config, Path(hydra_config.runtime.output_dir), hydra_config.overrides.task)
 
 
 if __name__ == "__main__":
-    main()
+    run(main, CONF, "train")

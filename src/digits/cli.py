@@ -1,0 +1,87 @@
+"""The frame around the entry points: a mistake of the user is one line on stderr and exit status 1."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from digits.errors import InputError
+from digits.run_folder import unfinished
+
+OmegaConf.register_new_resolver("unfinished", unfinished)  # for hydra.run.dir: asked before Hydra writes to it
+
+
+def run(main: Callable[[], Any], config_dir: Path, config_name: str) -> None:
+    """Calls a function made by `hydra.main`. What is a bug, and not a mistake of the user, keeps its traceback."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what it would print
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
+    except (InputError, HydraException, OmegaConfBaseException) as error:
+        sys.exit(f"error: {_explain(error, config_dir, config_name)}")
+
+
+@contextmanager
+def one_job() -> Iterator[None]:
+    """Around the work of one job: a mistake ends the program, unless it is one of several jobs in a sweep."""
+    try:
+        yield
+    except InputError as error:
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise
+        sys.exit(f"error: {error}")
+
+
+def _explain(error: BaseException, config_dir: Path, config_name: str) -> str:
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, InputError):
+            return str(cause)
+        if isinstance(cause, MissingConfigException) and cause.options:
+            group, _, choice = str(cause.missing_cfg_file).rpartition("/")
+            return f"{group}={choice}: no such choice; there are {', '.join(sorted(cause.options))}"
+        if isinstance(cause, ConfigKeyError | ConfigAttributeError) and isinstance(error, ConfigCompositionException):
+            return _unknown_key(str(cause.full_key), config_dir, config_name)
+    return " ".join(": ".join(dict.fromkeys(map(str, causes))).split())
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _unknown_key(key: str, config_dir: Path, config_name: str) -> str:
+    config = _compose_without(key, config_dir, config_name)
+    parent, _, name = key.rpartition(".")
+    node = OmegaConf.select(config, parent) if parent else config
+    if not isinstance(node, DictConfig):
+        return _unknown_key(parent, config_dir, config_name)
+    known = sorted(str(other) for other in node if not str(other).startswith("_"))
+    close = get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    library = f" (+{key}=… is handed to {node._target_})" if "_target_" in node else ""
+    return f"{key}: no such setting; {hint}{parent or config_name} has {', '.join(known)}{library}"
+
+
+def _compose_without(key: str, config_dir: Path, config_name: str) -> DictConfig:
+    """The configuration that the command line asks for, without the setting that it does not have."""
+    overrides = [word for word in sys.argv[1:] if "=" in word and not word.startswith(("-", key, f"+{key}"))]
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(config_dir), version_base="1.3"):
+        try:
+            return compose(config_name, overrides)
+        except (HydraException, OmegaConfBaseException):
+            return compose(config_name)

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities import rank_zero_only
+
+from digits.module import DigitClassifier
 
 log = logging.getLogger(__name__)
 
@@ -34,18 +36,22 @@ class History(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = list(state_dict["rows"])
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: DigitClassifier) -> None:
         self.started = time.perf_counter()
         self.trained: float | None = None
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_start(self, trainer: Trainer, pl_module: DigitClassifier) -> None:
         self.trained = time.perf_counter()
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: DigitClassifier) -> None:
+        stages = [stage for stage in ("train", "val") if stage in pl_module.scores]
         row = {
             "epoch": trainer.current_epoch + 1,
-            **{name: scores[name] for name in ("train/error", "train/loss", "val/error", "val/loss") if name in scores},
+            **{
+                f"{stage}/{quantity}": getattr(pl_module.scores[stage], quantity)
+                for stage in stages
+                for quantity in ("error", "loss")
+            },
             "lr": trainer.optimizers[0].param_groups[0]["lr"],
             "seconds": (self.trained or time.perf_counter()) - self.started,
         }
@@ -56,8 +62,7 @@ class History(Checkpoint):
                 f"epoch {row['epoch']}/{trainer.max_epochs}: "
                 + ", ".join(
                     f"{stage} error {row[f'{stage}/error']:.2%} loss {row[f'{stage}/loss']:.4f}"
-                    for stage in ("train", "val")
-                    if f"{stage}/error" in row
+                    for stage in stages
                 )
                 + f", {row['seconds']:.1f} s"
             )

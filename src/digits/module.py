@@ -42,7 +42,7 @@ class DigitClassifier(LightningModule):
         self.evaluation_error = ErrorRate()
         self.confusion = MulticlassConfusionMatrix(10)
         self.mistakes = Mistakes()
-        self.scores: dict[str, Score] = {}
+        self.scores: dict[str, Score] = {}  # of the latest epoch, by stage
 
     def forward(self, images: Tensor) -> Tensor:
         """Images uint8 [N, 28, 28] to logits [N, 10]."""
@@ -100,12 +100,12 @@ class DigitClassifier(LightningModule):
     def configure_optimizers(self) -> Any:
         try:
             optimizer = self.make_optimizer(self.network.parameters())
+            if self.schedule is None:
+                return optimizer
+            steps = int(self.trainer.estimated_stepping_batches)
+            return {"optimizer": optimizer, "lr_scheduler": self.schedule(optimizer, steps, self.trainer.max_epochs)}
         except (TypeError, ValueError) as error:
-            raise InputError(f"optimizer: {error}") from error
-        if self.schedule is None:
-            return optimizer
-        steps = int(self.trainer.estimated_stepping_batches)
-        return {"optimizer": optimizer, "lr_scheduler": self.schedule(optimizer, steps, self.trainer.max_epochs)}
+            raise InputError(f"optimizer or schedule: {error}") from error
 
 
 def to_pixels(images: Tensor) -> Tensor:

@@ -29,8 +29,8 @@ def summary(metrics: Mapping[str, Any], scores: Mapping[str, Score], folder: Pat
         "network": f"{metrics['model']}, {metrics['parameters']:,} parameters",
         "training": f"{metrics['epochs']} epochs in {seconds['fit']:.1f} s, {rate:,.0f} images/s, "
         f"{metrics['device']}, {metrics['precision']}, seed {metrics['seed']}",
-        **{f"{stage} error": str(score) for stage, score in scores.items()},
-        "results": str(folder),
+        **{f"{stage} error": str(scores[stage]) for stage in ("val", "test") if stage in scores},
+        "results": os.path.relpath(folder),
     }
     return "\n".join(f"{name:<12}{line}" for name, line in lines.items())
 

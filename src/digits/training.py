@@ -25,6 +25,7 @@ from digits.module import DigitClassifier
 from digits.networks import build_network
 from digits.plots import plot_confusion, plot_curves, plot_mistakes
 from digits.reproducible import SeedEachEpoch, seed_all
+from digits.run_folder import unfinished
 from digits.settings import check_settings
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ def train(config: DictConfig, folder: Path, overrides: Sequence[str] = ()) -> fl
     is held out for validation.
 
     Raises InputError for a mistake in the configuration or the data. However a run ends, metrics.json says how."""
+    unfinished(str(folder))
     metrics: dict[str, Any] = {"status": "failed", "seed": config.seed, "overrides": list(overrides)}
     try:
         _run(config, folder, metrics)
@@ -64,9 +66,9 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
     datamodule: DigitsDataModule = instantiate(config.data)
     module = DigitClassifier(
         build_network(**config.model),
-        optimizer=instantiate(config.optimizer),
+        optimizer=instantiate(config.optimizer, _convert_="all"),
         schedule=instantiate(config.schedule),
-        augment=instantiate(config.augment),
+        augment=instantiate(config.augment, _convert_="all"),
         label_smoothing=config.label_smoothing,
     )
     history = History(folder / "history.csv")
@@ -108,7 +110,7 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
     metrics["seconds"] = seconds
     _draw(module, history, folder / "plots", trainer.is_global_zero)
     if trainer.is_global_zero:
-        log.info(results.summary(metrics, {stage: module.scores[stage] for stage in ("val", "test") if stage in metrics}, folder))
+        log.info(results.summary(metrics, module.scores, folder))
 
 
 def _trainer(config: DictConfig, callbacks: list[Callback]) -> Trainer:
@@ -130,7 +132,8 @@ def _trainer(config: DictConfig, callbacks: list[Callback]) -> Trainer:
         )
     except Exception as error:
         if isinstance(error.__cause__, MisconfigurationException | ValueError | TypeError):
-            raise InputError(f"trainer: {error.__cause__}".replace("\n", " ")) from error
+            reason = " ".join(str(error.__cause__).split())
+            raise InputError(f"trainer: {reason} (trainer=auto takes what this machine has)") from error
         raise
     return trainer
 
@@ -173,6 +176,7 @@ def _silence_lightning() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for message in (
         ".*LeafSpec",  # Lightning's own
+        "Total length of `list` across ranks is zero",  # nothing held out for validation
         ".*does not have many workers",  # batches are made on the device
         ".*smaller than the logging interval",
         ".*exists and is not empty",  # a resumed run

@@ -1,0 +1,58 @@
+"""Made digits, and runs of the real entry point's configuration at a small size."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+from torch import Tensor
+
+PROJECT = Path(__file__).parent.parent
+SMALL = ["trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=2", "data.batch_size=16"]
+
+
+def config(*overrides: str) -> DictConfig:
+    """What `python train.py *overrides` composes."""
+    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+        return compose("train", list(overrides))
+
+
+def made_digits(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Images uint8 [count, 28, 28] that a network can learn, labels int64 [count]: each class has its bright row."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 10
+    images = torch.randint(0, 60, (count, 28, 28), generator=generator, dtype=torch.uint8)
+    images[torch.arange(count), 4 + 2 * labels] += 150
+    return images, labels
+
+
+def frame(images: Tensor, labels: Tensor | None) -> pd.DataFrame:
+    """In Kaggle's format."""
+    table = pd.DataFrame(images.reshape(-1, 784).numpy(), columns=[f"pixel{k}" for k in range(784)])
+    if labels is not None:
+        table.insert(0, "label", labels.numpy())
+    return table
+
+
+@pytest.fixture(scope="session")
+def made_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("made") / "train.csv"
+    frame(*made_digits(120)).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def train_py(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `python train.py *arguments` in a folder of the test's own."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(PROJECT / "train.py"), *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "COLUMNS": "120"})
+
+    return run
