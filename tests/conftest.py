@@ -23,6 +23,12 @@ def config(*overrides: str) -> DictConfig:
         return compose("train", list(overrides))
 
 
+def choices(group: str) -> list[str]:
+    """What a user may choose in a group of the configuration: all but the parts that the choices share."""
+    folder = PROJECT / "conf" / group
+    return sorted(path.stem for path in folder.glob("*.yaml") if (group, path.stem) != ("data", "split"))
+
+
 def made_digits(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Images uint8 [count, 28, 28] that a network can learn, labels int64 [count]: each class has its bright row."""
     generator = torch.Generator().manual_seed(seed)

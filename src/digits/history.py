@@ -57,7 +57,7 @@ class History(Checkpoint):
         }
         self.rows.append(row)
         self.write()
-        if trainer.progress_bar_callback is None:
+        if trainer.is_global_zero and trainer.progress_bar_callback is None:
             log.info(
                 f"epoch {row['epoch']}/{trainer.max_epochs}: "
                 + ", ".join(

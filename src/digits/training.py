@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from rich import get_console
@@ -74,9 +76,8 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
     history = History(folder / "history.csv")
     checkpoints = {weights: _checkpoints(folder, weights) for weights in dict.fromkeys(("last", config.weights))}
     ema = [EMAWeightAveraging(decay=config.ema)] if config.ema else []
-    trainer = _trainer(
-        config, [SeedEachEpoch(config.seed), ConfigInCheckpoint(settings), *ema, history, *checkpoints.values()]
-    )
+    callbacks = [SeedEachEpoch(config.seed), ConfigInCheckpoint(settings), *ema, history, *checkpoints.values()]
+    trainer = _trainer(config, callbacks, folder)
     metrics |= {
         "model": config.model.name,
         "parameters": sum(parameter.numel() for parameter in module.network.parameters()),
@@ -85,6 +86,9 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
         "versions": results.versions(),
         "git": results.git_state(),
     }
+
+    for logger in trainer.loggers:
+        logger.log_hyperparams(settings)
 
     started = time.perf_counter()
     trainer.fit(module, datamodule, ckpt_path=config.resume, weights_only=True)
@@ -113,7 +117,7 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
         log.info(results.summary(metrics, module.scores, folder))
 
 
-def _trainer(config: DictConfig, callbacks: list[Callback]) -> Trainer:
+def _trainer(config: DictConfig, callbacks: list[Callback], folder: Path) -> Trainer:
     on_terminal = get_console().is_terminal
     precision = config.trainer.precision
     try:
@@ -124,18 +128,31 @@ def _trainer(config: DictConfig, callbacks: list[Callback]) -> Trainer:
             callbacks=instantiate(config.trainer.callbacks)
             + callbacks
             + ([RichProgressBar(refresh_rate=10, leave=True)] if on_terminal else []),
-            logger=instantiate(config.logger) or False,
+            logger=_logger(config, folder),
             enable_progress_bar=on_terminal,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,  # `EvenBatches` shares the images out
         )
-    except Exception as error:
+    except InstantiationException as error:
         if isinstance(error.__cause__, MisconfigurationException | ValueError | TypeError):
             reason = " ".join(str(error.__cause__).split())
             raise InputError(f"trainer: {reason} (trainer=auto takes what this machine has)") from error
         raise
     return trainer
+
+
+def _logger(config: DictConfig, folder: Path) -> Logger | bool:
+    if config.logger is None:
+        return False
+    try:
+        logger: Logger = instantiate(config.logger, save_dir=str(folder))
+    except InstantiationException as error:
+        if isinstance(error.__cause__, ModuleNotFoundError):
+            reason = " ".join(str(error.__cause__).split())
+            raise InputError(f"logger: {reason} (or pip install -e '.[tensorboard,wandb,mlflow]')") from error
+        raise
+    return logger
 
 
 def _checkpoints(folder: Path, weights: str) -> ModelCheckpoint:
@@ -173,11 +190,13 @@ def _draw(module: DigitClassifier, history: History, folder: Path, draws: bool) 
 
 
 def _silence_lightning() -> None:
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for message in (
         ".*LeafSpec",  # Lightning's own
         "Total length of `list` across ranks is zero",  # nothing held out for validation
         ".*does not have many workers",  # batches are made on the device
+        ".*sync_dist=True",  # scores are counted over all processes already
         ".*smaller than the logging interval",
         ".*exists and is not empty",  # a resumed run
         ".*dirpath has changed",  # the same, into another folder
