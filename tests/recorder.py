@@ -19,6 +19,11 @@ class Recorder(Callback):
         self._record("train", trainer, batch)
 
     def on_test_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Digits, batch_idx: int, dataloader_idx: int = 0
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: Digits,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         self._record("test", trainer, batch)

@@ -68,7 +68,14 @@ def test_run_and_mistakes_in_the_data(train_py: TrainPy, tmp_path: Path) -> None
     """A run as in the README; then its folder is protected, and a bad cell is one line."""
     table = frame(*made_digits(120)).astype("int16")
     table.to_csv(tmp_path / "train.csv", index=False)
-    settings = [*SMALL, "data=csv", "data.train_csv=train.csv", "data.val_size=0.25", "model=larger_cnn", "name=first"]
+    settings = [
+        *SMALL,
+        "data=csv",
+        "data.train_csv=train.csv",
+        "data.val_size=0.25",
+        "model=larger_cnn",
+        "name=first",
+    ]
     answer = train_py(*settings)
     assert answer.returncode == 0, answer.stderr
     assert answer.stderr == ""

@@ -86,13 +86,31 @@ FAULTS: dict[str, tuple[Callable[[pd.DataFrame], str], str]] = {
     "empty": (lambda table: "", "empty"),
     "header only": (lambda table: table[:0].to_csv(index=False), "a header, but no images"),
     "no header": (lambda table: table.to_csv(index=False, header=False), "row 1: no header"),
-    "pixel missing": (lambda table: table.drop(columns="pixel42").to_csv(index=False), "row 1: column 'pixel42' is missing"),
-    "pixel doubled": (line(1, lambda text: text.replace("pixel43", "pixel42")), "row 1: column 'pixel42' stands there 2 times"),
-    "pixel unknown": (line(1, lambda text: text.replace("pixel43", "pixel784")), "row 1, column 45: unknown column 'pixel784'"),
-    "row short": (line(4, lambda text: text.rpartition(",")[0]), "row 4: 784 values, but the header names 785"),
-    "row long": (line(4, lambda text: text + ",0"), "row 4: 786 values, but the header names 785"),
-    "every row long": (lambda table: table.to_csv(index=False).replace("\n", ",0\n").replace(",0\n", "\n", 1), "row 2: 786 values"),
-    "fraction": (cell(3, "pixel5", 1.5), "row 5, column 'pixel5': a whole number from 0 to 255 is expected, not '1.5'"),
+    "pixel missing": (
+        lambda table: table.drop(columns="pixel42").to_csv(index=False),
+        "row 1: column 'pixel42' is missing",
+    ),
+    "pixel doubled": (
+        line(1, lambda text: text.replace("pixel43", "pixel42")),
+        "row 1: column 'pixel42' stands there 2 times",
+    ),
+    "pixel unknown": (
+        line(1, lambda text: text.replace("pixel43", "pixel784")),
+        "row 1, column 45: unknown column 'pixel784'",
+    ),
+    "row short": (
+        line(4, lambda text: text.rpartition(",")[0]),
+        "row 4: 784 values, but the header names 785 columns",
+    ),
+    "row long": (line(4, lambda text: text + ",0"), "row 4: 786 values, but the header names 785 columns"),
+    "every row long": (
+        lambda table: table.to_csv(index=False).replace("\n", ",0\n").replace(",0\n", "\n", 1),
+        "row 2: 786 values, but the header names 785 columns",
+    ),
+    "fraction": (
+        cell(3, "pixel5", 1.5),
+        "row 5, column 'pixel5': a whole number from 0 to 255 is expected, not '1.5'",
+    ),
     "word": (cell(3, "pixel5", "ink"), "row 5, column 'pixel5': .* not 'ink'"),
     "nothing": (cell(3, "pixel5", None), "row 5, column 'pixel5': .* not nothing"),
     "nan": (cell(3, "pixel5", "nan"), "row 5, column 'pixel5': .* not 'nan'"),
@@ -100,10 +118,16 @@ FAULTS: dict[str, tuple[Callable[[pd.DataFrame], str], str]] = {
     "below 0": (cell(3, "pixel5", -1), "row 5, column 'pixel5': .* not '-1'"),
     "above 255": (cell(3, "pixel5", 256), "row 5, column 'pixel5': .* not '256'"),
     "far above": (cell(3, "pixel5", 10**30), "row 5, column 'pixel5': .* not '1000"),
-    "label above 9": (cell(0, "label", 10), "row 2, column 'label': a whole number from 0 to 9 is expected, not '10'"),
+    "label above 9": (
+        cell(0, "label", 10),
+        "row 2, column 'label': a whole number from 0 to 9 is expected, not '10'",
+    ),
     "label missing": (cell(0, "label", None), "row 2, column 'label': .* not nothing"),
-    "after a blank line": (lambda table: cell(3, "pixel5", -1)(table).replace("\n", "\n\n", 1), "row 6, column 'pixel5'"),
-}  # fmt: skip
+    "after a blank line": (
+        lambda table: cell(3, "pixel5", -1)(table).replace("\n", "\n\n", 1),
+        "row 6, column 'pixel5'",
+    ),
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -24,7 +24,8 @@ def test_two_processes(
     frame(*test).to_csv(tmp_path / "test.csv", index=False)
     answer = train_py(
         *SMALL, "trainer=ddp", "name=two", "model=compact_cnn", "data=csv", "data.train_csv=train.csv",
-        "data.test_csv=test.csv", "data.val_size=0", f"trainer.callbacks=[{{_target_:recorder.Recorder,folder:{tmp_path}}}]",
+        "data.test_csv=test.csv", "data.val_size=0",
+        f"trainer.callbacks=[{{_target_:recorder.Recorder,folder:{tmp_path}}}]",
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.count("epoch 1/2") == 1

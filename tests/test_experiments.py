@@ -18,7 +18,12 @@ from digits.training import train
 )
 def test_trains(tmp_path: Path, made_csv: Path, choice: str) -> None:
     data = ["data=csv", f"data.train_csv={made_csv}", f"data.test_csv={made_csv}"]
-    three_steps = ["trainer=cpu", "+trainer.limit_train_batches=3", "trainer.max_epochs=1", "data.batch_size=8"]
+    three_steps = [
+        "trainer=cpu",
+        "+trainer.limit_train_batches=3",
+        "trainer.max_epochs=1",
+        "data.batch_size=8",
+    ]
     composed = config(choice, *data, *three_steps)
     train(composed, tmp_path)
 

@@ -61,7 +61,9 @@ def test_mnist_parts_are_kept_apart(small_mnist: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"\0" * 10, "has 10 bytes instead of"), (None, "its MD5 is not")], ids=["cut", "altered"]
+    ("content", "message"),
+    [(b"\0" * 10, "has 10 bytes instead of"), (None, "its MD5 is not")],
+    ids=["cut", "altered"],
 )
 def test_damaged_file_is_refused(small_mnist: Path, content: bytes | None, message: str) -> None:
     path = small_mnist / "MNIST" / "raw" / "train-images-idx3-ubyte"
@@ -77,7 +79,9 @@ def test_missing_files_without_download(small_mnist: Path) -> None:
 
 
 @pytest.fixture
-def mirror(small_mnist: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def mirror(
+    small_mnist: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
     """A server on loopback with the small files, gzipped, from which torchvision downloads; yields its folder."""
     folder = tmp_path_factory.mktemp("mirror")
     resources = []

@@ -58,8 +58,14 @@ def test_folds_are_a_partition() -> None:
         ({"val_size": 1.0}, r"data.val_size=1.0"),
         ({"val_size": -1}, r"data.val_size=-1"),
         ({"val_size": 0, "folds": 1}, r"data.folds=1: must be between 2"),
-        ({"val_size": 0, "folds": 1_001}, r"data.folds=1001: must be between 2 and the number of images, 1,000"),
-        ({"val_size": 0, "folds": 5, "fold": 5}, r"data.fold=5: with data.folds=5 it must be between 0 and 4"),
+        (
+            {"val_size": 0, "folds": 1_001},
+            r"data.folds=1001: must be between 2 and the number of images, 1,000",
+        ),
+        (
+            {"val_size": 0, "folds": 5, "fold": 5},
+            r"data.fold=5: with data.folds=5 it must be between 0 and 4",
+        ),
         ({"val_size": 0, "folds": 5, "fold": -1}, r"data.fold=-1"),
     ],
 )

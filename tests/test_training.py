@@ -23,7 +23,14 @@ from digits.training import train
 def run(folder: Path, csv: Path, *overrides: str) -> dict[str, Any]:
     """Trains on made digits with small settings; returns the checkpoint."""
     folder.mkdir(exist_ok=True)
-    settings = [*SMALL, "data=csv", f"data.train_csv={csv}", "data.val_size=20", "model=dropout_cnn", *overrides]
+    settings = [
+        *SMALL,
+        "data=csv",
+        f"data.train_csv={csv}",
+        "data.val_size=20",
+        "model=dropout_cnn",
+        *overrides,
+    ]
     train(config(*settings), folder)
     return read_checkpoint(folder / "checkpoints" / "last.ckpt")
 
@@ -39,8 +46,8 @@ def assert_same_weights(one: dict[str, Any], other: dict[str, Any]) -> None:
         assert torch.equal(weights, other["state_dict"][name]), name
 
 
-class Interrupted(Exception):
-    """Stands for a crash or a power cut between two epochs."""
+class PowerCutError(Exception):
+    """Between two epochs."""
 
 
 def interrupt_epoch(number: int, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,8 +77,8 @@ def test_resumed_run_ends_as_an_uninterrupted_one(
     settings = [*settings, "trainer.max_epochs=4"]
     whole = run(tmp_path / "whole", made_csv, *settings)
     with monkeypatch.context() as patch:
-        interrupt_epoch(2, Interrupted(), patch)
-        with pytest.raises(Interrupted):
+        interrupt_epoch(2, PowerCutError(), patch)
+        with pytest.raises(PowerCutError):
             run(tmp_path / "halves", made_csv, *settings)
     last = tmp_path / "halves" / "checkpoints" / "last.ckpt"
     assert len(pd.read_csv(tmp_path / "halves" / "history.csv")) == 2
@@ -120,12 +127,20 @@ def test_run_leaves_what_is_promised(tmp_path: Path, made_csv: Path) -> None:
 
 
 def test_learns(tmp_path: Path, made_csv: Path) -> None:
-    settings = ["model=larger_cnn", "augment=none", "schedule=constant", "optimizer=adam", "trainer.max_epochs=10"]
+    settings = [
+        "model=larger_cnn",
+        "augment=none",
+        "schedule=constant",
+        "optimizer=adam",
+        "trainer.max_epochs=10",
+    ]
     run(tmp_path, made_csv, *settings)
     assert metrics(tmp_path)["val"]["error"] <= 0.1
 
 
-@pytest.mark.parametrize("weights", [["weights=last"], ["weights=last", "ema=0.8"], ["weights=best"], ["weights=best", "ema=0.8"]])
+@pytest.mark.parametrize(
+    "weights", [["weights=last"], ["weights=last", "ema=0.8"], ["weights=best"], ["weights=best", "ema=0.8"]]
+)
 def test_checkpoint_holds_the_network_that_was_scored(tmp_path: Path, made_csv: Path, weights: list[str]) -> None:
     run(tmp_path, made_csv, *weights, f"data.test_csv={made_csv}", "model=compact_cnn", "trainer.max_epochs=3")
     left = metrics(tmp_path)
@@ -159,14 +174,27 @@ def test_test_set_is_read_once_at_the_end(tmp_path: Path, made_csv: Path, monkey
 
 
 def test_without_validation_there_is_nothing_to_steer_by(tmp_path: Path, made_csv: Path) -> None:
-    settings = [*SMALL, "data=csv", f"data.train_csv={made_csv}", f"data.test_csv={made_csv}", "data.val_size=0"]
+    settings = [
+        *SMALL,
+        "data=csv",
+        f"data.train_csv={made_csv}",
+        f"data.test_csv={made_csv}",
+        "data.val_size=0",
+    ]
     assert train(config(*settings, "model=larger_cnn"), tmp_path) is None
     assert "val" not in metrics(tmp_path)
     assert metrics(tmp_path)["test"]["total"] == 120
 
 
 def test_returns_the_validation_error(tmp_path: Path, made_csv: Path) -> None:
-    settings = [*SMALL, "data=csv", f"data.train_csv={made_csv}", "data.folds=4", "data.fold=2", "model=larger_cnn"]
+    settings = [
+        *SMALL,
+        "data=csv",
+        f"data.train_csv={made_csv}",
+        "data.folds=4",
+        "data.fold=2",
+        "model=larger_cnn",
+    ]
     assert train(config(*settings), tmp_path) == metrics(tmp_path)["val"]["error"]
     assert metrics(tmp_path)["val"]["total"] == 30
 

@@ -14,7 +14,8 @@ FORMAT = 1
 
 class ConfigInCheckpoint(Callback):
     """Stores the resolved configuration, plain Python values only, so that the file loads with
-    `weights_only=True` and its path alone is enough to predict."""
+    `weights_only=True` and its path alone is enough to predict.
+    """
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
@@ -26,7 +27,8 @@ class ConfigInCheckpoint(Callback):
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """The checkpoint on the CPU; nothing in the file is executed.
 
-    Raises InputError if it is missing, damaged, not from this project or of a format that is not known."""
+    Raises InputError if it is missing, damaged, not from this project or of a format that is not known.
+    """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such checkpoint; a run leaves it in outputs/…/checkpoints/last.ckpt")
     try:
@@ -46,12 +48,15 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 def check_resumable(path: str | Path, config: dict[str, Any]) -> list[str]:
     """The settings, as `key: old -> new`, in which `config` departs from the run that left the checkpoint.
 
-    Raises InputError if it cannot be continued with them: another network or another optimizer."""
+    Raises InputError if it cannot be continued with them: another network or another optimizer.
+    """
     saved = read_checkpoint(path)["digits"]["config"]
     for ingredient, key in (("model", "name"), ("optimizer", "_target_")):
         old, new = saved[ingredient][key], config[ingredient][key]
         if old != new:
-            raise InputError(f"{path} belongs to {ingredient} {old}, not {new}; resume it with the settings it began with")
+            raise InputError(
+                f"{path} belongs to {ingredient} {old}, not {new}; resume it with the settings it began with"
+            )
     old_settings, new_settings = _flat(saved), _flat(config)
     return [
         f"{key}: {old_settings.get(key)} -> {new_settings.get(key)}"

@@ -22,7 +22,8 @@ def read_csv(path: str | Path) -> tuple[Tensor, Tensor | None]:
     """Images uint8 [N, 28, 28] and labels int64 [N], None if the file has no column `label`. `pixelK` is row
     K // 28, column K % 28, wherever the column stands. `.csv` and `.csv.gz`.
 
-    Raises InputError that names the file, the row (as a text editor counts lines) and the column."""
+    Raises InputError that names the file, the row (as a text editor counts lines) and the column.
+    """
     try:
         columns = _read_header(path)
         values = _read_values(path, columns)
@@ -90,7 +91,9 @@ def _raise_first_fault(path: str | Path, columns: list[str], otherwise: str) -> 
                 highest = 9 if name == "label" else 255
                 if not _is_whole(cell) or not 0 <= float(cell) <= highest:
                     shown = repr(cell) if cell.strip() else "nothing"
-                    raise InputError(f"{where}, column {name!r}: a whole number from 0 to {highest} is expected, not {shown}")
+                    raise InputError(
+                        f"{where}, column {name!r}: a whole number from 0 to {highest} is expected, not {shown}"
+                    )
     raise InputError(f"{path}: cannot be read as digits ({otherwise})")
 
 

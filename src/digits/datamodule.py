@@ -1,6 +1,7 @@
 """From a source's digits to batches on the training device."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +19,8 @@ class DigitsDataModule(LightningDataModule):
     """Batches (images uint8 [B, 28, 28], labels int64 [B]) that already lie on the training device.
 
     `source` is a function of `digits.sources` and gets `source_options`. `split_seed` decides what is
-    validation (see `digits.split`), `seed` only the order of training."""
+    validation (see `digits.split`), `seed` only the order of training.
+    """
 
     def __init__(
         self,
@@ -33,8 +35,8 @@ class DigitsDataModule(LightningDataModule):
         **source_options: Any,
     ) -> None:
         super().__init__()
-        self.read_source = lambda: source(**source_options)
-        self.split_options = {"val_size": val_size, "seed": split_seed, "folds": folds, "fold": fold}
+        self.read_source = partial(source, **source_options)
+        self.split = partial(split, val_size=val_size, seed=split_seed, folds=folds, fold=fold)
         self.batch_size = batch_size
         self.seed = seed
         self.source: Source | None = None
@@ -50,13 +52,15 @@ class DigitsDataModule(LightningDataModule):
             return
         source = self.source or self.read_source()
         images, labels = source.train
-        train, val = split(labels, **self.split_options)
+        train, val = self.split(labels)
         parts = {"train": Digits(images[train], labels[train]), "val": Digits(images[val], labels[val])}
         if source.test:
             parts["test"] = source.test
         device = self.trainer.strategy.root_device if self.trainer else "cpu"
         self.digits = {
-            name: Digits(images.to(device), labels.to(device)) for name, (images, labels) in parts.items() if len(labels)
+            name: Digits(images.to(device), labels.to(device))
+            for name, (images, labels) in parts.items()
+            if len(labels)
         }
 
     def train_dataloader(self) -> DataLoader[Digits]:
@@ -94,7 +98,8 @@ class EvenBatches(Sampler[Tensor]):
     normalisation. Every process gets the same number of batches, every image is in exactly one of them: unlike
     DistributedSampler, which repeats images until the processes come out even and so miscounts mistakes.
 
-    With a `shuffle_seed` the order is a function of it and the epoch, whatever the number of processes."""
+    With a `shuffle_seed` the order is a function of it and the epoch, whatever the number of processes.
+    """
 
     def __init__(self, total: int, batch_size: int, shuffle_seed: int | None = None) -> None:
         self.total = total

@@ -2,15 +2,16 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities import rank_zero_only
 
-from digits.module import DigitClassifier
+from digits.metrics import Score
 
 log = logging.getLogger(__name__)
 
@@ -19,10 +20,12 @@ class History(Checkpoint):
     """Collects error rates, losses (nats), learning rate and seconds of each epoch in `rows`, one dictionary each.
 
     A `Checkpoint`, because Lightning calls only those after the module has its training score; it must stand
-    before the one that saves, which stores the rows, so that a resumed run's history is whole."""
+    before the one that saves, which stores the rows, so that a resumed run's history is whole.
+    """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, scores: Mapping[str, Score]) -> None:
         self.path = path
+        self.scores = scores
         self.rows: list[dict[str, float]] = []
 
     @property
@@ -36,19 +39,19 @@ class History(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = list(state_dict["rows"])
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: DigitClassifier) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.started = time.perf_counter()
         self.trained: float | None = None
 
-    def on_validation_start(self, trainer: Trainer, pl_module: DigitClassifier) -> None:
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.trained = time.perf_counter()
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: DigitClassifier) -> None:
-        stages = [stage for stage in ("train", "val") if stage in pl_module.scores]
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        stages = [stage for stage in ("train", "val") if stage in self.scores]
         row = {
             "epoch": trainer.current_epoch + 1,
             **{
-                f"{stage}/{quantity}": getattr(pl_module.scores[stage], quantity)
+                f"{stage}/{quantity}": getattr(self.scores[stage], quantity)
                 for stage in stages
                 for quantity in ("error", "loss")
             },
@@ -61,8 +64,7 @@ class History(Checkpoint):
             log.info(
                 f"epoch {row['epoch']}/{trainer.max_epochs}: "
                 + ", ".join(
-                    f"{stage} error {row[f'{stage}/error']:.2%} loss {row[f'{stage}/loss']:.4f}"
-                    for stage in stages
+                    f"{stage} error {row[f'{stage}/error']:.2%} loss {row[f'{stage}/loss']:.4f}" for stage in stages
                 )
                 + f", {row['seconds']:.1f} s"
             )

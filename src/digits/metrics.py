@@ -30,9 +30,7 @@ class Score(NamedTuple):
 
     def __str__(self) -> str:
         low, high = self.interval
-        return (
-            f"{self.error:.2%} ({self.errors:,}/{self.total:,}, 95% interval {100 * low:.2f}–{100 * high:.2f}%)"
-        )
+        return f"{self.error:.2%} ({self.errors:,}/{self.total:,}, 95% interval {100 * low:.2f}–{100 * high:.2f}%)"
 
     def as_dict(self) -> dict[str, Any]:
         """The form of `metrics.json`."""
@@ -42,7 +40,8 @@ class Score(NamedTuple):
 
 class ErrorRate(Metric):
     """Mistakes over images (1 − accuracy), counted over all batches and processes and never averaged over
-    batches; beside it the mean cross-entropy of the same images, without label smoothing."""
+    batches; beside it the mean cross-entropy of the same images, without label smoothing.
+    """
 
     full_state_update = False
     higher_is_better = False

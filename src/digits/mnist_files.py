@@ -20,7 +20,8 @@ FILES = {
 def read_mnist(root: str | Path, part: str, download: bool) -> tuple[Tensor, Tensor]:
     """Images uint8 [N, 28, 28] and labels int64 [N] of a part, `train` or `t10k`, from `root`/MNIST/raw.
 
-    Raises InputError if a file is missing and cannot be downloaded, or is not bit for bit MNIST's."""
+    Raises InputError if a file is missing and cannot be downloaded, or is not bit for bit MNIST's.
+    """
     raw = Path(root) / "MNIST" / "raw"
     missing = [name for name in FILES if not (raw / name).is_file()]
     if missing and download:

@@ -22,7 +22,8 @@ class DigitClassifier(LightningModule):
     """Trains a network of `digits.networks` with an optimizer made from its parameters, a schedule of
     `digits.schedules` and an augmentation that maps pixels float32 [N, 1, 28, 28] in [0, 1] to the same.
 
-    Validation and testing leave their scores in `scores`, their confusion matrix and mistakes in the metrics."""
+    Validation and testing leave their scores in `scores`, their confusion matrix and mistakes in the metrics.
+    """
 
     def __init__(
         self,
@@ -68,7 +69,8 @@ class DigitClassifier(LightningModule):
 
     def predict_step(self, batch: Digits, batch_idx: int) -> Tensor:
         """Probabilities float32 [N, 10]."""
-        return self(batch.images).float().softmax(1)
+        logits: Tensor = self(batch.images)
+        return logits.float().softmax(1)
 
     def on_validation_epoch_start(self) -> None:
         self.confusion.reset()
@@ -100,10 +102,11 @@ class DigitClassifier(LightningModule):
     def configure_optimizers(self) -> Any:
         try:
             optimizer = self.make_optimizer(self.network.parameters())
-            if self.schedule is None:
+            epochs = self.trainer.max_epochs
+            if self.schedule is None or epochs is None:
                 return optimizer
             steps = int(self.trainer.estimated_stepping_batches)
-            return {"optimizer": optimizer, "lr_scheduler": self.schedule(optimizer, steps, self.trainer.max_epochs)}
+            return {"optimizer": optimizer, "lr_scheduler": self.schedule(optimizer, steps, epochs)}
         except (TypeError, ValueError) as error:
             raise InputError(f"optimizer or schedule: {error}") from error
 

@@ -1,6 +1,7 @@
 """The networks: each takes pixels float32 [N, 1, 28, 28] in [0, 1] and gives logits [N, 10].
 
-Channels and features of the input are inferred, so that each function reads as the table of its paper."""
+Channels and features of the input are inferred, so that each function reads as the table of its paper.
+"""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -117,7 +118,8 @@ NETWORKS: dict[str, Callable[..., nn.Sequential]] = {
 def build_network(name: str, **options: Any) -> nn.Sequential:
     """The network of that name, freshly initialised from torch's global generator; `options` are its function's.
 
-    Raises InputError if there is no such network."""
+    Raises InputError if there is no such network.
+    """
     if name not in NETWORKS:
         raise InputError(f"model.name={name}: no such network; there are {', '.join(NETWORKS)}")
     return NETWORKS[name](**options)
@@ -129,11 +131,11 @@ Layers: TypeAlias = nn.Module | list[nn.Module]
 
 
 def conv(channels: int, kernel: int, padding: str = "valid") -> Layers:
-    return [nn.LazyConv2d(channels, kernel, padding=padding), nn.ReLU()]
+    return [nn.LazyConv2d(channels, kernel, padding=padding), nn.ReLU()]  # type: ignore[arg-type]
 
 
 def conv_norm(channels: int, kernel: int, padding: str = "valid") -> Layers:
-    return [nn.LazyConv2d(channels, kernel, padding=padding, bias=False), nn.LazyBatchNorm2d(), nn.ReLU()]
+    return [nn.LazyConv2d(channels, kernel, padding=padding, bias=False), nn.LazyBatchNorm2d(), nn.ReLU()]  # type: ignore[arg-type]
 
 
 def dense(features: int) -> Layers:
@@ -181,5 +183,6 @@ def build_keras(*layers: Layers) -> nn.Sequential:
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
     return network

@@ -17,7 +17,10 @@ def plot_curves(rows: Sequence[dict[str, float]], path: Path) -> None:
     figure = Figure(figsize=(11, 4), layout="constrained")
     for axis, quantity, unit in zip(figure.subplots(1, 2), ("error", "loss"), ("%", "nats"), strict=True):
         scale = 100 if quantity == "error" else 1
-        for stage, label, color in (("train", "training, with augmentation and dropout", "C0"), ("val", "validation", "C1")):
+        for stage, label, color in (
+            ("train", "training, with augmentation and dropout", "C0"),
+            ("val", "validation", "C1"),
+        ):
             key = f"{stage}/{quantity}"
             points = [(row["epoch"], scale * row[key]) for row in rows if key in row]
             if points:
@@ -53,7 +56,8 @@ def plot_confusion(confusion: Tensor, title: str, path: Path) -> None:
 
 def plot_mistakes(mistakes: dict[str, Tensor], title: str, path: Path) -> None:
     """Every mistake (see `Mistakes.compute`) as it was seen, above it the label given → the label predicted and
-    the network's confidence; the surest first, at most `MOST_MISTAKES`."""
+    the network's confidence; the surest first, at most `MOST_MISTAKES`.
+    """
     count = min(len(mistakes["labels"]), MOST_MISTAKES)
     columns = min(max(10, ceil((1.5 * count) ** 0.5)), 30)
     rows = max(1, ceil(count / columns))

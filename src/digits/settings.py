@@ -34,7 +34,10 @@ def _number(value: Any) -> bool:
 EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": (lambda value: _whole(value) and 0 <= value < 2**32, "a whole number from 0 to 4294967295"),
     "label_smoothing": (lambda value: _number(value) and 0 <= value < 1, "a number from 0 to below 1"),
-    "ema": (lambda value: value is None or (_number(value) and 0 < value < 1), "null, or a decay between 0 and 1"),
+    "ema": (
+        lambda value: value is None or (_number(value) and 0 < value < 1),
+        "null, or a decay between 0 and 1",
+    ),
     "weights": (lambda value: value in ("last", "best"), "last or best"),
     "data.batch_size": (lambda value: _whole(value) and value >= 1, "a whole number, at least 1"),
     "data.val_size": (_number, "a count (500) or a fraction (0.1)"),

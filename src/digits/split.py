@@ -14,7 +14,8 @@ def split(
     all N, classes in the same proportions in both. `val_size` is a count, or a fraction below 1; with `folds`
     the validation set is part `fold` of that many equal parts instead.
 
-    Raises InputError if nothing would be left to train on, or a fold is out of range."""
+    Raises InputError if nothing would be left to train on, or a fold is out of range.
+    """
     order = stratified_order(labels, seed)
     if folds is not None:
         if not 2 <= folds <= len(order):
@@ -37,7 +38,8 @@ def split(
 
 def stratified_order(labels: Tensor, seed: int) -> Tensor:
     """A random permutation int64 [N] in which any run of neighbours holds the classes in the proportions of the
-    whole, to within one image a class or so."""
+    whole, to within one image a class or so.
+    """
     shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
     one_hot = F.one_hot(labels[shuffled])
     rank_in_class = (one_hot.cumsum(0) * one_hot).sum(1)

@@ -10,10 +10,10 @@ from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from rich import get_console
 
@@ -38,7 +38,8 @@ def train(config: DictConfig, folder: Path, overrides: Sequence[str] = ()) -> fl
     metrics.json, history.csv, checkpoints/ and plots/. Returns the validation error, a fraction; None if nothing
     is held out for validation.
 
-    Raises InputError for a mistake in the configuration or the data. However a run ends, metrics.json says how."""
+    Raises InputError for a mistake in the configuration or the data. However a run ends, metrics.json says how.
+    """
     unfinished(str(folder))
     metrics: dict[str, Any] = {"status": "failed", "seed": config.seed, "overrides": list(overrides)}
     try:
@@ -73,10 +74,16 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
         augment=instantiate(config.augment, _convert_="all"),
         label_smoothing=config.label_smoothing,
     )
-    history = History(folder / "history.csv")
+    history = History(folder / "history.csv", module.scores)
     checkpoints = {weights: _checkpoints(folder, weights) for weights in dict.fromkeys(("last", config.weights))}
     ema = [EMAWeightAveraging(decay=config.ema)] if config.ema else []
-    callbacks = [SeedEachEpoch(config.seed), ConfigInCheckpoint(settings), *ema, history, *checkpoints.values()]
+    callbacks = [
+        SeedEachEpoch(config.seed),
+        ConfigInCheckpoint(settings),
+        *ema,
+        history,
+        *checkpoints.values(),
+    ]
     trainer = _trainer(config, callbacks, folder)
     metrics |= {
         "model": config.model.name,
@@ -95,7 +102,7 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
     fitted = time.perf_counter()
     history.write()
     for callback in ema:
-        trainer.callbacks.remove(callback)  # its work is done: the module holds the averaged weights
+        trainer.callbacks.remove(callback)  # type: ignore[attr-defined]  # its work is done: the module holds the averaged weights
     if config.weights == "best":
         module.load_state_dict(read_checkpoint(checkpoints["best"].best_model_path)["state_dict"])
     metrics |= {
