@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from torch import Tensor
 
 MOST_MISTAKES = 1_000  # more would not fit into one picture
@@ -18,7 +19,7 @@ def plot_curves(rows: Sequence[dict[str, float]], path: Path) -> None:
     for axis, quantity, unit in zip(figure.subplots(1, 2), ("error", "loss"), ("%", "nats"), strict=True):
         scale = 100 if quantity == "error" else 1
         for stage, label, color in (
-            ("train", "training, with augmentation and dropout", "C0"),
+            ("train", "training, while it learns", "C0"),
             ("val", "validation", "C1"),
         ):
             key = f"{stage}/{quantity}"
@@ -27,9 +28,10 @@ def plot_curves(rows: Sequence[dict[str, float]], path: Path) -> None:
                 axis.plot(*zip(*points, strict=True), ".-", color=color, label=label)
                 axis.annotate(f"{points[-1][1]:.3g}", points[-1], (5, -3), textcoords="offset points", color=color)
         axis.set_yscale("log", nonpositive="mask")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter("{x:g}")
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.yaxis.set_minor_formatter(NullFormatter())
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set(xlabel="epoch", title={"error": "error rate", "loss": "cross-entropy"}[quantity] + f" [{unit}]")
         axis.grid(alpha=0.3)
         axis.legend()
