@@ -1,12 +1,13 @@
 """The frame around the entry points: a mistake of the user is one line on stderr and exit status 1."""
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -31,6 +32,17 @@ def run(main: Callable[[], Any], config_dir: Path, config_name: str) -> None:
         sys.exit("interrupted")
     except (InputError, HydraException, OmegaConfBaseException) as error:
         sys.exit(f"error: {_explain(error, config_dir, config_name)}")
+
+
+class StdoutHandler(logging.StreamHandler[TextIO]):
+    """Writes to what is standard output at that moment: a progress bar that stands there lets lines pass above it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stdout
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""One row an epoch: in `history.csv`, in the checkpoint and, where no progress bar is drawn, in the terminal."""
+"""One row an epoch: in `history.csv`, in the checkpoint and in the terminal."""
 
 import logging
 import time
@@ -60,7 +60,7 @@ class History(Checkpoint):
         }
         self.rows.append(row)
         self.write()
-        if trainer.is_global_zero and trainer.progress_bar_callback is None:
+        if trainer.is_global_zero:
             log.info(
                 f"epoch {row['epoch']}/{trainer.max_epochs}: "
                 + ", ".join(

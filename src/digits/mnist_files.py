@@ -52,7 +52,7 @@ def _download(root: str | Path, raw: Path, missing: list[str]) -> None:
     try:
         MNIST(str(root), download=True)
     except (OSError, RuntimeError) as error:
-        raise InputError(_advice(raw, missing, str(error).strip().splitlines()[0])) from error
+        raise InputError(_advice(raw, missing, str(error).strip().splitlines()[-1])) from error
 
 
 def _advice(raw: Path, missing: list[str], reason: str) -> str:

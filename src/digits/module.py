@@ -96,7 +96,7 @@ class DigitClassifier(LightningModule):
         score: Score = metric.compute()
         metric.reset()
         self.scores[stage] = score
-        self.log_dict({f"{stage}/error": score.error, f"{stage}/loss": score.loss}, prog_bar=True)
+        self.log_dict({f"{stage}/error": score.error, f"{stage}/loss": score.loss})
         return score
 
     def configure_optimizers(self) -> Any:

@@ -134,7 +134,7 @@ def _trainer(config: DictConfig, callbacks: list[Callback], folder: Path) -> Tra
             precision=best_precision(config.trainer.accelerator) if precision == "auto" else precision,
             callbacks=instantiate(config.trainer.callbacks)
             + callbacks
-            + ([RichProgressBar(refresh_rate=10, leave=True)] if on_terminal else []),
+            + ([ProgressBar(refresh_rate=10)] if on_terminal else []),
             logger=_logger(config, folder),
             enable_progress_bar=on_terminal,
             enable_model_summary=False,
@@ -147,6 +147,13 @@ def _trainer(config: DictConfig, callbacks: list[Callback], folder: Path) -> Tra
             raise InputError(f"trainer: {reason} (trainer=auto takes what this machine has)") from error
         raise
     return trainer
+
+
+class ProgressBar(RichProgressBar):
+    """Counts epochs from 1, as all else does."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}"
 
 
 def _logger(config: DictConfig, folder: Path) -> Logger | bool:
