@@ -1,6 +1,7 @@
 """Properties of whole runs."""
 
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -208,15 +209,18 @@ def test_divergence_is_a_clear_failure(tmp_path: Path, made_csv: Path) -> None:
 
 
 def test_interrupted_run_says_so_and_keeps_its_last_checkpoint(
-    tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     interrupt_epoch(1, KeyboardInterrupt(), monkeypatch)
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(SystemExit):
         run(tmp_path, made_csv)
     signal.signal(signal.SIGINT, handler)
-    assert metrics(tmp_path)["status"] == "interrupted"
+    left = metrics(tmp_path)
+    assert (left["status"], left["epochs"], left["checkpoint"]) == ("interrupted", 1, "checkpoints/last.ckpt")
     assert read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")["epoch"] == 0
+    assert f"resume={os.path.relpath(tmp_path)}/checkpoints/last.ckpt" in caplog.text
 
 
 def test_finished_run_is_never_overwritten(tmp_path: Path, made_csv: Path) -> None:
@@ -243,8 +247,11 @@ def test_resume_refuses_what_does_not_fit(tmp_path: Path, made_csv: Path) -> Non
         with pytest.raises(InputError, match=f"{path.name}: {message}"):
             run(tmp_path / "two", made_csv, f"resume={path}")
     for setting, message in {
-        "model=larger_cnn": "belongs to model dropout_cnn, not larger_cnn",
-        "optimizer=sgd": "belongs to optimizer torch.optim.AdamW, not torch.optim.SGD",
+        "model=larger_cnn": "model.name was dropout_cnn, now larger_cnn",
+        "optimizer=sgd": "optimizer._target_ was torch.optim.AdamW, now torch.optim.SGD",
+        "schedule=cosine": "schedule._target_ was digits.schedules.onecycle, now digits.schedules.cosine",
+        "trainer.max_epochs=9": "trainer.max_epochs was 2, now 9",
+        "data.batch_size=9": "data.batch_size was 16, now 9",
         "weights=best": "resume with hydra.run.dir=.*one",
     }.items():
         with pytest.raises(InputError, match=message):
@@ -257,7 +264,7 @@ def test_resume_names_the_settings_that_changed(
     run(tmp_path / "one", made_csv, "schedule=constant")
     last = tmp_path / "one" / "checkpoints" / "last.ckpt"
     run(tmp_path / "two", made_csv, "schedule=constant", "trainer.max_epochs=3", f"resume={last}")
-    assert "resumed with another setting: trainer.max_epochs: 2 -> 3" in caplog.text
+    assert "resumed with another setting: trainer.max_epochs was 2, now 3" in caplog.text
     assert len(pd.read_csv(tmp_path / "two" / "history.csv")) == 3
 
 

@@ -10,6 +10,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from digits.errors import InputError
 
 FORMAT = 1
+# What may change when a run is resumed: where things are and how they are shown, not what is trained. A schedule is
+# laid out for a number of epochs; without one, there may be more.
+FREE = ("trainer.", "logger", "weights", "data.root", "data.download", "data.train_csv", "data.test_csv")
 
 
 class ConfigInCheckpoint(Callback):
@@ -46,23 +49,22 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def check_resumable(path: str | Path, config: dict[str, Any]) -> list[str]:
-    """The settings, as `key: old -> new`, in which `config` departs from the run that left the checkpoint.
+    """The settings, as `key was old, now new`, in which `config` departs without harm from the run that left the
+    checkpoint.
 
-    Raises InputError if it cannot be continued with them: another network or another optimizer.
-    """
-    saved = read_checkpoint(path)["digits"]["config"]
-    for ingredient, key in (("model", "name"), ("optimizer", "_target_")):
-        old, new = saved[ingredient][key], config[ingredient][key]
-        if old != new:
-            raise InputError(
-                f"{path} belongs to {ingredient} {old}, not {new}; resume it with the settings it began with"
-            )
-    old_settings, new_settings = _flat(saved), _flat(config)
-    return [
-        f"{key}: {old_settings.get(key)} -> {new_settings.get(key)}"
-        for key in sorted(old_settings.keys() | new_settings.keys())
-        if old_settings.get(key) != new_settings.get(key) and key not in ("resume", "name")
+    Raises InputError if it departs in a setting that the weights, the optimizer's state or the schedule depend on."""
+    old, new = (_flat(settings) for settings in (read_checkpoint(path)["digits"]["config"], config))
+    changes = {
+        key: f"{key} was {old.get(key)}, now {new.get(key)}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key) and key not in ("name", "resume")
+    }
+    free = [
+        key for key in changes if key.startswith(FREE) and (key != "trainer.max_epochs" or config["schedule"] is None)
     ]
+    if bound := [change for key, change in changes.items() if key not in free]:
+        raise InputError(f"{path} began with other settings: {'; '.join(bound)}. Resume with those it began with")
+    return [changes[key] for key in free]
 
 
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:

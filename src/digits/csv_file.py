@@ -64,7 +64,7 @@ def _read_header(path: str | Path) -> list[str]:
 
 def _read_values(path: str | Path, columns: list[str]) -> "np.ndarray[tuple[int, int], np.dtype[np.uint8]]":
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), np.errstate(invalid="ignore"):  # the latter for infinities
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
             frame = pd.read_csv(path, header=None, skiprows=1, names=columns, dtype="uint8", index_col=False)
     except (ValueError, OverflowError, pd.errors.ParserWarning) as error:

@@ -28,10 +28,9 @@ class History(Checkpoint):
         self.scores = scores
         self.rows: list[dict[str, float]] = []
 
-    @property
-    def training_seconds(self) -> float:
-        """Seconds spent in training epochs, validation not counted."""
-        return sum(row["seconds"] for row in self.rows)
+    def images_per_second(self, images: int) -> float:
+        """The rate of training on that many images an epoch, validation not counted."""
+        return images * len(self.rows) / sum(row["seconds"] for row in self.rows)
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}

@@ -27,8 +27,9 @@ def plot_curves(rows: Sequence[dict[str, float]], path: Path) -> None:
             if points:
                 axis.plot(*zip(*points, strict=True), ".-", color=color, label=label)
                 axis.annotate(f"{points[-1][1]:.3g}", points[-1], (5, -3), textcoords="offset points", color=color)
-        axis.set_yscale("log", nonpositive="mask")
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        if any(row.get(f"{stage}/{quantity}", 0) > 0 for stage in ("train", "val") for row in rows):
+            axis.set_yscale("log", nonpositive="mask")
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter(NullFormatter())
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))

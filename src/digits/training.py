@@ -1,6 +1,7 @@
 """One run: from a configuration to a trained network, its scores, and everything that its folder holds."""
 
 import logging
+import os
 import time
 import traceback
 import warnings
@@ -14,6 +15,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from rich import get_console
 
@@ -47,6 +49,7 @@ def train(config: DictConfig, folder: Path, overrides: Sequence[str] = ()) -> fl
         metrics["status"] = "completed"
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
         metrics["status"] = "interrupted"
+        _say_how_to_resume(metrics, folder)
         raise
     except Exception as error:
         metrics["reason"] = str(error) or type(error).__name__
@@ -75,15 +78,9 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
         label_smoothing=config.label_smoothing,
     )
     history = History(folder / "history.csv", module.scores)
-    checkpoints = {weights: _checkpoints(folder, weights) for weights in dict.fromkeys(("last", config.weights))}
+    checkpoints = [_checkpoints(folder, weights) for weights in sorted({"last", config.weights})]
     ema = [EMAWeightAveraging(decay=config.ema)] if config.ema else []
-    callbacks = [
-        SeedEachEpoch(config.seed),
-        ConfigInCheckpoint(settings),
-        *ema,
-        history,
-        *checkpoints.values(),
-    ]
+    callbacks = [SeedEachEpoch(config.seed), ConfigInCheckpoint(settings), *ema, history, *checkpoints]
     trainer = _trainer(config, callbacks, folder)
     metrics |= {
         "model": config.model.name,
@@ -93,32 +90,30 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
         "versions": results.versions(),
         "git": results.git_state(),
     }
-
     for logger in trainer.loggers:
         logger.log_hyperparams(settings)
 
     started = time.perf_counter()
-    trainer.fit(module, datamodule, ckpt_path=config.resume, weights_only=True)
-    fitted = time.perf_counter()
+    try:
+        trainer.fit(module, datamodule, ckpt_path=config.resume, weights_only=True)
+    finally:
+        metrics |= {"epochs": len(history.rows), "seconds": {"fit": time.perf_counter() - started}}
+        if history.rows:
+            metrics["checkpoint"] = "checkpoints/last.ckpt"
+            metrics["images_per_second"] = history.images_per_second(len(datamodule.digits["train"].labels))
     history.write()
-    for callback in ema:
-        trainer.callbacks.remove(callback)  # type: ignore[attr-defined]  # its work is done: the module holds the averaged weights
+    for callback in ema:  # whose work is done: the module holds the averaged weights
+        trainer.callbacks.remove(callback)  # type: ignore[attr-defined]
     if config.weights == "best":
-        module.load_state_dict(read_checkpoint(checkpoints["best"].best_model_path)["state_dict"])
-    metrics |= {
-        "epochs": len(history.rows),
-        "images_per_second": len(datamodule.digits["train"].labels) * len(history.rows) / history.training_seconds,
-        "checkpoint": f"checkpoints/{config.weights}.ckpt",
-    }
+        metrics["checkpoint"] = "checkpoints/best.ckpt"
+        module.load_state_dict(read_checkpoint(folder / metrics["checkpoint"])["state_dict"])
 
-    seconds = {"fit": fitted - started}
     for stage, evaluate in (("val", trainer.validate), ("test", trainer.test)):
         if stage in datamodule.digits:
             began = time.perf_counter()
             evaluate(module, datamodule=datamodule, verbose=False)
-            seconds[stage] = time.perf_counter() - began
+            metrics["seconds"][stage] = time.perf_counter() - began
             metrics[stage] = module.scores[stage].as_dict()
-    metrics["seconds"] = seconds
     _draw(module, history, folder / "plots", trainer.is_global_zero)
     if trainer.is_global_zero:
         log.info(results.summary(metrics, module.scores, folder))
@@ -185,6 +180,16 @@ def _check_resume(config: DictConfig, settings: dict[str, Any], folder: Path) ->
     if config.weights == "best" and Path(config.resume).resolve().parent != (folder / "checkpoints").resolve():
         run = Path(config.resume).parent.parent
         raise InputError(f"weights=best looks among all epochs, also those before: resume with hydra.run.dir={run}")
+
+
+@rank_zero_only
+def _say_how_to_resume(metrics: dict[str, Any], folder: Path) -> None:
+    if "checkpoint" in metrics:
+        run = os.path.relpath(folder)
+        log.info(
+            f"interrupted after {metrics['epochs']} whole epochs; to go on, the same command with "
+            f"resume={run}/{metrics['checkpoint']} hydra.run.dir={run}"
+        )
 
 
 def _draw(module: DigitClassifier, history: History, folder: Path, draws: bool) -> None:
