@@ -293,6 +293,8 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path: Path) -> None:
         "data.val_size=many": "data.val_size=many: must be a count",
         "data.train_csv=???": "data.train_csv is needed and not given",
         "optimizer.lr=-1": "Invalid learning rate: -1",
+        "+model.width=2": r"model: dropout_cnn\(\) got an unexpected keyword argument 'width'",
+        "+data.rot=x": "data: got an unexpected keyword argument 'rot'",
         "+optimizer.speed=1": "unexpected keyword argument 'speed'",
         "schedule.warmup=2": "Expected float between 0 and 1 pct_start",
         "trainer.accelerator=abacus": "trainer: You selected an invalid accelerator name",

@@ -20,6 +20,8 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from digits.errors import InputError
 from digits.run_folder import unfinished
 
+MISTAKES = (InputError, HydraException, OmegaConfBaseException)
+
 OmegaConf.register_new_resolver("unfinished", unfinished)  # for hydra.run.dir: asked before Hydra writes to it
 
 
@@ -30,7 +32,7 @@ def run(main: Callable[[], Any], config_dir: Path, config_name: str) -> None:
         main()
     except KeyboardInterrupt:
         sys.exit("interrupted")
-    except (InputError, HydraException, OmegaConfBaseException) as error:
+    except MISTAKES as error:
         sys.exit(f"error: {_explain(error, config_dir, config_name)}")
 
 
@@ -50,23 +52,27 @@ def one_job() -> Iterator[None]:
     """Around the work of one job: a mistake ends the program, unless it is one of several jobs in a sweep."""
     try:
         yield
-    except InputError as error:
+    except MISTAKES as error:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {_reason(error)}")
 
 
 def _explain(error: BaseException, config_dir: Path, config_name: str) -> str:
-    causes = list(_causes(error))
-    for cause in causes:
-        if isinstance(cause, InputError):
-            return str(cause)
+    for cause in _causes(error):
         if isinstance(cause, MissingConfigException) and cause.options:
             group, _, choice = str(cause.missing_cfg_file).rpartition("/")
             return f"{group}={choice}: no such choice; there are {', '.join(sorted(cause.options))}"
         if isinstance(cause, ConfigKeyError | ConfigAttributeError) and isinstance(error, ConfigCompositionException):
             return _unknown_key(str(cause.full_key), config_dir, config_name)
-    return " ".join(": ".join(dict.fromkeys(map(str, causes))).split())
+    return _reason(error)
+
+
+def _reason(error: BaseException) -> str:
+    """One line: our own words if there are any, else the libraries' from the outermost to the innermost."""
+    causes = list(_causes(error))
+    own = [cause for cause in causes if isinstance(cause, InputError)]
+    return " ".join(": ".join(dict.fromkeys(map(str, own or causes))).split())
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

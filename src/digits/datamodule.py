@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from digits.errors import InputError
 from digits.reproducible import generator
 from digits.sources import Digits, Source
 from digits.split import split
@@ -35,6 +37,10 @@ class DigitsDataModule(LightningDataModule):
         **source_options: Any,
     ) -> None:
         super().__init__()
+        try:
+            signature(source).bind(**source_options)
+        except TypeError as error:
+            raise InputError(f"data: {error}") from None
         self.read_source = partial(source, **source_options)
         self.split = partial(split, val_size=val_size, seed=split_seed, folds=folds, fold=fold)
         self.batch_size = batch_size

@@ -118,11 +118,14 @@ NETWORKS: dict[str, Callable[..., nn.Sequential]] = {
 def build_network(name: str, **options: Any) -> nn.Sequential:
     """The network of that name, freshly initialised from torch's global generator; `options` are its function's.
 
-    Raises InputError if there is no such network.
+    Raises InputError if there is no such network, or no such option of it.
     """
     if name not in NETWORKS:
         raise InputError(f"model.name={name}: no such network; there are {', '.join(NETWORKS)}")
-    return NETWORKS[name](**options)
+    try:
+        return NETWORKS[name](**options)
+    except TypeError as error:
+        raise InputError(f"model: {error}") from error
 
 
 # The parts. A list stands for layers in a row.

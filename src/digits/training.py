@@ -69,7 +69,7 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
         _check_resume(config, settings, folder)
 
     seed_all(config.seed)
-    datamodule: DigitsDataModule = instantiate(config.data)
+    datamodule: DigitsDataModule = instantiate(config.data, _partial_=True)()  # called here: Hydra wraps what it raises
     module = DigitClassifier(
         build_network(**config.model),
         optimizer=instantiate(config.optimizer, _convert_="all"),
