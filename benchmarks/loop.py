@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from lightning.pytorch import Trainer
 
 from digits.datamodule import DigitsDataModule
-from digits.devices import best_precision, device_name
+from digits.devices import best_precision, device_name, synchronize
 from digits.module import DigitClassifier, to_pixels
 from digits.networks import build_network
 from digits.sources import Digits, Source
@@ -58,8 +58,7 @@ def bare_loop(datamodule: DigitsDataModule, device: torch.device, precision: str
 def seconds(loop: Callable[[], None], device: torch.device) -> float:
     started = time.perf_counter()
     loop()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+    synchronize(device)
     return time.perf_counter() - started
 
 

@@ -50,13 +50,14 @@ class DigitsDataModule(LightningDataModule):
 
     def prepare_data(self) -> None:
         """Reads the source in one process, before the others: it may have to be downloaded."""
-        self.source = self.source or self.read_source()
+        if not self.digits:
+            self.source = self.read_source()
 
     def setup(self, stage: str) -> None:
         """Fills `digits`: `train`, and `val` and `test` where there are any."""
         if self.digits:
             return
-        source = self.source or self.read_source()
+        source, self.source = self.source or self.read_source(), None
         images, labels = source.train
         train, val = self.split(labels)
         parts = {"train": Digits(images[train], labels[train]), "val": Digits(images[val], labels[val])}

@@ -23,3 +23,9 @@ def device_name(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     name = torch.cpu.get_capabilities().get("cpu_name") or platform.machine()
     return f"{name} {device.type}, {torch.get_num_threads()} threads"
+
+
+def synchronize(device: torch.device) -> None:
+    """Waits until the device has done what it was asked to; before the clock is read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -11,6 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities import rank_zero_only
 
+from digits.devices import synchronize
 from digits.metrics import Score
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class History(Checkpoint):
         self.trained: float | None = None
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        synchronize(trainer.strategy.root_device)
         self.trained = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
