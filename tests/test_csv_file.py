@@ -103,6 +103,10 @@ FAULTS: dict[str, tuple[Callable[[pd.DataFrame], str], str]] = {
         "row 4: 784 values, but the header names 785 columns",
     ),
     "row long": (line(4, lambda text: text + ",0"), "row 4: 786 values, but the header names 785 columns"),
+    "lone quotation mark": (
+        lambda table: line(4, lambda text: text.replace(",", ',"', 1))(table) + "0,0" * 100_000,
+        "row [0-9]+: field larger than field limit",
+    ),
     "every row long": (
         lambda table: table.to_csv(index=False).replace("\n", ",0\n").replace(",0\n", "\n", 1),
         "row 2: 786 values, but the header names 785 columns",

@@ -68,19 +68,18 @@ def test_order_is_decided_when_the_first_batch_is_asked_for() -> None:
 
 @pytest.mark.parametrize("total", [96, 97, 100, 103, 5])
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
-def test_processes_share_each_image_once_and_step_equally_often(
-    monkeypatch: pytest.MonkeyPatch, total: int, count: int
-) -> None:
+def test_processes_share_out_the_batches_of_one(monkeypatch: pytest.MonkeyPatch, total: int, count: int) -> None:
+    whole = list(EvenBatches(total, 8, shuffle_seed=0))
+    assert len(whole) == len(EvenBatches(total, 8))
+    assert torch.cat(whole).sort().values.tolist() == list(range(total))
+    assert max(map(len, whole)) <= 8
+    assert max(map(len, whole)) - min(map(len, whole)) <= 1
+
     monkeypatch.setattr(datamodule, "processes", lambda: count)
-    seen, steps, sizes = [], set(), set()
+    shares = []
     for rank in range(count):
         monkeypatch.setattr(datamodule, "process", lambda rank=rank: rank)
-        batches = list(EvenBatches(total, 8, shuffle_seed=0))
-        assert len(batches) == len(EvenBatches(total, 8))
-        seen += torch.cat(batches).tolist()
-        steps.add(len(batches))
-        sizes |= {len(batch) for batch in batches}
-    assert sorted(seen) == list(range(total))
-    assert len(steps) == 1
-    assert max(sizes) <= 8
-    assert max(sizes) - min(sizes) <= 1
+        shares.append(list(EvenBatches(total, 8, shuffle_seed=0)))
+    for batch, *parts in zip(whole, *shares, strict=True):
+        assert torch.equal(torch.cat(parts), batch)
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1

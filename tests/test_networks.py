@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from conftest import PROJECT, config
 from torch import nn
 
 from digits.errors import InputError
@@ -40,6 +41,19 @@ def test_parameters_and_logits(name: str) -> None:
     network = build_network(name)
     assert sum(parameter.numel() for parameter in network.parameters()) == PARAMETERS[name]
     assert network(torch.rand(3, 1, 28, 28)).shape == (3, 10)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_configuration_tells_the_truth(name: str) -> None:
+    assert config(f"model={name}").model.name == name
+    comment = (PROJECT / "conf" / "model" / f"{name}.yaml").read_text().splitlines()[0]
+    assert comment.startswith(f"# {PARAMETERS[name]:,} parameters")
+
+
+def test_convolutions_are_channels_last() -> None:
+    for layer in layers(build_network("compact_cnn")):
+        if isinstance(layer, nn.Conv2d) and layer.in_channels > 1:
+            assert layer.weight.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("name", KERAS)

@@ -56,6 +56,7 @@ def test_folds_are_a_partition() -> None:
     [
         ({"val_size": 1_000}, r"data.val_size=1000: must be a count from 0 to 999"),
         ({"val_size": 1.0}, r"data.val_size=1.0"),
+        ({"val_size": 0.0001}, r"data.val_size=0.0001"),
         ({"val_size": -1}, r"data.val_size=-1"),
         ({"val_size": 0, "folds": 1}, r"data.folds=1: must be between 2"),
         (

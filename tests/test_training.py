@@ -231,7 +231,7 @@ def test_finished_run_is_never_overwritten(tmp_path: Path, made_csv: Path) -> No
     assert metrics(tmp_path) == before
 
 
-def test_resume_refuses_what_does_not_fit(tmp_path: Path, made_csv: Path) -> None:
+def test_resume_refuses_what_is_no_checkpoint(tmp_path: Path, made_csv: Path) -> None:
     run(tmp_path / "one", made_csv)
     last = tmp_path / "one" / "checkpoints" / "last.ckpt"
     cut, foreign, newer = (tmp_path / f"{name}.ckpt" for name in ("cut", "foreign", "newer"))
@@ -240,32 +240,74 @@ def test_resume_refuses_what_does_not_fit(tmp_path: Path, made_csv: Path) -> Non
     torch.save(read_checkpoint(last) | {"digits": {"format": 99}}, newer)
     for path, message in {
         tmp_path / "nowhere.ckpt": "no such checkpoint",
+        tmp_path / "one" / "history.csv": "damaged, or not a checkpoint",
+        tmp_path / "one" / "metrics.json": "damaged, or not a checkpoint",
         cut: "damaged, or not a checkpoint",
         foreign: "not a checkpoint of this project",
         newer: "format 99, but this version of digits reads format 1",
     }.items():
         with pytest.raises(InputError, match=f"{path.name}: {message}"):
             run(tmp_path / "two", made_csv, f"resume={path}")
+
+
+def test_resume_refuses_settings_that_would_change_the_outcome(tmp_path: Path, made_csv: Path) -> None:
+    run(tmp_path / "one", made_csv)
+    last = tmp_path / "one" / "checkpoints" / "last.ckpt"
     for setting, message in {
         "model=larger_cnn": "model.name was dropout_cnn, now larger_cnn",
         "optimizer=sgd": "optimizer._target_ was torch.optim.AdamW, now torch.optim.SGD",
         "schedule=cosine": "schedule._target_ was digits.schedules.onecycle, now digits.schedules.cosine",
         "trainer.max_epochs=9": "trainer.max_epochs was 2, now 9",
         "data.batch_size=9": "data.batch_size was 16, now 9",
-        "weights=best": "resume with hydra.run.dir=.*one",
+        "seed=9": "seed was 0, now 9",
+        "trainer.devices=2": "trainer.devices was 1, now 2",
+        "weights=best": "weights=best looks among all epochs",
     }.items():
         with pytest.raises(InputError, match=message):
             run(tmp_path / "two", made_csv, setting, f"resume={last}")
 
 
-def test_resume_names_the_settings_that_changed(
-    tmp_path: Path, made_csv: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    run(tmp_path / "one", made_csv, "schedule=constant")
+def test_resume_in_another_folder(tmp_path: Path, made_csv: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With more epochs, where no schedule minds; and with none left, it is the same network that is scored."""
+    run(tmp_path / "one", made_csv, "schedule=constant", "ema=0.8")
     last = tmp_path / "one" / "checkpoints" / "last.ckpt"
-    run(tmp_path / "two", made_csv, "schedule=constant", "trainer.max_epochs=3", f"resume={last}")
+    longer = run(tmp_path / "two", made_csv, "schedule=constant", "ema=0.8", "trainer.max_epochs=3", f"resume={last}")
     assert "resumed with another setting: trainer.max_epochs was 2, now 3" in caplog.text
+    assert longer["epoch"] == 2
     assert len(pd.read_csv(tmp_path / "two" / "history.csv")) == 3
+
+    same = run(tmp_path / "three", made_csv, "schedule=constant", "ema=0.8", f"resume={last}")
+    assert_same_weights(same, read_checkpoint(last))
+    assert metrics(tmp_path / "three")["val"] == metrics(tmp_path / "one")["val"]
+
+    with pytest.raises(InputError, match="trainer.max_epochs was 2, now 1"):
+        run(tmp_path / "four", made_csv, "schedule=constant", "ema=0.8", "trainer.max_epochs=1", f"resume={last}")
+
+
+def test_ema_averages_and_its_average_is_kept(tmp_path: Path, made_csv: Path) -> None:
+    kept = run(tmp_path, made_csv, "ema=0.8")
+    raw = kept["current_model_state"]
+    assert not any(torch.equal(raw[name], weights) for name, weights in kept["state_dict"].items() if "weight" in name)
+
+
+def test_configured_augmentation_and_smoothing_are_used(tmp_path: Path, made_csv: Path) -> None:
+    weights = [
+        run(tmp_path / str(index), made_csv, *settings)
+        for index, settings in enumerate(
+            (["augment=none"], ["augment=affine"], ["augment=none", "label_smoothing=0.3"])
+        )
+    ]
+    for other in weights[1:]:
+        with pytest.raises(AssertionError):
+            assert_same_weights(weights[0], other)
+
+
+def test_all_digits_to_train_on_and_none_to_score(tmp_path: Path, made_csv: Path) -> None:
+    run(tmp_path, made_csv, "data.val_size=0")
+    left = metrics(tmp_path)
+    assert left["status"] == "completed"
+    assert not {"val", "test"} & left.keys()
+    assert [path.name for path in (tmp_path / "plots").iterdir()] == ["curves.png"]
 
 
 def test_code_in_a_checkpoint_does_not_run(tmp_path: Path) -> None:
@@ -298,7 +340,8 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path: Path) -> None:
         "+optimizer.speed=1": "unexpected keyword argument 'speed'",
         "schedule.warmup=2": "Expected float between 0 and 1 pct_start",
         "trainer.accelerator=abacus": "trainer: You selected an invalid accelerator name",
-        "trainer.precision=7": "trainer: Precision 7 is invalid",
+        "trainer.precision=bf16-true": "trainer.precision=bf16-true: must be one of auto, 32-true",
+        "data.val_size=-1": "data.val_size=-1: must be a count",
     }.items(),
 )
 def test_bad_setting_is_one_clear_line(tmp_path: Path, made_csv: Path, setting: str, message: str) -> None:

@@ -1,7 +1,6 @@
 """What a checkpoint holds besides Lightning's part, and how it is read back safely."""
 
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -10,9 +9,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from digits.errors import InputError
 
 FORMAT = 1
-# What may change when a run is resumed: where things are and how they are shown, not what is trained. A schedule is
-# laid out for a number of epochs; without one, there may be more.
-FREE = ("trainer.", "logger", "weights", "data.root", "data.download", "data.train_csv", "data.test_csv")
+# What may change when a run is resumed: where things are and how they are watched, not what is trained.
+FREE = ("trainer.accelerator", "trainer.callbacks", "logger", "weights", "data.root", "data.download", "data.train_csv")
 
 
 class ConfigInCheckpoint(Callback):
@@ -36,15 +34,14 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: no such checkpoint; a run leaves it in outputs/…/checkpoints/last.ckpt")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, UnpicklingError, ValueError, KeyError) as error:
+    except Exception as error:  # bytes that are no checkpoint can make the unpickler stumble over anything
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"{path}: damaged, or not a checkpoint ({reason})") from None
     if not isinstance(checkpoint, dict) or "digits" not in checkpoint or "state_dict" not in checkpoint:
         raise InputError(f"{path}: not a checkpoint of this project")
-    if checkpoint["digits"]["format"] != FORMAT:
-        raise InputError(
-            f"{path}: format {checkpoint['digits']['format']}, but this version of digits reads format {FORMAT}"
-        )
+    version = checkpoint["digits"].get("format")
+    if version != FORMAT:
+        raise InputError(f"{path}: format {version}, but this version of digits reads format {FORMAT}")
     return checkpoint
 
 
@@ -53,18 +50,32 @@ def check_resumable(path: str | Path, config: dict[str, Any]) -> list[str]:
     checkpoint.
 
     Raises InputError if it departs in a setting that the weights, the optimizer's state or the schedule depend on."""
-    old, new = (_flat(settings) for settings in (read_checkpoint(path)["digits"]["config"], config))
+    checkpoint = read_checkpoint(path)
+    old, new = _flat(checkpoint["digits"]["config"]), _flat(config)
     changes = {
         key: f"{key} was {old.get(key)}, now {new.get(key)}"
         for key in sorted(old.keys() | new.keys())
         if old.get(key) != new.get(key) and key not in ("name", "resume")
     }
-    free = [
-        key for key in changes if key.startswith(FREE) and (key != "trainer.max_epochs" or config["schedule"] is None)
-    ]
+    free = [key for key in changes if key.startswith(FREE)]
+    # A schedule is laid out for a number of epochs; without one, there may be more.
+    if config["schedule"] is None and new["trainer.max_epochs"] > checkpoint["epoch"] + 1:
+        free += [key for key in changes if key == "trainer.max_epochs"]
     if bound := [change for key, change in changes.items() if key not in free]:
         raise InputError(f"{path} began with other settings: {'; '.join(bound)}. Resume with those it began with")
     return [changes[key] for key in free]
+
+
+def check_best_is_known(path: str | Path, folder: Path) -> None:
+    """Raises InputError unless `folder` is where the run that left the checkpoint keeps its best epoch: Lightning
+    forgets it elsewhere, and would call the first resumed epoch the best."""
+    for state in read_checkpoint(path)["callbacks"].values():
+        if state.get("monitor") == "val/error" and Path(state["dirpath"]).resolve() == folder.resolve():
+            return
+    raise InputError(
+        f"weights=best looks among all epochs: only a run that began with it can be resumed with it, and only in the "
+        f"folder where it began, unlike {path}"
+    )
 
 
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:

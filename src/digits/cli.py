@@ -18,11 +18,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from digits.errors import InputError
-from digits.run_folder import unfinished
+from digits.run_folder import run_folder
 
 MISTAKES = (InputError, HydraException, OmegaConfBaseException)
 
-OmegaConf.register_new_resolver("unfinished", unfinished)  # for hydra.run.dir: asked before Hydra writes to it
+OmegaConf.register_new_resolver("run_folder", run_folder)  # for hydra.run.dir: asked before Hydra writes to it
 
 
 def run(main: Callable[[], Any], config_dir: Path, config_name: str) -> None:
@@ -55,7 +55,8 @@ def one_job() -> Iterator[None]:
     except MISTAKES as error:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
-        sys.exit(f"error: {_reason(error)}")
+        first = os.environ.get("LOCAL_RANK", "0") == "0"  # among the processes of a distributed run
+        sys.exit(f"error: {_reason(error)}" if first else 1)
 
 
 def _explain(error: BaseException, config_dir: Path, config_name: str) -> str:
@@ -85,8 +86,10 @@ def _unknown_key(key: str, config_dir: Path, config_name: str) -> str:
     config = _compose_without(key, config_dir, config_name)
     parent, _, name = key.rpartition(".")
     node = OmegaConf.select(config, parent) if parent else config
-    if not isinstance(node, DictConfig):
+    if node is None:
         return _unknown_key(parent, config_dir, config_name)
+    if not isinstance(node, DictConfig):
+        return f"{key}: no such setting; {parent} is a single value, {node}"
     known = sorted(str(other) for other in node if not str(other).startswith("_"))
     close = get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]}? " if close else ""

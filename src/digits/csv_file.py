@@ -4,9 +4,11 @@ import csv
 import gzip
 import io
 import warnings
+import zlib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -31,7 +33,7 @@ def read_csv(path: str | Path) -> tuple[Tensor, Tensor | None]:
         raise InputError(f"{path}: no such file") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file; a CSV of digits is expected") from None
-    except (OSError, EOFError) as error:  # among them damaged or cut gzip streams
+    except (OSError, EOFError, zlib.error, csv.Error) as error:  # most are of a damaged gzip stream
         raise InputError(f"{path}: cannot be read ({error})") from None
 
     position = {name: index for index, name in enumerate(columns)}
@@ -83,7 +85,7 @@ def _raise_first_fault(path: str | Path, columns: list[str], otherwise: str) -> 
     with _open(path) as file:
         reader = csv.reader(file)
         next(reader)
-        for cells in filter(None, reader):
+        for cells in filter(None, _rows(path, reader)):
             where = f"{path}, row {reader.line_num}"
             if len(cells) != len(columns):
                 raise InputError(f"{where}: {len(cells)} values, but the header names {len(columns)} columns")
@@ -95,6 +97,13 @@ def _raise_first_fault(path: str | Path, columns: list[str], otherwise: str) -> 
                         f"{where}, column {name!r}: a whole number from 0 to {highest} is expected, not {shown}"
                     )
     raise InputError(f"{path}: cannot be read as digits ({otherwise})")
+
+
+def _rows(path: str | Path, reader: Any) -> Iterator[list[str]]:
+    try:
+        yield from reader
+    except csv.Error as error:  # a quotation mark without its other half, most likely
+        raise InputError(f"{path}, row {reader.line_num}: {error}") from None
 
 
 def _is_whole(cell: str) -> bool:

@@ -102,8 +102,9 @@ class WholeBatches(Dataset[Digits]):
 
 class EvenBatches(Sampler[Tensor]):
     """Batches of indices that differ by at most one in size, so that no small remainder upsets batch
-    normalisation. Every process gets the same number of batches, every image is in exactly one of them: unlike
-    DistributedSampler, which repeats images until the processes come out even and so miscounts mistakes.
+    normalisation. Several processes share each batch out: together they step as one process would, and every image
+    is seen once, unlike with DistributedSampler, which repeats images until the processes come out even and so
+    miscounts mistakes.
 
     With a `shuffle_seed` the order is a function of it and the epoch, whatever the number of processes.
     """
@@ -119,15 +120,15 @@ class EvenBatches(Sampler[Tensor]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """Batches of one process."""
-        return -(-self.total // (self.batch_size * processes()))
+        return -(-self.total // self.batch_size)
 
     def __iter__(self) -> Iterator[Tensor]:
         if self.shuffle_seed is None:
             order = torch.arange(self.total)
         else:
             order = torch.randperm(self.total, generator=generator(self.shuffle_seed, self.epoch))
-        yield from order.tensor_split(len(self) * processes())[process() :: processes()]
+        for batch in order.tensor_split(len(self)):
+            yield batch.tensor_split(processes())[process()]
 
 
 def processes() -> int:

@@ -18,7 +18,8 @@ log = logging.getLogger(__name__)
 
 
 class History(Checkpoint):
-    """Collects error rates, losses (nats), learning rate and seconds of each epoch in `rows`, one dictionary each.
+    """Collects error rates, losses (nats), learning rate (at its start) and seconds of training of each epoch in
+    `rows`, one dictionary each.
 
     A `Checkpoint`, because Lightning calls only those after the module has its training score; it must stand
     before the one that saves, which stores the rows, so that a resumed run's history is whole.
@@ -28,19 +29,28 @@ class History(Checkpoint):
         self.path = path
         self.scores = scores
         self.rows: list[dict[str, float]] = []
+        self.began = time.perf_counter()
+        self.earlier_seconds = 0.0  # of fitting, before this run was resumed
+
+    @property
+    def fit_seconds(self) -> float:
+        """Seconds of the whole training with its validations, all parts of a resumed run together."""
+        return self.earlier_seconds + time.perf_counter() - self.began
 
     def images_per_second(self, images: int) -> float:
         """The rate of training on that many images an epoch, validation not counted."""
         return images * len(self.rows) / sum(row["seconds"] for row in self.rows)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows}
+        return {"rows": self.rows, "fit_seconds": self.fit_seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = list(state_dict["rows"])
+        self.earlier_seconds = state_dict["fit_seconds"]
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.started = time.perf_counter()
+        self.lr = trainer.optimizers[0].param_groups[0]["lr"]
         self.trained: float | None = None
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -56,7 +66,7 @@ class History(Checkpoint):
                 for stage in stages
                 for quantity in ("error", "loss")
             },
-            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+            "lr": self.lr,
             "seconds": (self.trained or time.perf_counter()) - self.started,
         }
         self.rows.append(row)

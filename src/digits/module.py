@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
@@ -22,7 +23,8 @@ class DigitClassifier(LightningModule):
     """Trains a network of `digits.networks` with an optimizer made from its parameters, a schedule of
     `digits.schedules` and an augmentation that maps pixels float32 [N, 1, 28, 28] in [0, 1] to the same.
 
-    Validation and testing leave their scores in `scores`, their confusion matrix and mistakes in the metrics.
+    The latest training, validation and test leave their scores in `scores`; the latest of the two evaluations also
+    its confusion matrix, int64 [10, 10] with the labels as rows, and its mistakes (see `Mistakes.compute`).
     """
 
     def __init__(
@@ -41,9 +43,11 @@ class DigitClassifier(LightningModule):
         self.label_smoothing = label_smoothing
         self.training_error = ErrorRate()
         self.evaluation_error = ErrorRate()
-        self.confusion = MulticlassConfusionMatrix(10)
-        self.mistakes = Mistakes()
-        self.scores: dict[str, Score] = {}  # of the latest epoch, by stage
+        self.count_confusion = MulticlassConfusionMatrix(10)
+        self.collect_mistakes = Mistakes()
+        self.scores: dict[str, Score] = {}
+        self.confusion = torch.zeros(10, 10, dtype=torch.int64)
+        self.mistakes: dict[str, Tensor] = {}
 
     def forward(self, images: Tensor) -> Tensor:
         """Images uint8 [N, 28, 28] to logits [N, 10]."""
@@ -61,9 +65,9 @@ class DigitClassifier(LightningModule):
     def validation_step(self, batch: Digits, batch_idx: int) -> None:
         images, labels = batch
         logits = self(images).float()
-        for metric in (self.evaluation_error, self.confusion):
+        for metric in (self.evaluation_error, self.count_confusion):
             metric.update(logits, labels)
-        self.mistakes.update(images, logits, labels)
+        self.collect_mistakes.update(images, logits, labels)
 
     test_step = validation_step
 
@@ -73,13 +77,13 @@ class DigitClassifier(LightningModule):
         return logits.float().softmax(1)
 
     def on_validation_epoch_start(self) -> None:
-        self.confusion.reset()
-        self.mistakes.reset()
-
-    on_test_epoch_start = on_validation_epoch_start
+        if dist.is_initialized():  # each process has batch statistics of its own; the first one's are saved
+            for buffer in self.network.buffers():
+                dist.broadcast(buffer, 0)
 
     def on_train_epoch_end(self) -> None:
-        loss = self._finish("train", self.training_error).loss
+        self._finish("train", self.training_error)
+        loss = self.scores["train"].loss
         if not math.isfinite(loss):
             raise InputError(
                 f"training diverged: the loss is {loss} in epoch {self.current_epoch + 1}; "
@@ -87,17 +91,22 @@ class DigitClassifier(LightningModule):
             )
 
     def on_validation_epoch_end(self) -> None:
-        self._finish("val", self.evaluation_error)
+        self._finish_evaluation("val")
 
     def on_test_epoch_end(self) -> None:
-        self._finish("test", self.evaluation_error)
+        self._finish_evaluation("test")
 
-    def _finish(self, stage: str, metric: ErrorRate) -> Score:
-        score: Score = metric.compute()
+    def _finish_evaluation(self, stage: str) -> None:
+        self._finish(stage, self.evaluation_error)
+        self.confusion = self.count_confusion.compute()
+        self.mistakes = self.collect_mistakes.compute()
+        self.count_confusion.reset()
+        self.collect_mistakes.reset()
+
+    def _finish(self, stage: str, metric: ErrorRate) -> None:
+        score = self.scores[stage] = metric.compute()
         metric.reset()
-        self.scores[stage] = score
         self.log_dict({f"{stage}/error": score.error, f"{stage}/loss": score.loss})
-        return score
 
     def configure_optimizers(self) -> Any:
         try:

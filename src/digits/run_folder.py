@@ -1,9 +1,20 @@
-"""The folder of a run: nothing finished in it is ever overwritten."""
+"""The folder of a run: a resumed one goes on in its own, and nothing finished is ever overwritten."""
 
 import json
 from pathlib import Path
 
 from digits.errors import InputError
+
+
+def run_folder(name: str, resume: str | None) -> str:
+    """outputs/`name`, or the folder of the run that left the checkpoint `resume`. Raises InputError if a finished run
+    is there, or no such checkpoint."""
+    if resume is None:
+        return unfinished(f"outputs/{name}")
+    checkpoint = Path(resume)
+    if not checkpoint.is_file():
+        raise InputError(f"resume={resume}: no such file; a run leaves outputs/…/checkpoints/last.ckpt")
+    return unfinished(str(checkpoint.parent.parent) if checkpoint.parent.name == "checkpoints" else f"outputs/{name}")
 
 
 def unfinished(folder: str) -> str:
@@ -13,5 +24,5 @@ def unfinished(folder: str) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         return folder
     if status == "completed":
-        raise InputError(f"{folder} holds a finished run; choose another name, or remove that folder")
+        raise InputError(f"{folder} holds a finished run; choose another name=…, or remove that folder")
     return folder

@@ -1,6 +1,7 @@
 """Checks of the settings that no library checks in a line a user understands."""
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -31,6 +32,7 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": (lambda value: _whole(value) and 0 <= value < 2**32, "a whole number from 0 to 4294967295"),
     "label_smoothing": (lambda value: _number(value) and 0 <= value < 1, "a number from 0 to below 1"),
@@ -40,9 +42,10 @@ EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "weights": (lambda value: value in ("last", "best"), "last or best"),
     "data.batch_size": (lambda value: _whole(value) and value >= 1, "a whole number, at least 1"),
-    "data.val_size": (_number, "a count (500) or a fraction (0.1)"),
+    "data.val_size": (lambda value: _number(value) and 0 <= value < inf, "a count (500) or a fraction (0.1)"),
     "data.split_seed": (_whole, "a whole number"),
     "data.folds": (lambda value: value is None or _whole(value), "null, or a whole number"),
     "data.fold": (_whole, "a whole number"),
+    "trainer.precision": (lambda value: value in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
     "trainer.max_epochs": (lambda value: _whole(value) and value >= 1, "a whole number, at least 1"),
 }

@@ -27,7 +27,7 @@ def split(
         return torch.cat(parts), val
 
     count = round(val_size * len(order)) if isinstance(val_size, float) else val_size
-    if not 0 <= count < len(order):
+    if not 0 <= count < len(order) or (count == 0 and val_size > 0):
         raise InputError(
             f"data.val_size={val_size}: must be a count from 0 to {len(order) - 1:,} "
             f"(there are {len(order):,} images to train on) or a fraction from 0.0 to below 1.0"

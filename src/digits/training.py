@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import time
 import traceback
 import warnings
@@ -9,7 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
+from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
@@ -20,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich import get_console
 
 from digits import results
-from digits.checkpoint import ConfigInCheckpoint, check_resumable, read_checkpoint
+from digits.checkpoint import ConfigInCheckpoint, check_best_is_known, check_resumable, read_checkpoint
 from digits.datamodule import DigitsDataModule
 from digits.devices import best_precision, device_name
 from digits.errors import InputError
@@ -93,20 +96,20 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
     for logger in trainer.loggers:
         logger.log_hyperparams(settings)
 
-    started = time.perf_counter()
     try:
         trainer.fit(module, datamodule, ckpt_path=config.resume, weights_only=True)
     finally:
-        metrics |= {"epochs": len(history.rows), "seconds": {"fit": time.perf_counter() - started}}
+        metrics |= {"epochs": len(history.rows), "seconds": {"fit": history.fit_seconds}}
         if history.rows:
             metrics["checkpoint"] = "checkpoints/last.ckpt"
             metrics["images_per_second"] = history.images_per_second(len(datamodule.digits["train"].labels))
     history.write()
-    for callback in ema:  # whose work is done: the module holds the averaged weights
+    for callback in ema:  # it would put the weights that it averages back into the module
         trainer.callbacks.remove(callback)  # type: ignore[attr-defined]
-    if config.weights == "best":
-        metrics["checkpoint"] = "checkpoints/best.ckpt"
-        module.load_state_dict(read_checkpoint(folder / metrics["checkpoint"])["state_dict"])
+    metrics["checkpoint"] = f"checkpoints/{config.weights}.ckpt"
+    module.load_state_dict(
+        read_checkpoint(folder / metrics["checkpoint"])["state_dict"]
+    )  # what is scored is what is kept
 
     for stage, evaluate in (("val", trainer.validate), ("test", trainer.test)):
         if stage in datamodule.digits:
@@ -114,12 +117,13 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
             evaluate(module, datamodule=datamodule, verbose=False)
             metrics["seconds"][stage] = time.perf_counter() - began
             metrics[stage] = module.scores[stage].as_dict()
-    _draw(module, history, folder / "plots", trainer.is_global_zero)
+    _draw(module, history, folder / "plots")
     if trainer.is_global_zero:
         log.info(results.summary(metrics, module.scores, folder))
 
 
 def _trainer(config: DictConfig, callbacks: list[Callback], folder: Path) -> Trainer:
+    """Raises InputError for what Lightning refuses, and for several processes inside a sweep, which would hang."""
     on_terminal = get_console().is_terminal
     precision = config.trainer.precision
     try:
@@ -141,6 +145,8 @@ def _trainer(config: DictConfig, callbacks: list[Callback], folder: Path) -> Tra
             reason = " ".join(str(error.__cause__).split())
             raise InputError(f"trainer: {reason} (trainer=auto takes what this machine has)") from error
         raise
+    if trainer.world_size > 1 and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+        raise InputError("trainer=ddp cannot be part of a sweep (-m); run it alone, or give each job one device")
     return trainer
 
 
@@ -177,34 +183,37 @@ def _checkpoints(folder: Path, weights: str) -> ModelCheckpoint:
 def _check_resume(config: DictConfig, settings: dict[str, Any], folder: Path) -> None:
     for change in check_resumable(config.resume, settings):
         log.warning(f"resumed with another setting: {change}")
-    if config.weights == "best" and Path(config.resume).resolve().parent != (folder / "checkpoints").resolve():
-        run = Path(config.resume).parent.parent
-        raise InputError(f"weights=best looks among all epochs, also those before: resume with hydra.run.dir={run}")
+    if config.weights == "best":
+        check_best_is_known(config.resume, folder / "checkpoints")
+    _bring_along(Path(config.resume), folder / "checkpoints" / "last.ckpt")
+
+
+@rank_zero_only
+def _bring_along(checkpoint: Path, last: Path) -> None:
+    """A run that is resumed in another folder has its last complete epoch there from the start."""
+    if checkpoint.resolve() != last.resolve():
+        last.parent.mkdir(exist_ok=True)
+        shutil.copyfile(checkpoint, last)
 
 
 @rank_zero_only
 def _say_how_to_resume(metrics: dict[str, Any], folder: Path) -> None:
     if "checkpoint" in metrics:
-        run = os.path.relpath(folder)
-        log.info(
-            f"interrupted after {metrics['epochs']} whole epochs; to go on, the same command with "
-            f"resume={run}/{metrics['checkpoint']} hydra.run.dir={run}"
-        )
+        last = f"{os.path.relpath(folder)}/checkpoints/last.ckpt"
+        log.info(f"interrupted after {metrics['epochs']} whole epochs; to go on, the same command with resume={last}")
 
 
-def _draw(module: DigitClassifier, history: History, folder: Path, draws: bool) -> None:
-    """The pictures of the test, or of the validation where nothing is left to test on."""
-    confusion, mistakes = module.confusion.compute(), module.mistakes.compute()  # gathered from all processes
-    if not draws:
-        return
+@rank_zero_only
+def _draw(module: DigitClassifier, history: History, folder: Path) -> None:
+    """The pictures of the training, and of the test or, where there is none, of the validation."""
     folder.mkdir(exist_ok=True)
     plot_curves(history.rows, folder / "curves.png")
     for stage, name in (("test", "test"), ("val", "validation")):
         if stage in module.scores:
             score = module.scores[stage]
             title = f"{score.errors:,} mistakes among {score.total:,} {name} digits"
-            plot_confusion(confusion, title, folder / "confusion.png")
-            plot_mistakes(mistakes, title, folder / "mistakes.png")
+            plot_confusion(module.confusion, title, folder / "confusion.png")
+            plot_mistakes(module.mistakes, title, folder / "mistakes.png")
             break
 
 
