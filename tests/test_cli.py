@@ -52,6 +52,8 @@ def test_config_needs_no_torch(train_py: TrainPy) -> None:
         "trainer.max_epoch=3": "trainer.max_epoch: no such setting; did you mean max_epochs? trainer has accelerator, ",
         "optimizer.momentum=1": "optimizer.momentum: no such setting; optimizer has lr, weight_decay (+optimizer.",
         "data.root=x": "data.root: no such setting; data has batch_size, fold, folds, ",
+        "seed.foo=1": "seed.foo: no such setting; seed is a single value, 0",
+        "resume=nowhere.ckpt": "resume=nowhere.ckpt: no such file; a run leaves outputs/",
         "nothing": "Error parsing override 'nothing'",
     }.items(),
 )
@@ -93,7 +95,7 @@ def test_run_and_mistakes_in_the_data(train_py: TrainPy, tmp_path: Path) -> None
 
     answer = train_py(*settings, "seed=1")
     assert answer.returncode == 1
-    assert answer.stderr == "error: outputs/first holds a finished run; choose another name, or remove that folder\n"
+    assert answer.stderr == "error: outputs/first holds a finished run; choose another name=…, or remove that folder\n"
     assert hydra_record.read_text() == recorded
 
     table.loc[3, "pixel5"] = 256
@@ -116,7 +118,8 @@ def test_ctrl_c_keeps_the_last_complete_epoch(tmp_path: Path) -> None:
     while not process.stdout.readline().startswith("epoch 3/"):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=60)
+    assert "to go on, the same command with resume=outputs/long/checkpoints/last.ckpt" in stdout
     assert process.returncode == 1
     assert "Traceback" not in stderr
     folder = tmp_path / "outputs" / "long"
