@@ -49,9 +49,9 @@ class DigitsDataModule(LightningDataModule):
         self.digits: dict[str, Digits] = {}
 
     def prepare_data(self) -> None:
-        """Reads the source in one process, before the others: it may have to be downloaded."""
+        """Reads the source, which may download it."""
         if not self.digits:
-            self.source = self.read_source()
+            self.source = self.source or self.read_source()
 
     def setup(self, stage: str) -> None:
         """Fills `digits`: `train`, and `val` and `test` where there are any."""

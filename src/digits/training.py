@@ -96,6 +96,7 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
     for logger in trainer.loggers:
         logger.log_hyperparams(settings)
 
+    datamodule.prepare_data()  # before other processes are launched: a bad file must not leave them waiting
     try:
         trainer.fit(module, datamodule, ckpt_path=config.resume, weights_only=True)
     finally:
