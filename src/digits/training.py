@@ -108,9 +108,8 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
     for callback in ema:  # it would put the weights that it averages back into the module
         trainer.callbacks.remove(callback)  # type: ignore[attr-defined]
     metrics["checkpoint"] = f"checkpoints/{config.weights}.ckpt"
-    module.load_state_dict(
-        read_checkpoint(folder / metrics["checkpoint"])["state_dict"]
-    )  # what is scored is what is kept
+    kept = read_checkpoint(folder / metrics["checkpoint"])
+    module.load_state_dict(kept["state_dict"])  # what is scored is what is kept
 
     for stage, evaluate in (("val", trainer.validate), ("test", trainer.test)):
         if stage in datamodule.digits:
