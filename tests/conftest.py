@@ -6,6 +6,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+# Made digits are too few for two threads: they would only wait for each other. Must be set before torch is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import pandas as pd
 import pytest
 import torch
