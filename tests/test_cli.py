@@ -54,6 +54,7 @@ def test_config_needs_no_torch(train_py: TrainPy) -> None:
         "data.root=x": "data.root: no such setting; data has batch_size, fold, folds, ",
         "seed.foo=1": "seed.foo: no such setting; seed is a single value, 0",
         "resume=nowhere.ckpt": "resume=nowhere.ckpt: no such file; a run leaves outputs/",
+        "hydra.run.dir=/dev/null/run": "[Errno 20] Not a directory: '/dev/null/run'",
         "nothing": "Error parsing override 'nothing'",
     }.items(),
 )

@@ -20,7 +20,8 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from digits.errors import InputError
 from digits.run_folder import run_folder
 
-MISTAKES = (InputError, HydraException, OmegaConfBaseException)
+# An OSError names its file: a folder that cannot be written to, a full disk.
+MISTAKES = (InputError, HydraException, OmegaConfBaseException, OSError)
 
 OmegaConf.register_new_resolver("run_folder", run_folder)  # for hydra.run.dir: asked before Hydra writes to it
 

@@ -41,6 +41,7 @@ EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
         "null, or a decay between 0 and 1",
     ),
     "weights": (lambda value: value in ("last", "best"), "last or best"),
+    "optimizer.lr": (lambda value: value is None or (_number(value) and 0 < value < inf), "a number above 0"),
     "data.batch_size": (lambda value: _whole(value) and value >= 1, "a whole number, at least 1"),
     "data.val_size": (lambda value: _number(value) and 0 <= value < inf, "a count (500) or a fraction (0.1)"),
     "data.split_seed": (_whole, "a whole number"),
