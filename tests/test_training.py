@@ -18,7 +18,7 @@ from digits.errors import InputError
 from digits.module import DigitClassifier, to_pixels
 from digits.networks import build_network
 from digits.sources import Digits
-from digits.training import train
+from digits.training import moving_average, train
 
 
 def run(folder: Path, csv: Path, *overrides: str) -> dict[str, Any]:
@@ -288,6 +288,13 @@ def test_ema_averages_and_its_average_is_kept(tmp_path: Path, made_csv: Path) ->
     kept = run(tmp_path, made_csv, "ema=0.8")
     raw = kept["current_model_state"]
     assert not any(torch.equal(raw[name], weights) for name, weights in kept["state_dict"].items() if "weight" in name)
+
+
+def test_ema_of_a_short_training_is_not_its_beginning() -> None:
+    average = torch.zeros(1)
+    for count in range(1, 640):
+        average = moving_average(0.999, average, torch.ones(1), count)
+    assert average > 0.99
 
 
 def test_configured_augmentation_and_smoothing_are_used(tmp_path: Path, made_csv: Path) -> None:

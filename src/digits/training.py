@@ -7,6 +7,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar, WeightAveraging
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from rich import get_console
+from torch import Tensor
 
 from digits import results
 from digits.checkpoint import ConfigInCheckpoint, check_best_is_known, check_resumable, read_checkpoint
@@ -53,7 +55,7 @@ def train(config: DictConfig, folder: Path, overrides: Sequence[str] = ()) -> fl
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
         metrics["status"] = "interrupted"
         _say_how_to_resume(metrics, folder)
-        raise
+        raise SystemExit(1) from None  # a SIGTERM too is no success
     except Exception as error:
         metrics["reason"] = str(error) or type(error).__name__
         traceback.clear_frames(error.__traceback__)  # a sweep keeps the error: it must not keep the model with it
@@ -82,7 +84,7 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
     )
     history = History(folder / "history.csv", module.scores)
     checkpoints = [_checkpoints(folder, weights) for weights in sorted({"last", config.weights})]
-    ema = [EMAWeightAveraging(decay=config.ema)] if config.ema else []
+    ema = [WeightAveraging(avg_fn=partial(moving_average, config.ema))] if config.ema else []
     callbacks = [SeedEachEpoch(config.seed), ConfigInCheckpoint(settings), *ema, history, *checkpoints]
     trainer = _trainer(config, callbacks, folder)
     metrics |= {
@@ -120,6 +122,13 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
     _draw(module, history, folder / "plots")
     if trainer.is_global_zero:
         log.info(results.summary(metrics, module.scores, folder))
+
+
+def moving_average(decay: float, average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+    """The next exponential moving average after `count` updates. Its decay grows to the one asked for, so that a short
+    training is not averaged with its initial weights."""
+    keep = min(decay, (1 + float(count)) / (10 + float(count)))
+    return average * keep + current * (1 - keep)
 
 
 def _trainer(config: DictConfig, callbacks: list[Callback], folder: Path) -> Trainer:
@@ -201,6 +210,8 @@ def _say_how_to_resume(metrics: dict[str, Any], folder: Path) -> None:
     if "checkpoint" in metrics:
         last = f"{os.path.relpath(folder)}/checkpoints/last.ckpt"
         log.info(f"interrupted after {metrics['epochs']} whole epochs; to go on, the same command with resume={last}")
+    else:
+        log.info("interrupted before the first epoch was complete: there is nothing to resume")
 
 
 @rank_zero_only
