@@ -109,7 +109,7 @@ def test_run_and_mistakes_in_the_data(train_py: TrainPy, tmp_path: Path) -> None
     assert json.loads((tmp_path / "outputs" / "second" / "metrics.json").read_text())["status"] == "failed"
 
 
-def test_ctrl_c_keeps_the_last_complete_epoch(tmp_path: Path) -> None:
+def test_ctrl_c_keeps_the_last_complete_epoch(train_py: TrainPy, tmp_path: Path) -> None:
     settings = [*SMALL, "model=larger_cnn", "trainer.max_epochs=1000", "name=long"]
     process = subprocess.Popen(
         [sys.executable, str(PROJECT / "train.py"), *settings],
@@ -126,3 +126,9 @@ def test_ctrl_c_keeps_the_last_complete_epoch(tmp_path: Path) -> None:
     folder = tmp_path / "outputs" / "long"
     assert json.loads((folder / "metrics.json").read_text())["status"] == "interrupted"
     assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["epoch"] >= 1
+
+    answer = train_py(*settings)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith(
+        "error: outputs/long holds an interrupted run; add resume=outputs/long/checkpoints/"
+    )

@@ -8,9 +8,16 @@ from digits.errors import InputError
 
 def run_folder(name: str, resume: str | None) -> str:
     """outputs/`name`, or the folder of the run that left the checkpoint `resume`. Raises InputError if a finished run
-    is there, or no such checkpoint."""
+    is there, an
+    interrupted one that is not resumed, or no such checkpoint."""
     if resume is None:
-        return unfinished(f"outputs/{name}")
+        last = Path("outputs", str(name), "checkpoints", "last.ckpt")
+        folder = unfinished(f"outputs/{name}")
+        if last.is_file():
+            raise InputError(
+                f"{folder} holds an interrupted run; add resume={last}, choose another name=…, or remove it"
+            )
+        return folder
     checkpoint = Path(resume)
     if not checkpoint.is_file():
         raise InputError(f"resume={resume}: no such file; a run leaves outputs/…/checkpoints/last.ckpt")
