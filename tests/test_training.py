@@ -340,6 +340,7 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path: Path) -> None:
         "weights=first": "weights=first: must be last or best",
         "data.val_size=120": "data.val_size=120: must be a count from 0 to 119",
         "data.val_size=many": "data.val_size=many: must be a count",
+        "data.train_csv=3": "data.train_csv=3: must be a path",
         "data.train_csv=???": "data.train_csv is needed and not given",
         "optimizer.lr=-1": "optimizer.lr=-1: must be a number above 0",
         "optimizer.lr=fast": "optimizer.lr=fast: must be a number above 0",

@@ -18,7 +18,7 @@ def run_folder(name: str, resume: str | None) -> str:
                 f"{folder} holds an interrupted run; add resume={last}, choose another name=…, or remove it"
             )
         return folder
-    checkpoint = Path(resume)
+    checkpoint = Path(str(resume))
     if not checkpoint.is_file():
         raise InputError(f"resume={resume}: no such file; a run leaves outputs/…/checkpoints/last.ckpt")
     return unfinished(str(checkpoint.parent.parent) if checkpoint.parent.name == "checkpoints" else f"outputs/{name}")

@@ -47,6 +47,10 @@ EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "data.split_seed": (_whole, "a whole number"),
     "data.folds": (lambda value: value is None or _whole(value), "null, or a whole number"),
     "data.fold": (_whole, "a whole number"),
+    **{
+        key: (lambda value: value is None or isinstance(value, str), "a path")
+        for key in ("resume", "data.root", "data.train_csv", "data.test_csv")
+    },
     "trainer.precision": (lambda value: value in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
     "trainer.max_epochs": (lambda value: _whole(value) and value >= 1, "a whole number, at least 1"),
 }
