@@ -4,7 +4,8 @@ import pytest
 import torch
 from torchmetrics.classification import MulticlassAccuracy, MulticlassHammingDistance
 
-from digits.metrics import ErrorRate, Mistakes, Score
+from digits.metrics import ErrorRate, Mistakes
+from digits.score import Score
 
 
 @pytest.fixture

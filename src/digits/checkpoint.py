@@ -1,28 +1,57 @@
-"""What a checkpoint holds besides Lightning's part, and how it is read back safely."""
+"""What a checkpoint holds besides Lightning's part, and how it is found and read back safely."""
 
+import json
+import os
+from collections.abc import Iterator, Sequence
+from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
 
 from digits.errors import InputError
 
 FORMAT = 1
-# What may change when a run is resumed: where things are and how they are watched, not what is trained.
-FREE = ("trainer.accelerator", "trainer.callbacks", "logger", "weights", "data.root", "data.download", "data.train_csv")
+SUFFIXES = (".ckpt", ".onnx")
 
 
-class ConfigInCheckpoint(Callback):
-    """Stores the resolved configuration, plain Python values only, so that the file loads with
-    `weights_only=True` and its path alone is enough to predict.
+def find_checkpoints(given: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The checkpoint files (`.ckpt`, `.onnx`) that are meant: each is named itself, by its run's folder, or by a glob
+    that matches such files and folders.
+
+    Raises InputError if there is none where one should be.
     """
+    names = [given] if isinstance(given, str | Path) else given
+    found = [path for name in names for path in _matches(str(name))]
+    if not found:
+        raise InputError("checkpoint=[]: name at least one checkpoint")
+    return found
 
-    def __init__(self, config: dict[str, Any]) -> None:
-        self.config = config
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        checkpoint["digits"] = {"format": FORMAT, "config": self.config}
+def _matches(name: str) -> Iterator[Path]:
+    path = Path(name)
+    if path.is_dir():
+        if not (kept := _kept(path)):
+            raise InputError(f"{name}: a folder without a checkpoint; that of a run has checkpoints/last.ckpt")
+        yield kept
+    elif has_magic(name) and not path.exists():
+        matched = [Path(match) for match in sorted(glob(name, recursive=True))]
+        kept_ones = [_kept(match) if match.is_dir() else match for match in matched]
+        files = [match for match in kept_ones if match and match.suffix in SUFFIXES]
+        if not files:
+            raise InputError(f"{name}: matches no checkpoint and no run's folder that holds one")
+        yield from files
+    else:
+        yield path
+
+
+def _kept(folder: Path) -> Path | None:
+    """The checkpoint that a run's folder is about: the one whose scores are in its metrics.json."""
+    try:
+        named = folder / str(json.loads((folder / "metrics.json").read_text())["checkpoint"])
+    except (OSError, ValueError, KeyError, TypeError):
+        named = folder / "checkpoints" / "last.ckpt"
+    return named if named.is_file() else None
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -34,54 +63,29 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: no such checkpoint; a run leaves it in outputs/…/checkpoints/last.ckpt")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # bytes that are no checkpoint can make the unpickler stumble over anything
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{path}: damaged, or not a checkpoint ({reason})") from None
-    if not isinstance(checkpoint, dict) or "digits" not in checkpoint or "state_dict" not in checkpoint:
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except Exception:  # bytes that are no checkpoint can make the unpickler stumble over anything
+        raise InputError(
+            f"{path}: damaged, or not a checkpoint of this project; nothing in it was run"
+        ) from None
+    ours = checkpoint.get("digits") if isinstance(checkpoint, dict) else None
+    if not isinstance(ours, dict) or not isinstance(checkpoint.get("state_dict"), dict):
         raise InputError(f"{path}: not a checkpoint of this project")
-    version = checkpoint["digits"].get("format")
-    if version != FORMAT:
-        raise InputError(f"{path}: format {version}, but this version of digits reads format {FORMAT}")
+    if ours.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: format {ours.get('format')}, but this version of digits reads format {FORMAT}; "
+            "predict with the version that wrote it"
+        )
+    if not isinstance(ours.get("config"), dict):
+        raise InputError(f"{path}: damaged; it does not say which network it holds")
     return checkpoint
 
 
-def check_resumable(path: str | Path, config: dict[str, Any]) -> list[str]:
-    """The settings, as `key was old, now new`, in which `config` departs without harm from the run that left the
-    checkpoint.
-
-    Raises InputError if it departs in a setting that the weights, the optimizer's state or the schedule depend on."""
+def add_to_checkpoint(path: Path, **values: float) -> None:
+    """Writes values beside the configuration into a finished checkpoint; it is there whole at every moment."""
     checkpoint = read_checkpoint(path)
-    old, new = _flat(checkpoint["digits"]["config"]), _flat(config)
-    changes = {
-        key: f"{key} was {old.get(key)}, now {new.get(key)}"
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and key not in ("name", "resume")
-    }
-    free = [key for key in changes if key.startswith(FREE)]
-    # A schedule is laid out for a number of epochs; without one, there may be more.
-    if config["schedule"] is None and new["trainer.max_epochs"] > checkpoint["epoch"] + 1:
-        free += [key for key in changes if key == "trainer.max_epochs"]
-    if bound := [change for key, change in changes.items() if key not in free]:
-        raise InputError(f"{path} began with other settings: {'; '.join(bound)}. Resume with those it began with")
-    return [changes[key] for key in free]
-
-
-def check_best_is_known(path: str | Path, folder: Path) -> None:
-    """Raises InputError unless `folder` is where the run that left the checkpoint keeps its best epoch: Lightning
-    forgets it elsewhere, and would call the first resumed epoch the best."""
-    for state in read_checkpoint(path)["callbacks"].values():
-        if state.get("monitor") == "val/error" and Path(state["dirpath"]).resolve() == folder.resolve():
-            return
-    raise InputError(
-        f"weights=best looks among all epochs: only a run that began with it can be resumed with it, and only in the "
-        f"folder where it began, unlike {path}"
-    )
-
-
-def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(config, dict):
-        return {prefix: config}
-    flat = {}
-    for key, value in config.items():
-        flat.update(_flat(value, f"{prefix}.{key}" if prefix else str(key)))
-    return flat
+    checkpoint["digits"].update(values)
+    part = path.with_suffix(".part")
+    torch.save(checkpoint, part)
+    os.replace(part, path)

@@ -4,6 +4,8 @@ import platform
 
 import torch
 
+from digits.errors import InputError
+
 
 def best_precision(accelerator: str) -> str:
     """Lightning's `bf16-mixed` where the accelerator multiplies bfloat16 in hardware, else `32-true`."""
@@ -15,6 +17,16 @@ def best_precision(accelerator: str) -> str:
     else:
         supported = False
     return "bf16-mixed" if supported else "32-true"
+
+
+def pick_device(accelerator: str) -> torch.device:
+    """The device that Lightning's `auto`, `cpu`, `gpu`, `cuda` or `mps` means. Raises InputError if there is none."""
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    wanted = {"auto": ("cuda", "mps", "cpu"), "gpu": ("cuda", "mps")}.get(accelerator, (accelerator,))
+    for name in wanted:
+        if here.get(name):
+            return torch.device(name)
+    raise InputError(f"trainer.accelerator={accelerator}: this machine has {', '.join(n for n in here if here[n])}")
 
 
 def device_name(device: torch.device) -> str:

@@ -13,7 +13,9 @@ from torch.optim import Optimizer
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from digits.errors import InputError
-from digits.metrics import ErrorRate, Mistakes, Score
+from digits.metrics import ErrorRate, Mistakes
+from digits.networks import to_pixels
+from digits.score import Score
 from digits.sources import Digits
 
 Schedule = Callable[[Optimizer, int, int], dict[str, Any]]
@@ -71,11 +73,6 @@ class DigitClassifier(LightningModule):
 
     test_step = validation_step
 
-    def predict_step(self, batch: Digits, batch_idx: int) -> Tensor:
-        """Probabilities float32 [N, 10]."""
-        logits: Tensor = self(batch.images)
-        return logits.float().softmax(1)
-
     def on_validation_epoch_start(self) -> None:
         if dist.is_initialized():  # each process has batch statistics of its own; the first one's are saved
             for buffer in self.network.buffers():
@@ -118,8 +115,3 @@ class DigitClassifier(LightningModule):
             return {"optimizer": optimizer, "lr_scheduler": self.schedule(optimizer, steps, epochs)}
         except (TypeError, ValueError) as error:
             raise InputError(f"optimizer or schedule: {error}") from error
-
-
-def to_pixels(images: Tensor) -> Tensor:
-    """uint8 [N, 28, 28] to float32 [N, 1, 28, 28] in [0, 1]: the only place where digits are scaled."""
-    return images.unsqueeze(1).float() / 255

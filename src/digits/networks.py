@@ -12,6 +12,11 @@ from torch import Tensor, nn
 from digits.errors import InputError
 
 
+def to_pixels(images: Tensor) -> Tensor:
+    """uint8 [N, 28, 28] to float32 [N, 1, 28, 28] in [0, 1]: the only place where digits are scaled."""
+    return images.unsqueeze(1).float() / 255
+
+
 def mlp() -> nn.Sequential:
     """J. Brownlee's baseline, machinelearningmastery.com: both layers drawn from N(0, 0.05)."""
     network = build(nn.Flatten(), dense(784), classes())

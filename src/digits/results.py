@@ -11,7 +11,7 @@ from typing import Any
 
 from lightning.pytorch.utilities import rank_zero_only
 
-from digits.metrics import Score
+from digits.score import Score
 
 
 @rank_zero_only

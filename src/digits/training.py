@@ -1,8 +1,6 @@
 """One run: from a configuration to a trained network, its scores, and everything that its folder holds."""
 
 import logging
-import os
-import shutil
 import time
 import traceback
 import warnings
@@ -25,7 +23,7 @@ from rich import get_console
 from torch import Tensor
 
 from digits import results
-from digits.checkpoint import ConfigInCheckpoint, check_best_is_known, check_resumable, read_checkpoint
+from digits.checkpoint import read_checkpoint
 from digits.datamodule import DigitsDataModule
 from digits.devices import best_precision, device_name
 from digits.errors import InputError
@@ -34,6 +32,7 @@ from digits.module import DigitClassifier
 from digits.networks import build_network
 from digits.plots import plot_confusion, plot_curves, plot_mistakes
 from digits.reproducible import SeedEachEpoch, seed_all
+from digits.resuming import ConfigInCheckpoint, prepare_resume, say_how_to_resume
 from digits.run_folder import unfinished
 from digits.settings import check_settings
 
@@ -54,7 +53,7 @@ def train(config: DictConfig, folder: Path, overrides: Sequence[str] = ()) -> fl
         metrics["status"] = "completed"
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
         metrics["status"] = "interrupted"
-        _say_how_to_resume(metrics, folder)
+        say_how_to_resume(metrics, folder)
         raise SystemExit(1) from None  # a SIGTERM too is no success
     except Exception as error:
         metrics["reason"] = str(error) or type(error).__name__
@@ -71,7 +70,7 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
     check_settings(config)
     settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     if config.resume:
-        _check_resume(config, settings, folder)
+        prepare_resume(config, settings, folder)
 
     seed_all(config.seed)
     datamodule: DigitsDataModule = instantiate(config.data, _partial_=True)()  # called here: Hydra wraps what it raises
@@ -187,31 +186,6 @@ def _checkpoints(folder: Path, weights: str) -> ModelCheckpoint:
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-
-
-def _check_resume(config: DictConfig, settings: dict[str, Any], folder: Path) -> None:
-    for change in check_resumable(config.resume, settings):
-        log.warning(f"resumed with another setting: {change}")
-    if config.weights == "best":
-        check_best_is_known(config.resume, folder / "checkpoints")
-    _bring_along(Path(config.resume), folder / "checkpoints" / "last.ckpt")
-
-
-@rank_zero_only
-def _bring_along(checkpoint: Path, last: Path) -> None:
-    """A run that is resumed in another folder has its last complete epoch there from the start."""
-    if checkpoint.resolve() != last.resolve():
-        last.parent.mkdir(exist_ok=True)
-        shutil.copyfile(checkpoint, last)
-
-
-@rank_zero_only
-def _say_how_to_resume(metrics: dict[str, Any], folder: Path) -> None:
-    if "checkpoint" in metrics:
-        last = f"{os.path.relpath(folder)}/checkpoints/last.ckpt"
-        log.info(f"interrupted after {metrics['epochs']} whole epochs; to go on, the same command with resume={last}")
-    else:
-        log.info("interrupted before the first epoch was complete: there is nothing to resume")
 
 
 @rank_zero_only

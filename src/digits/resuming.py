@@ -1,0 +1,103 @@
+"""A run that goes on where it was interrupted: what its checkpoint must hold for that, and what must not change."""
+
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig
+
+from digits.checkpoint import FORMAT, read_checkpoint
+from digits.errors import InputError
+
+log = logging.getLogger(__name__)
+
+# What may change when a run is resumed: where things are and how they are watched, not what is trained.
+FREE = ("trainer.accelerator", "trainer.callbacks", "logger", "weights", "data.root", "data.download", "data.train_csv")
+
+
+class ConfigInCheckpoint(Callback):
+    """Stores the resolved configuration, plain Python values only, so that the file loads with
+    `weights_only=True` and its path alone is enough to predict.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint["digits"] = {"format": FORMAT, "config": self.config}
+
+
+def prepare_resume(config: DictConfig, settings: dict[str, Any], folder: Path) -> None:
+    """Brings the checkpoint `config.resume` into the run's folder. `settings` is `config`, resolved.
+
+    Raises InputError if the run that left it cannot go on with these settings.
+    """
+    for change in _check_resumable(config.resume, settings):
+        log.warning(f"resumed with another setting: {change}")
+    if config.weights == "best":
+        _check_best_is_known(config.resume, folder / "checkpoints")
+    _bring_along(Path(config.resume), folder / "checkpoints" / "last.ckpt")
+
+
+@rank_zero_only
+def _bring_along(checkpoint: Path, last: Path) -> None:
+    """A run that is resumed in another folder has its last complete epoch there from the start."""
+    if checkpoint.resolve() != last.resolve():
+        last.parent.mkdir(exist_ok=True)
+        shutil.copyfile(checkpoint, last)
+
+
+@rank_zero_only
+def say_how_to_resume(metrics: dict[str, Any], folder: Path) -> None:
+    """Logs how the run in `folder` goes on."""
+    if "checkpoint" in metrics:
+        last = f"{os.path.relpath(folder)}/checkpoints/last.ckpt"
+        log.info(f"interrupted after {metrics['epochs']} whole epochs; to go on, the same command with resume={last}")
+    else:
+        log.info("interrupted before the first epoch was complete: there is nothing to resume")
+
+
+def _check_resumable(path: str | Path, config: dict[str, Any]) -> list[str]:
+    """The settings, as `key was old, now new`, in which `config` departs without harm from the run that left the
+    checkpoint.
+
+    Raises InputError if it departs in a setting that the weights, the optimizer's state or the schedule depend on."""
+    checkpoint = read_checkpoint(path)
+    old, new = _flat(checkpoint["digits"]["config"]), _flat(config)
+    changes = {
+        key: f"{key} was {old.get(key)}, now {new.get(key)}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key) and key not in ("name", "resume")
+    }
+    free = [key for key in changes if key.startswith(FREE)]
+    # A schedule is laid out for a number of epochs; without one, there may be more.
+    if config["schedule"] is None and new["trainer.max_epochs"] > checkpoint["epoch"] + 1:
+        free += [key for key in changes if key == "trainer.max_epochs"]
+    if bound := [change for key, change in changes.items() if key not in free]:
+        raise InputError(f"{path} began with other settings: {'; '.join(bound)}. Resume with those it began with")
+    return [changes[key] for key in free]
+
+
+def _check_best_is_known(path: str | Path, folder: Path) -> None:
+    """Raises InputError unless `folder` is where the run that left the checkpoint keeps its best epoch: Lightning
+    forgets it elsewhere, and would call the first resumed epoch the best."""
+    for state in read_checkpoint(path)["callbacks"].values():
+        if state.get("monitor") == "val/error" and Path(state["dirpath"]).resolve() == folder.resolve():
+            return
+    raise InputError(
+        f"weights=best looks among all epochs: only a run that began with it can be resumed with it, and only in the "
+        f"folder where it began, unlike {path}"
+    )
+
+
+def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(config, dict):
+        return {prefix: config}
+    flat = {}
+    for key, value in config.items():
+        flat.update(_flat(value, f"{prefix}.{key}" if prefix else str(key)))
+    return flat
