@@ -1,1 +1,13 @@
 """Digits: deep CNNs on handwritten digits with PyTorch Lightning and Hydra."""
+
+from typing import Any
+
+__all__ = ["load_classifier"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:  # only when asked for: `import digits` is to answer without torch
+        from digits.classifier import load_classifier
+
+        return load_classifier
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,6 @@
 """What a checkpoint holds besides Lightning's part, and how it is found and read back safely."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 
 from digits.errors import InputError
+from digits.whole_file import whole_file
 
 FORMAT = 1
 SUFFIXES = (".ckpt", ".onnx")
@@ -86,6 +86,5 @@ def add_to_checkpoint(path: Path, **values: float) -> None:
     """Writes values beside the configuration into a finished checkpoint; it is there whole at every moment."""
     checkpoint = read_checkpoint(path)
     checkpoint["digits"].update(values)
-    part = path.with_suffix(".part")
-    torch.save(checkpoint, part)
-    os.replace(part, path)
+    with whole_file(path) as part:
+        torch.save(checkpoint, part)

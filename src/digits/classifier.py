@@ -1,5 +1,6 @@
 """From checkpoints to probabilities: one network or several, on each digit as it is or on moved copies of it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from math import cos, radians, sin
 from pathlib import Path
@@ -44,9 +45,10 @@ def load_classifier(
 
     Raises InputError for files that are missing, damaged or not of this project. Nothing in them is executed.
     """
-    members = [_load_member(path) for path in find_checkpoints(checkpoint)]
-    classifier = Classifier(members, tta=tta, seed=seed)
-    classifier.precision = best_precision(accelerator) if precision == "auto" else precision
+    paths = find_checkpoints(checkpoint)
+    classifier = Classifier([_load_member(path) for path in paths], tta=tta, seed=seed)
+    if any(path.suffix != ".onnx" for path in paths):  # ONNX Runtime computes as the model says
+        classifier.precision = best_precision(accelerator) if precision == "auto" else precision
     return classifier.to(pick_device(accelerator))
 
 
@@ -63,6 +65,12 @@ class Classifier(nn.Module):
         self.register_buffer("moves", _draw_moves(tta - 1, seed))
         self.precision = "32-true"
         self.eval().requires_grad_(False)
+
+    @property
+    def name(self) -> str:
+        """The names of its networks."""
+        counts = Counter(str(member.name) for member in self.members)
+        return " + ".join(name if count == 1 else f"{count} × {name}" for name, count in counts.items())
 
     def forward(self, images: Tensor) -> Tensor:
         """Images uint8 [N, 28, 28] to probabilities float32 [N, 10]."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from digits.calibration import Logits
 from digits.errors import InputError
 from digits.metrics import ErrorRate, Mistakes
 from digits.networks import to_pixels
@@ -26,7 +27,8 @@ class DigitClassifier(LightningModule):
     `digits.schedules` and an augmentation that maps pixels float32 [N, 1, 28, 28] in [0, 1] to the same.
 
     The latest training, validation and test leave their scores in `scores`; the latest of the two evaluations also
-    its confusion matrix, int64 [10, 10] with the labels as rows, and its mistakes (see `Mistakes.compute`).
+    its confusion matrix, int64 [10, 10] with the labels as rows, its mistakes (see `Mistakes.compute`), and all its
+    logits float32 [N, 10] with their labels int64 [N].
     """
 
     def __init__(
@@ -47,9 +49,12 @@ class DigitClassifier(LightningModule):
         self.evaluation_error = ErrorRate()
         self.count_confusion = MulticlassConfusionMatrix(10)
         self.collect_mistakes = Mistakes()
+        self.collect_logits = Logits()
         self.scores: dict[str, Score] = {}
         self.confusion = torch.zeros(10, 10, dtype=torch.int64)
         self.mistakes: dict[str, Tensor] = {}
+        self.logits = torch.zeros(0, 10)
+        self.labels = torch.zeros(0, dtype=torch.int64)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images uint8 [N, 28, 28] to logits [N, 10]."""
@@ -67,7 +72,7 @@ class DigitClassifier(LightningModule):
     def validation_step(self, batch: Digits, batch_idx: int) -> None:
         images, labels = batch
         logits = self(images).float()
-        for metric in (self.evaluation_error, self.count_confusion):
+        for metric in (self.evaluation_error, self.count_confusion, self.collect_logits):
             metric.update(logits, labels)
         self.collect_mistakes.update(images, logits, labels)
 
@@ -97,8 +102,9 @@ class DigitClassifier(LightningModule):
         self._finish(stage, self.evaluation_error)
         self.confusion = self.count_confusion.compute()
         self.mistakes = self.collect_mistakes.compute()
-        self.count_confusion.reset()
-        self.collect_mistakes.reset()
+        self.logits, self.labels = self.collect_logits.compute()
+        for metric in (self.count_confusion, self.collect_mistakes, self.collect_logits):
+            metric.reset()
 
     def _finish(self, stage: str, metric: ErrorRate) -> None:
         score = self.scores[stage] = metric.compute()

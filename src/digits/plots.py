@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.colors import LogNorm
@@ -11,6 +12,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from torch import Tensor
 
 MOST_MISTAKES = 1_000  # more would not fit into one picture
+MOST_PREVIEWS = 400
 
 
 def plot_curves(rows: Sequence[dict[str, float]], path: Path) -> None:
@@ -79,3 +81,34 @@ def plot_mistakes(mistakes: dict[str, Tensor], title: str, path: Path) -> None:
     shown = "" if count == len(mistakes["labels"]) else f", the surest {count:,} of them"
     axis.set_title(f"{title}{shown}\nlabel → predicted, confidence", fontsize=10)
     figure.savefig(path, dpi=150)
+
+
+def plot_preview(
+    files: Sequence[str], thumbnails: Sequence[np.ndarray[Any, Any]], images: Tensor, probabilities: Tensor, path: Path
+) -> None:
+    """For each picture what came in, uint8 [h, w, 3], what the network saw, uint8 [N, 28, 28], and the three likeliest
+    of the probabilities float32 [N, 10]; at most `MOST_PREVIEWS`.
+    """
+    count = min(len(files), MOST_PREVIEWS)
+    columns = min(4, count)
+    rows = ceil(count / columns)
+    figure = Figure(figsize=(3.6 * columns, 1.6 * rows + 0.5), layout="constrained")
+    axis = figure.subplots()
+    for index in range(count):
+        left, top = 3.6 * (index % columns), 1.5 * (index // columns)
+        height, width = thumbnails[index].shape[:2]
+        tall, wide = 1.1 * height / max(height, width), 1.1 * width / max(height, width)
+        middle_x, middle_y = left + 0.65, top + 0.75
+        box = (middle_x - wide / 2, middle_x + wide / 2, middle_y + tall / 2, middle_y - tall / 2)
+        axis.imshow(thumbnails[index], extent=box)
+        axis.imshow(images[index], extent=(left + 1.3, left + 2.4, top + 1.3, top + 0.2), cmap="gray", vmin=0, vmax=255)
+        axis.text(left + 0.1, top + 0.12, Path(files[index]).name[-40:], fontsize=7, va="center")
+        likeliest = probabilities[index].topk(3)
+        for line, (probability, digit) in enumerate(zip(*likeliest, strict=True)):
+            size, grey = (15, "0") if line == 0 else (9, "0.45")
+            axis.text(left + 2.5, top + 0.4 + 0.32 * line, f"{digit}  {probability:.1%}", fontsize=size, color=grey, va="center")
+    axis.set(xlim=(0, 3.6 * columns), ylim=(1.5 * rows, 0), aspect="equal")
+    axis.set_axis_off()
+    shown = "" if count == len(files) else f", the first {count:,} of {len(files):,}"
+    axis.set_title(f"what came in, what the network saw, the three likeliest{shown}", fontsize=10)
+    figure.savefig(path, dpi=120, format="png")

@@ -12,14 +12,14 @@ from typing import Any
 from lightning.pytorch.utilities import rank_zero_only
 
 from digits.score import Score
+from digits.whole_file import whole_file
 
 
 @rank_zero_only
 def write_metrics(metrics: Mapping[str, Any], path: Path) -> None:
     """Writes JSON; the file is there whole or not at all."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(metrics, indent=2) + "\n")
-    os.replace(part, path)
+    with whole_file(path) as part:
+        part.write_text(json.dumps(metrics, indent=2) + "\n")
 
 
 def summary(metrics: Mapping[str, Any], scores: Mapping[str, Score], folder: Path) -> str:

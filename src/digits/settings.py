@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from math import inf
-from typing import Any
+from typing import Any, TypeAlias
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -10,18 +10,35 @@ from digits.errors import InputError
 
 
 def check_settings(config: DictConfig) -> None:
-    """Raises InputError that names the first setting that is missing or out of its range."""
-    if missing := sorted(OmegaConf.missing_keys(config)):
-        raise InputError(f"{missing[0]} is needed and not given; add {missing[0]}=…")
-    for key, (fits, expected) in EXPECTED.items():
-        value = OmegaConf.select(config, key)
-        if not fits(value):
-            raise InputError(f"{key}={value}: must be {expected}")
+    """Raises InputError that names the first setting of a training that is missing or out of its range."""
+    _check(config, EXPECTED)
     validates = config.data.val_size > 0 or config.data.folds is not None
     if config.weights == "best" and not validates:
         raise InputError("weights=best is chosen by the validation error, but data.val_size=0 leaves none")
     if config.schedule and config.schedule.get("_target_") == "digits.schedules.plateau" and not validates:
         raise InputError("schedule=plateau watches the validation error, but data.val_size=0 leaves none")
+
+
+def check_prediction(config: DictConfig) -> None:
+    """Raises InputError that names the first setting of a prediction that is missing or out of its range."""
+    _check(config, EXPECTED_TO_PREDICT)
+    if config.input is None and config.export is None:
+        raise InputError("nothing to do: name the digits to predict, input=…, or a model to export, export=…")
+
+
+def _check(config: DictConfig, expected: "Expected") -> None:
+    if missing := sorted(OmegaConf.missing_keys(config)):
+        raise InputError(f"{missing[0]} is needed and not given; add {missing[0]}=…")
+    for key, (fits, wanted) in expected.items():
+        value = OmegaConf.select(config, key)
+        if not fits(value):
+            raise InputError(f"{key}={value}: must be {wanted}")
+
+
+def _names(value: Any) -> bool:
+    return isinstance(value, str) or (
+        OmegaConf.is_list(value) and len(value) > 0 and all(isinstance(name, str) for name in value)
+    )
 
 
 def _whole(value: Any) -> bool:
@@ -33,8 +50,13 @@ def _number(value: Any) -> bool:
 
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
-EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "seed": (lambda value: _whole(value) and 0 <= value < 2**32, "a whole number from 0 to 4294967295"),
+Expected: TypeAlias = dict[str, tuple[Callable[[Any], bool], str]]
+SEED = (lambda value: _whole(value) and 0 <= value < 2**32, "a whole number from 0 to 4294967295")
+PRECISION = (lambda value: value in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
+AT_LEAST_ONE = (lambda value: _whole(value) and value >= 1, "a whole number, at least 1")
+PATH = (lambda value: value is None or isinstance(value, str), "a path")
+EXPECTED: Expected = {
+    "seed": SEED,
     "label_smoothing": (lambda value: _number(value) and 0 <= value < 1, "a number from 0 to below 1"),
     "ema": (
         lambda value: value is None or (_number(value) and 0 < value < 1),
@@ -42,15 +64,23 @@ EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "weights": (lambda value: value in ("last", "best"), "last or best"),
     "optimizer.lr": (lambda value: value is None or (_number(value) and 0 < value < inf), "a number above 0"),
-    "data.batch_size": (lambda value: _whole(value) and value >= 1, "a whole number, at least 1"),
+    "data.batch_size": AT_LEAST_ONE,
     "data.val_size": (lambda value: _number(value) and 0 <= value < inf, "a count (500) or a fraction (0.1)"),
     "data.split_seed": (_whole, "a whole number"),
     "data.folds": (lambda value: value is None or _whole(value), "null, or a whole number"),
     "data.fold": (_whole, "a whole number"),
-    **{
-        key: (lambda value: value is None or isinstance(value, str), "a path")
-        for key in ("resume", "data.root", "data.train_csv", "data.test_csv")
-    },
-    "trainer.precision": (lambda value: value in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
-    "trainer.max_epochs": (lambda value: _whole(value) and value >= 1, "a whole number, at least 1"),
+    **dict.fromkeys(("resume", "data.root", "data.train_csv", "data.test_csv"), PATH),
+    "trainer.precision": PRECISION,
+    "trainer.max_epochs": AT_LEAST_ONE,
+}
+EXPECTED_TO_PREDICT: Expected = {
+    "checkpoint": (_names, "a path, or a list of paths"),
+    "input": (lambda value: value is None or _names(value), "a path, or a list of paths"),
+    "output": (lambda value: isinstance(value, str), "a path, or - for standard output"),
+    "preview": PATH,
+    "export": PATH,
+    "seed": SEED,
+    **dict.fromkeys(("tta", "batch_size", "chunk_size", "trainer.num_nodes"), AT_LEAST_ONE),
+    **dict.fromkeys(("confidence", "probabilities"), (lambda value: isinstance(value, bool), "true or false")),
+    "trainer.precision": PRECISION,
 }

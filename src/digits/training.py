@@ -23,7 +23,8 @@ from rich import get_console
 from torch import Tensor
 
 from digits import results
-from digits.checkpoint import read_checkpoint
+from digits.calibration import calibration, fit_temperature
+from digits.checkpoint import add_to_checkpoint, read_checkpoint
 from digits.datamodule import DigitsDataModule
 from digits.devices import best_precision, device_name
 from digits.errors import InputError
@@ -112,12 +113,20 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
     kept = read_checkpoint(folder / metrics["checkpoint"])
     module.load_state_dict(kept["state_dict"])  # what is scored is what is kept
 
+    temperature: float | None = None
     for stage, evaluate in (("val", trainer.validate), ("test", trainer.test)):
         if stage in datamodule.digits:
             began = time.perf_counter()
             evaluate(module, datamodule=datamodule, verbose=False)
             metrics["seconds"][stage] = time.perf_counter() - began
             metrics[stage] = module.scores[stage].as_dict()
+            if stage == "val":
+                temperature = fit_temperature(module.logits, module.labels)
+                metrics["calibration"] = {"temperature": temperature}
+            if temperature is not None:
+                metrics["calibration"][stage] = calibration(module.logits, module.labels, temperature)
+    if temperature is not None and trainer.is_global_zero:
+        add_to_checkpoint(folder / metrics["checkpoint"], temperature=temperature)
     _draw(module, history, folder / "plots")
     if trainer.is_global_zero:
         log.info(results.summary(metrics, module.scores, folder))

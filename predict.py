@@ -1,0 +1,22 @@
+"""Predicts digits with trained networks; `python predict.py --help` tells from what and how."""
+
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from digits.cli import one_job, run
+
+CONF = Path(__file__).parent.resolve() / "conf"
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="predict")
+def main(config: DictConfig) -> None:
+    from digits.predicting import predict  # only here, so that --help answers without torch
+
+    with one_job():
+        predict(config)
+
+
+if __name__ == "__main__":
+    run(main, CONF, "predict")
