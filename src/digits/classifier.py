@@ -81,12 +81,12 @@ class Classifier(nn.Module):
         copies = [images, *(_moved(images, move) for move in self.moves)]
         return torch.stack([torch.stack([member(copy) for copy in copies]) for member in self.members])
 
-    def predict(self, images: Tensor | np.ndarray[Any, Any], batch_size: int = 256) -> Tensor:
+    def predict(self, images: Tensor | np.ndarray[Any, Any], batch_size: int = 128) -> Tensor:
         """Images uint8 [N, 28, 28] of any number, white ink on black as in MNIST, to probabilities float32 [N, 10]
         on the CPU."""
         return self.answer(images, batch_size).probabilities
 
-    def answer(self, images: Tensor | np.ndarray[Any, Any], batch_size: int = 256) -> Answers:
+    def answer(self, images: Tensor | np.ndarray[Any, Any], batch_size: int = 128) -> Answers:
         """As `predict`, with what networks and copies disagreed on."""
         images = torch.as_tensor(images)
         if images.dtype != torch.uint8 or images.shape[1:] != (28, 28):

@@ -152,10 +152,10 @@ def _write(config: DictConfig, classifier: Classifier, digits: Input, results: I
         if path not in (None, "-"):
             log.info(f"{name:<12}{path}")
     if report.faults:
-        for fault in report.faults[1:]:
+        for fault in report.faults:
             log.error(fault)
-        others = f"the other {report.total:,} are predicted"
-        raise InputError(f"{report.faults[0]} ({len(report.faults):,} of {report.seen:,} pictures; {others})")
+        total = report.total + len(report.faults)
+        raise InputError(f"{len(report.faults):,} of {total:,} pictures could not be predicted, as said above")
 
 
 class Report:
@@ -166,10 +166,6 @@ class Report:
         self.total = self.errors = self.labelled = self.networks_disagree = self.copies_disagree = 0
         self.loss = self.seconds = 0.0
         self.faults: list[str] = []
-
-    @property
-    def seen(self) -> int:
-        return self.total + len(self.faults)
 
     def add(self, result: Result) -> None:
         chunk, answers, seconds = result
