@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 # Made digits are too few for two threads: they would only wait for each other. Must be set before torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -16,14 +18,16 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from torch import Tensor
 
+from digits.training import train
+
 PROJECT = Path(__file__).parent.parent
 SMALL = ["trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=2", "data.batch_size=16"]
 
 
-def config(*overrides: str) -> DictConfig:
-    """What `python train.py *overrides` composes."""
+def config(*overrides: str, program: str = "train") -> DictConfig:
+    """What `python train.py *overrides` composes, or another program."""
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        return compose("train", list(overrides))
+        return compose(program, list(overrides))
 
 
 def choices(group: str) -> list[str]:
@@ -56,14 +60,27 @@ def made_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run that reads the bundled digits well enough."""
+    folder = tmp_path_factory.mktemp("trained")
+    train(config(*SMALL, "model=fast_cnn", "augment=none", "data.batch_size=64", "trainer.max_epochs=3"), folder)
+    return folder
+
+
 @pytest.fixture
 def train_py(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `python train.py *arguments` in a folder of the test's own."""
+    return partial(run_program, "train.py", folder=tmp_path)
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(PROJECT / "train.py"), *arguments]
-        return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "COLUMNS": "120"}
-        )
 
-    return run
+@pytest.fixture
+def predict_py(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `python predict.py *arguments` in a folder of the test's own."""
+    return partial(run_program, "predict.py", folder=tmp_path)
+
+
+def run_program(program: str, *arguments: str, folder: Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(PROJECT / program), *arguments]
+    environment = {**os.environ, "COLUMNS": "120"}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, **options)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import frame, made_digits
 
-from digits.csv_file import read_csv
+from digits.csv_file import csv_chunks, open_binary, read_csv
 from digits.errors import InputError
 from digits.sources import csv
 
@@ -156,6 +156,31 @@ def test_files_that_cannot_be_read(tmp_path: Path, table: pd.DataFrame) -> None:
     (tmp_path / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"cut\.csv\.gz: cannot be read"):
         read_csv(tmp_path / "cut.csv.gz")
-    (tmp_path / "plain.csv.gz").write_text("label,pixel0\n")
-    with pytest.raises(InputError, match=r"plain\.csv\.gz: cannot be read"):
-        read_csv(tmp_path / "plain.csv.gz")
+
+
+def test_gzip_is_known_by_its_content(tmp_path: Path, table: pd.DataFrame) -> None:
+    text = table.to_csv(index=False).encode()
+    (tmp_path / "packed.csv").write_bytes(gzip.compress(text))
+    (tmp_path / "plain.csv.gz").write_bytes(text)
+    for name in ("packed.csv", "plain.csv.gz"):
+        assert torch.equal(read_csv(tmp_path / name)[0], made_digits(12)[0])
+
+
+@pytest.mark.parametrize("rows", [1, 5, 11, 12, 13])
+def test_chunks_are_the_whole(tmp_path: Path, table: pd.DataFrame, rows: int) -> None:
+    table.to_csv(tmp_path / "train.csv", index=False)
+    with open_binary(tmp_path / "train.csv") as file:
+        chunks = [read() for read in csv_chunks(file, "train.csv", rows)]
+    assert all(len(images) == rows for images, _ in chunks[:-1])
+    images, labels = made_digits(12)
+    assert torch.equal(torch.cat([chunk[0] for chunk in chunks]), images)
+    assert torch.equal(torch.cat([chunk[1] for chunk in chunks if chunk[1] is not None]), labels)
+
+
+def test_fault_in_a_later_chunk_has_its_row(tmp_path: Path, table: pd.DataFrame) -> None:
+    (tmp_path / "train.csv").write_text(cell(9, "pixel5", -1)(table))
+    with open_binary(tmp_path / "train.csv") as file:
+        first, second, third = csv_chunks(file, "train.csv", 4)
+        first(), second()
+        with pytest.raises(InputError, match="row 11, column 'pixel5'"):
+            third()

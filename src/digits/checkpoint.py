@@ -62,13 +62,11 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not Path(path).is_file():
         raise InputError(f"{path}: no such checkpoint; a run leaves it in outputs/…/checkpoints/last.ckpt")
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     except Exception:  # bytes that are no checkpoint can make the unpickler stumble over anything
-        raise InputError(
-            f"{path}: damaged, or not a checkpoint of this project; nothing in it was run"
-        ) from None
+        raise InputError(f"{path}: damaged, or not a checkpoint of this project; nothing in it was run") from None
     ours = checkpoint.get("digits") if isinstance(checkpoint, dict) else None
     if not isinstance(ours, dict) or not isinstance(checkpoint.get("state_dict"), dict):
         raise InputError(f"{path}: not a checkpoint of this project")

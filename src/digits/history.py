@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities import rank_zero_only
 
 from digits.devices import synchronize
-from digits.metrics import Score
+from digits.score import Score
 
 log = logging.getLogger(__name__)
 

@@ -19,35 +19,37 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 SMALLEST = 8  # pixels of a side; less holds no digit
 WORKING_SIZE = 400  # pixels of the longer side; larger pictures are reduced to it
 FAINTEST = 0.06  # of the paper's brightness: what differs less is no ink
+TINY = 0.2  # of the longer side; what is smaller is looked at again from nearer
 WINDOWS = (0.12, 0.25, 0.5)  # of the shorter side: how far around a pixel its paper is looked for
 STROKE = (1.6, 4.6)  # pixels in 28×28; MNIST's strokes are 1.4 to 4.5 wide in 98 of 100 digits
-
-
-class Blank(InputError):
-    """A picture without anything that could be a digit."""
 
 
 def normalise(picture: Image.Image) -> Array:
     """A picture of any size, mode, orientation and polarity to uint8 [28, 28].
 
-    Raises InputError if it is smaller than 8×8, Blank if no ink is found.
+    Raises InputError if it is smaller than 8×8 pixels, or blank.
     """
     if min(picture.size) < SMALLEST:
         raise InputError(f"is {picture.width}×{picture.height}; at least {SMALLEST}×{SMALLEST} pixels are needed")
-    grey = _grey(picture)
+    upright = _upright(picture)
+    grey = _reduce(upright)
     if grey.shape == (28, 28):
         for pixels in (grey, 1 - grey):
             if _is_in_convention(pixels):
                 return (pixels * 255).round().astype(np.uint8)
-    drawing = _dark_or_light(grey) or _dark_or_light(_with_paper(grey))
+    drawing = _dark_or_light(grey)
+    if drawing and drawing.extent < TINY * max(grey.shape) and max(upright.size) > max(grey.shape):
+        drawing = _dark_or_light(_reduce(_zoom(upright, drawing))) or drawing
+    if not drawing and (padded := _with_paper(grey)) is not None:
+        drawing = _dark_or_light(padded)
     if not drawing:
-        raise Blank("is blank: no ink found")
+        raise InputError("is blank: no ink found")
     return _place(_even_width(drawing))
 
 
-def _grey(picture: Image.Image) -> Array:
-    """Brightness in [0, 1], float32 [H, W], upright, transparency laid on what it was drawn for."""
-    picture.draft("RGB", (2 * WORKING_SIZE, 2 * WORKING_SIZE))  # a JPEG is decoded at reduced size
+def _upright(picture: Image.Image) -> Image.Image:
+    """Brightness, mode L, transparency laid on what it was drawn for."""
+    picture.draft("RGB", (4 * WORKING_SIZE, 4 * WORKING_SIZE))  # a JPEG is decoded at reduced size
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith(("I", "F")):
         values = np.nan_to_num(np.asarray(picture, dtype=np.float32))
@@ -55,10 +57,24 @@ def _grey(picture: Image.Image) -> Array:
         picture = Image.fromarray(((values - low) / max(high - low, 1e-6) * 255).astype(np.uint8))
     if picture.has_transparency_data:
         picture = _flatten(picture.convert("RGBA"))
-    picture = picture.convert("L")
+    return picture.convert("L")
+
+
+def _reduce(picture: Image.Image) -> Array:
+    """Brightness in [0, 1] of a picture of mode L, float32 [H, W] of working size."""
+    picture = picture.copy()
     picture.thumbnail((WORKING_SIZE, WORKING_SIZE), Image.Resampling.BOX)
     grey = np.asarray(picture, dtype=np.float32) / 255
     return ndimage.gaussian_filter(grey, 0.002 * max(grey.shape)) if max(grey.shape) > 100 else grey
+
+
+def _zoom(upright: Image.Image, drawing: "Drawing") -> Image.Image:
+    """The surroundings of a small drawing, as large as they were taken."""
+    scale = max(upright.size) / max(drawing.ink.shape)
+    margin = drawing.extent
+    rows, columns = (slice(max(side.start - margin, 0), side.stop + margin) for side in _box(drawing.strokes))
+    right, bottom = min(columns.stop * scale, upright.width), min(rows.stop * scale, upright.height)
+    return upright.crop((round(columns.start * scale), round(rows.start * scale), round(right), round(bottom)))
 
 
 def _flatten(picture: Image.Image) -> Image.Image:
@@ -75,14 +91,15 @@ def _flatten(picture: Image.Image) -> Image.Image:
 
 def _is_in_convention(pixels: Array) -> bool:
     inked = pixels > 0
-    if inked[[0, 1, -2, -1]].any() or inked[:, [0, 1, -2, -1]].any() or not inked.any():
+    if not inked.any() or inked[[0, 0, -1, -1], [0, -1, 0, -1]].any():
         return False
-    longest = max(side.stop - side.start for side in _box(inked))
-    return longest in (19, 20, 21) and all(abs(centre - 14) < 0.75 for centre in ndimage.center_of_mass(pixels))
+    return _extent(_box(inked)) in (19, 20) and all(abs(c - 14) < 0.75 for c in ndimage.center_of_mass(pixels))
 
 
-def _with_paper(grey: Array) -> Array:
-    """With more of what is along most of the border, for a digit that was cut out at its ink."""
+def _with_paper(grey: Array) -> Array | None:
+    """With more of what is along most of the border, for a digit in two shades that was cut out at its ink."""
+    if _otsu(grey.ravel())[1] < 0.85:
+        return None
     sides = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     return np.pad(grey, round(0.5 * max(grey.shape)), constant_values=np.median(sides))
 
@@ -104,7 +121,7 @@ class Drawing(NamedTuple):
     @property
     def extent(self) -> int:
         """The longer side of its box, in pixels."""
-        return max(side.stop - side.start for side in _box(self.strokes))
+        return _extent(_box(self.strokes))
 
 
 def _dark_or_light(grey: Array) -> Drawing | None:
@@ -148,7 +165,8 @@ def _continues(narrow: Drawing, wide: Drawing) -> bool:
 def _paper(grey: Array, window: int) -> Array:
     """The brightness of the paper under each pixel, which surrounds it within the window."""
     padded = np.pad(grey, window, mode="edge")
-    return ndimage.grey_closing(padded, (window, window))[window:-window, window:-window]
+    paper: Array = ndimage.grey_closing(padded, (window, window))[window:-window, window:-window]
+    return paper
 
 
 def _strokes(ink: Array) -> Array | None:
@@ -159,14 +177,14 @@ def _strokes(ink: Array) -> Array | None:
     if not inked.any():
         return None
     peak = np.percentile(smooth[inked], 98)
-    threshold = np.clip(_otsu(smooth[inked]), 0.25 * peak, 0.6 * peak)
+    threshold = np.clip(_otsu(smooth[inked])[0], 0.25 * peak, 0.6 * peak)
     parts, count = ndimage.label(inked & (smooth > threshold), np.ones((3, 3)))
     mass = ndimage.sum_labels(smooth, parts, range(1, count + 1))
     boxes = ndimage.find_objects(parts)
     main, *others = np.argsort(-mass)
     kept, box = [main], boxes[main]
     for index in others:
-        reach = 0.25 * max(side.stop - side.start for side in box)
+        reach = 0.25 * _extent(box)
         near = all(
             max(other.start - own.stop, own.start - other.stop) <= reach
             for own, other in zip(box, boxes[index], strict=True)
@@ -190,15 +208,15 @@ def _without_margins(mask: Array) -> Array:
     return mask & ~np.isin(parts, list(margins)) if len(margins) < count else mask
 
 
-def _otsu(values: Array) -> float:
-    """The threshold that separates two classes best (N. Otsu 1979)."""
+def _otsu(values: Array) -> tuple[float, float]:
+    """The threshold that separates two classes best (N. Otsu 1979), and the share of the variance between them."""
     counts, edges = np.histogram(values, 128)
     centres = (edges[1:] + edges[:-1]) / 2
     below = counts.cumsum()[:-1].clip(1)
     above = (len(values) - below).clip(1)
     sums = (counts * centres).cumsum()
-    between = below * above * (sums[:-1] / below - (sums[-1] - sums[:-1]) / above) ** 2
-    return float(centres[between.argmax()])
+    between = below * above * (sums[:-1] / below - (sums[-1] - sums[:-1]) / above) ** 2 / len(values) ** 2
+    return float(centres[between.argmax()]), float(between.max() / max(values.var(), 1e-9))
 
 
 def _is_whole(strokes: Array, grey: Array, paper: Array) -> bool:
@@ -227,18 +245,20 @@ def _even_width(drawing: Drawing) -> Array:
     pixel = drawing.extent / 20  # of the result
     width = _stroke_width(strokes) / pixel
     if width < STROKE[0]:
-        grow = (STROKE[0] + 0.6 - width) / 2 * pixel
-        return np.clip(grow + 0.5 - ndimage.distance_transform_edt(~strokes), 0, 1)
-    if width > STROKE[1]:
-        return np.clip(ndimage.distance_transform_edt(strokes) - (width - STROKE[1]) / 2 * pixel, 0, 1)
-    near = ndimage.binary_dilation(strokes, np.ones((3, 3)), iterations=max(1, round(0.6 * pixel)))
-    return np.where(near, np.clip(ink / np.percentile(ink[strokes], 75), 0, 1), 0)
+        edge = (STROKE[0] + 0.6 - width) / 2 * pixel + 0.5 - ndimage.distance_transform_edt(~strokes)
+    elif width > STROKE[1]:
+        edge = ndimage.distance_transform_edt(strokes) - (width - STROKE[1]) / 2 * pixel
+    else:
+        near = ndimage.binary_dilation(strokes, np.ones((3, 3)), iterations=max(1, round(0.6 * pixel)))
+        edge = ink / np.percentile(ink[strokes], 75) * near
+    digit: Array = np.clip(edge, 0, 1, dtype=np.float32)
+    return digit
 
 
 def _place(digit: Array) -> Array:
     """Scaled into 20×20 and centred by mass in 28×28, uint8."""
     rows, columns = _box(digit > 0.2)
-    digit = digit[rows, columns].astype(np.float32)
+    digit = digit[rows, columns]
     height, width = digit.shape
     scale = 20 / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -249,6 +269,11 @@ def _place(digit: Array) -> Array:
     pixels = np.zeros((28, 28), dtype=np.uint8)
     pixels[top : top + small.shape[0], left : left + small.shape[1]] = (small * 255).round()
     return pixels
+
+
+def _extent(box: tuple[slice, slice]) -> int:
+    """The longer side of a box, in pixels."""
+    return max(int(side.stop - side.start) for side in box)
 
 
 def _box(mask: Array) -> tuple[slice, slice]:

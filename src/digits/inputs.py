@@ -17,7 +17,7 @@ from torch import Tensor
 
 from digits.csv_file import csv_chunks, faults, open_binary
 from digits.errors import InputError
-from digits.images import normalise
+from digits.images import Array, normalise
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -34,7 +34,7 @@ class Chunk(NamedTuple):
     """int64 [N], where the input has them"""
     files: Sequence[str] = ()
     """of pictures, their N names"""
-    thumbnails: Sequence[np.ndarray] = ()  # type: ignore[type-arg]
+    thumbnails: Sequence[Array] = ()
     """of pictures, what came in: N uint8 [h, w, 3]"""
     faults: Sequence[str] = ()
     """of pictures that could not be used, a line each; they are not among the N"""
@@ -102,7 +102,7 @@ def _open_array(path: Path, chunk_size: int) -> Input:
     if begin[:3] == b"\0\0\x08":
         return _open_idx(path, file, chunk_size)
     name = "standard input" if str(path) == "-" else str(path)
-    raw: BinaryIO = file.fileobj if isinstance(file, gzip.GzipFile) else file  # type: ignore[assignment]
+    raw: BinaryIO = file.fileobj if isinstance(file, gzip.GzipFile) else file
     chunks = (partial(_from_csv, read) for read in csv_chunks(file, name, chunk_size))
     return Input(chunks, False, lambda: raw.tell() / size if size else None, [path])
 
@@ -118,8 +118,12 @@ def _open_npy(path: Path, chunk_size: int) -> Input:
         raise InputError(f"{path}: damaged, or not an array of numbers ({str(error).splitlines()[0]})") from None
     if array.dtype != np.uint8 or array.shape[1:] != (28, 28) or not len(array):
         raise InputError(f"{path}: an array uint8 [N, 28, 28] is expected, not {array.dtype} {list(array.shape)}")
-    parts = np.split(array, range(chunk_size, len(array), chunk_size))
-    return _of_known_size([lambda part=part: Chunk(torch.from_numpy(part.copy())) for part in parts], [path])
+    parts = (array[first : first + chunk_size] for first in range(0, len(array), chunk_size))
+    return _of_known_size([partial(_from_npy, part) for part in parts], [path])
+
+
+def _from_npy(part: Array) -> Chunk:
+    return Chunk(torch.from_numpy(np.array(part)))
 
 
 def _open_idx(path: Path, file: BinaryIO, chunk_size: int) -> Input:
@@ -189,7 +193,7 @@ def _from_pictures(paths: Sequence[Path]) -> Chunk:
     return Chunk(stacked, None, files, thumbnails, faults)
 
 
-def read_picture(path: str | Path) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def read_picture(path: str | Path) -> tuple[Array, Array]:
     """A picture as a thumbnail uint8 [h, w, 3] and in MNIST's convention, uint8 [28, 28].
 
     Raises InputError if it cannot be decoded or no digit is in it.

@@ -106,7 +106,14 @@ def plot_preview(
         likeliest = probabilities[index].topk(3)
         for line, (probability, digit) in enumerate(zip(*likeliest, strict=True)):
             size, grey = (15, "0") if line == 0 else (9, "0.45")
-            axis.text(left + 2.5, top + 0.4 + 0.32 * line, f"{digit}  {probability:.1%}", fontsize=size, color=grey, va="center")
+            axis.text(
+                left + 2.5,
+                top + 0.4 + 0.32 * line,
+                f"{digit}  {probability:.1%}",
+                fontsize=size,
+                color=grey,
+                va="center",
+            )
     axis.set(xlim=(0, 3.6 * columns), ylim=(1.5 * rows, 0), aspect="equal")
     axis.set_axis_off()
     shown = "" if count == len(files) else f", the first {count:,} of {len(files):,}"

@@ -240,9 +240,7 @@ def _export(classifier: Classifier, path: str) -> None:
 
     images = sample().test.images  # type: ignore[union-attr]
     difference = export_onnx(classifier, path, images)
-    log.info(
-        f"{'exported':<12}{path}: the same {len(images)} labels as PyTorch, probabilities within {difference:.0e}"
-    )
+    log.info(f"{'exported':<12}{path}: the same {len(images)} labels as PyTorch, probabilities within {difference:.0e}")
 
 
 def _check_outputs(config: DictConfig, sources: Sequence[Path]) -> None:

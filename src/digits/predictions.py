@@ -28,9 +28,7 @@ class Predictions:
         values /= values.sum(1, keepdim=True)
         confidence, labels = values.max(1)
         first = self.written + 1
-        table = pd.DataFrame(
-            {"file": files} if self.pictures else {"ImageId": range(first, first + len(labels))}
-        )
+        table = pd.DataFrame({"file": files} if self.pictures else {"ImageId": range(first, first + len(labels))})
         table["Label"] = labels.numpy()
         if self.confidence:
             table["confidence"] = confidence.numpy()

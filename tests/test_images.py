@@ -1,0 +1,179 @@
+"""Whatever the picture, the network sees what MNIST would have shown."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digits.classifier import load_classifier
+from digits.errors import InputError
+from digits.images import Array, normalise
+from digits.inputs import read_picture
+from digits.sources import sample
+
+TEST = sample().test
+assert TEST is not None
+DIGITS, LABELS = TEST.images.numpy()[:60], TEST.labels.numpy()[:60]
+
+
+def paper(ink: Array, brightness: float = 220, contrast: float = 0.8) -> Array:
+    """Dark ink of a strength in [0, 1] on paper, float [H, W]."""
+    return brightness * (1 - contrast * ink)
+
+
+def enlarged(digit: Array, size: int) -> Array:
+    """The ink of a digit at this size, in [0, 1]."""
+    picture = Image.fromarray(digit).resize((size, size), Image.Resampling.BICUBIC)
+    return np.asarray(picture, dtype=np.float32) / 255
+
+
+def shaded(digit: Array, generator: np.random.Generator) -> Image.Image:
+    """Enlarged, moved, on paper with a gradient and noise, in either polarity."""
+    size = int(generator.integers(100, 400))
+    side = int(size * generator.uniform(0.4, 1))
+    ink = np.zeros((size, size), dtype=np.float32)
+    top, left = generator.integers(0, size - side + 1, 2)
+    ink[top : top + side, left : left + side] = enlarged(digit, side)
+    values = paper(ink) if generator.random() < 0.5 else 255 - paper(ink)
+    rows, columns = np.mgrid[:size, :size] / size
+    values = values * (1 - 0.4 * rows + 0.2 * columns) + generator.normal(scale=6, size=ink.shape)
+    return grey(values)
+
+
+def grey(values: Array) -> Image.Image:
+    return Image.fromarray(values.clip(0, 255).astype(np.uint8))
+
+
+def difference(one: Array, other: Array) -> float:
+    """Of two digits, relative to their ink; a pixel of displacement is none."""
+    shifts = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    return min(float(np.abs(one - np.roll(other, shift, (0, 1)).astype(float)).sum()) for shift in shifts) / one.sum()
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_a_picture_in_the_convention_passes_unchanged(inverted: bool) -> None:
+    for digit in DIGITS:
+        picture = Image.fromarray(255 - digit if inverted else digit)
+        assert np.array_equal(normalise(picture), digit)
+
+
+def test_the_result_is_in_the_convention() -> None:
+    generator = np.random.default_rng(0)
+    for digit in DIGITS[:20]:
+        pixels = normalise(shaded(digit, generator))
+        assert pixels.shape == (28, 28)
+        assert pixels.dtype == np.uint8
+        rows, columns = np.flatnonzero(pixels.any(1)), np.flatnonzero(pixels.any(0))
+        assert 19 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= 20
+        for axis in (0, 1):
+            assert abs((pixels.sum(1 - axis) * np.arange(28)).sum() / pixels.sum() - 14) <= 0.6
+
+
+def test_enlarged_inverted_moved_shaded_digits_are_read_as_before(trained: Path) -> None:
+    generator = np.random.default_rng(0)
+    classifier = load_classifier(trained, precision="32-true")
+    pictures = np.stack([normalise(shaded(digit, generator)) for digit in DIGITS])
+    before = (classifier.predict(DIGITS).argmax(1).numpy() != LABELS).mean()
+    assert (classifier.predict(pictures).argmax(1).numpy() != LABELS).mean() <= before + 0.05
+
+
+def two_halves(values: Array) -> Array:
+    """A shadow with a hard edge, over half of it."""
+    rows, columns = np.mgrid[: values.shape[0], : values.shape[1]]
+    return values * np.where(rows + 0.5 * columns > 0.75 * len(values), 0.55, 1)
+
+
+def ruled(values: Array) -> Array:
+    values = values.copy()
+    for row in range(20, len(values), 45):
+        values[row : row + 2] *= 0.8
+    return values
+
+
+def on_a_table(values: Array) -> Array:
+    values = values.copy()
+    values[:, :14] = 60
+    return values
+
+
+def specks(values: Array) -> Array:
+    values = values.copy()
+    for row, column in ((10, 10), (30, 180), (185, 25)):
+        values[row : row + 3, column : column + 3] = 40
+    return values
+
+
+@pytest.mark.parametrize("change", [two_halves, ruled, on_a_table, specks])
+def test_what_lies_beside_the_digit_is_no_ink(change: Callable[[Array], Array]) -> None:
+    for digit in DIGITS[:12]:
+        ink = np.pad(enlarged(digit, 140), 30)
+        plain = normalise(grey(paper(ink)))
+        assert difference(plain, normalise(grey(change(paper(ink))))) < 0.4
+
+
+def test_faint_small_touching_and_thick() -> None:
+    for digit in DIGITS[:12]:
+        ink = enlarged(digit, 200)
+        plain = normalise(grey(paper(ink)))
+        assert difference(plain, digit) < 0.4
+        assert difference(plain, normalise(grey(paper(ink, contrast=0.15)))) < 0.4  # pencil
+        corner = np.pad(enlarged(digit, 60), ((0, 400), (400, 0)))
+        assert difference(plain, normalise(grey(paper(corner)))) < 0.5
+        rows, columns = np.flatnonzero((ink > 0.3).any(1)), np.flatnonzero((ink > 0.3).any(0))
+        touching = ink[rows[0] :, columns[0] :]  # the top and the left of the picture
+        assert difference(plain, normalise(grey(paper(touching)))) < 0.4
+
+
+def test_thin_strokes_get_a_width_that_mnist_has() -> None:
+    ring = np.hypot(*np.mgrid[-150:150, -150:150])
+    thin = normalise(grey(paper((np.abs(ring - 100) < 1.5).astype(np.float32))))
+    thick = normalise(grey(paper((np.abs(ring - 100) < 40).astype(np.float32))))
+    for pixels in (thin, thick):
+        profile = pixels[14, :14] / 255  # once through the stroke
+        assert 1.4 < profile.sum() < 5.5
+        assert pixels.max() > 200
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "1", "CMYK", "I;16", "F", "YCbCr"])
+def test_modes(mode: str) -> None:
+    drawn = grey(paper(enlarged(DIGITS[0], 200), brightness=255, contrast=1))
+    if mode == "I;16":
+        picture = Image.fromarray(np.asarray(drawn).astype(np.uint16) * 200)
+    else:
+        picture = drawn.convert("RGB").convert(mode) if mode != "F" else drawn.convert("F")
+    assert difference(normalise(drawn), normalise(picture)) < 0.2
+
+
+@pytest.mark.parametrize("colour", [0, 255])
+def test_ink_on_nothing(colour: int) -> None:
+    ink = enlarged(DIGITS[0], 200)
+    values = np.full((200, 200, 4), colour, dtype=np.uint8)
+    values[..., 3] = (ink * 255).clip(0, 255)
+    assert difference(normalise(grey(paper(ink))), normalise(Image.fromarray(values))) < 0.1
+
+
+def test_exif_orientation_is_undone(tmp_path: Path) -> None:
+    upright = grey(paper(enlarged(DIGITS[0], 200)))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90° clockwise
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    assert difference(normalise(upright), read_picture(tmp_path / "turned.jpg")[1]) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (Image.new("L", (200, 200), 0), "blank"),
+        (Image.new("RGB", (200, 150), (250, 250, 245)), "blank"),
+        (Image.new("RGBA", (90, 90), (0, 0, 0, 0)), "blank"),
+        (grey(200 + np.random.default_rng(0).normal(scale=8, size=(300, 400))), "blank"),
+        (grey(np.linspace(60, 220, 300)[:, None] * np.ones((1, 200))), "blank"),
+        (Image.new("L", (1, 1), 255), "1×1"),
+        (Image.new("L", (200, 7), 255), "200×7"),
+    ],
+)
+def test_blank_and_too_small(picture: Image.Image, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        normalise(picture)
