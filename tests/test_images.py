@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.pictures import as_picture
 from digits.classifier import load_classifier
 from digits.errors import InputError
 from digits.images import Array, normalise
@@ -29,19 +30,6 @@ def enlarged(digit: Array, size: int) -> Array:
     return np.asarray(picture, dtype=np.float32) / 255
 
 
-def shaded(digit: Array, generator: np.random.Generator) -> Image.Image:
-    """Enlarged, moved, on paper with a gradient and noise, in either polarity."""
-    size = int(generator.integers(100, 400))
-    side = int(size * generator.uniform(0.4, 1))
-    ink = np.zeros((size, size), dtype=np.float32)
-    top, left = generator.integers(0, size - side + 1, 2)
-    ink[top : top + side, left : left + side] = enlarged(digit, side)
-    values = paper(ink) if generator.random() < 0.5 else 255 - paper(ink)
-    rows, columns = np.mgrid[:size, :size] / size
-    values = values * (1 - 0.4 * rows + 0.2 * columns) + generator.normal(scale=6, size=ink.shape)
-    return grey(values)
-
-
 def grey(values: Array) -> Image.Image:
     return Image.fromarray(values.clip(0, 255).astype(np.uint8))
 
@@ -62,7 +50,7 @@ def test_a_picture_in_the_convention_passes_unchanged(inverted: bool) -> None:
 def test_the_result_is_in_the_convention() -> None:
     generator = np.random.default_rng(0)
     for digit in DIGITS[:20]:
-        pixels = normalise(shaded(digit, generator))
+        pixels = normalise(as_picture(digit, generator))
         assert pixels.shape == (28, 28)
         assert pixels.dtype == np.uint8
         rows, columns = np.flatnonzero(pixels.any(1)), np.flatnonzero(pixels.any(0))
@@ -74,7 +62,7 @@ def test_the_result_is_in_the_convention() -> None:
 def test_enlarged_inverted_moved_shaded_digits_are_read_as_before(trained: Path) -> None:
     generator = np.random.default_rng(0)
     classifier = load_classifier(trained, precision="32-true")
-    pictures = np.stack([normalise(shaded(digit, generator)) for digit in DIGITS])
+    pictures = np.stack([normalise(as_picture(digit, generator)) for digit in DIGITS])
     before = (classifier.predict(DIGITS).argmax(1).numpy() != LABELS).mean()
     assert (classifier.predict(pictures).argmax(1).numpy() != LABELS).mean() <= before + 0.05
 

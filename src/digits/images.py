@@ -37,11 +37,10 @@ def normalise(picture: Image.Image) -> Array:
         for pixels in (grey, 1 - grey):
             if _is_in_convention(pixels):
                 return (pixels * 255).round().astype(np.uint8)
-    drawing = _dark_or_light(grey)
-    if drawing and drawing.extent < TINY * max(grey.shape) and max(upright.size) > max(grey.shape):
+    padded = _with_paper(grey)
+    drawing = _dark_or_light(grey if padded is None else padded)
+    if padded is None and drawing and drawing.extent < TINY * max(grey.shape) and max(upright.size) > max(grey.shape):
         drawing = _dark_or_light(_reduce(_zoom(upright, drawing))) or drawing
-    if not drawing and (padded := _with_paper(grey)) is not None:
-        drawing = _dark_or_light(padded)
     if not drawing:
         raise InputError("is blank: no ink found")
     return _place(_even_width(drawing))
@@ -97,11 +96,15 @@ def _is_in_convention(pixels: Array) -> bool:
 
 
 def _with_paper(grey: Array) -> Array | None:
-    """With more of what is along most of the border, for a digit in two shades that was cut out at its ink."""
-    if _otsu(grey.ravel())[1] < 0.85:
+    """With more of what is along most of the border, for a digit in two shades that was cut out at its ink: one that
+    touches all four sides, as no straight shadow does. Else None."""
+    threshold, separation = _otsu(grey.ravel())
+    sides = [grey[0], grey[-1], grey[:, 0], grey[:, -1]]
+    paper = np.median(np.concatenate(sides))
+    touched = all(((side > threshold) != (paper > threshold)).any() for side in sides)
+    if not touched or separation < 0.85:
         return None
-    sides = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    return np.pad(grey, round(0.5 * max(grey.shape)), constant_values=np.median(sides))
+    return np.pad(grey, round(0.5 * max(grey.shape)), constant_values=paper)
 
 
 class Drawing(NamedTuple):
