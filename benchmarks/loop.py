@@ -17,8 +17,8 @@ from lightning.pytorch import Trainer
 
 from digits.datamodule import DigitsDataModule
 from digits.devices import best_precision, device_name, synchronize
-from digits.module import DigitClassifier, to_pixels
-from digits.networks import build_network
+from digits.module import DigitClassifier
+from digits.networks import build_network, to_pixels
 from digits.sources import Digits, Source
 
 OPTIMIZER = partial(torch.optim.RMSprop, lr=1e-3, alpha=0.9)

@@ -117,7 +117,7 @@ def test_faint_small_touching_and_thick() -> None:
 def test_thin_strokes_get_a_width_that_mnist_has() -> None:
     ring = np.hypot(*np.mgrid[-150:150, -150:150])
     thin = normalise(grey(paper((np.abs(ring - 100) < 1.5).astype(np.float32))))
-    thick = normalise(grey(paper((np.abs(ring - 100) < 40).astype(np.float32))))
+    thick = normalise(grey(paper((np.abs(ring - 100) < 25).astype(np.float32))))
     for pixels in (thin, thick):
         profile = pixels[14, :14] / 255  # once through the stroke
         assert 1.4 < profile.sum() < 5.5

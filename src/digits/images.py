@@ -19,6 +19,7 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 SMALLEST = 8  # pixels of a side; less holds no digit
 WORKING_SIZE = 400  # pixels of the longer side; larger pictures are reduced to it
 FAINTEST = 0.06  # of the paper's brightness: what differs less is no ink
+RAGGED = (0.07, 0.25)  # how much of the strokes' surroundings may be ink; the second if nothing is as good
 TINY = 0.2  # of the longer side; what is smaller is looked at again from nearer
 WINDOWS = (0.12, 0.25, 0.5)  # of the shorter side: how far around a pixel its paper is looked for
 STROKE = (1.6, 4.6)  # pixels in 28×28; MNIST's strokes are 1.4 to 4.5 wide in 98 of 100 digits
@@ -128,8 +129,11 @@ class Drawing(NamedTuple):
 
 
 def _dark_or_light(grey: Array) -> Drawing | None:
-    drawings = [drawing for ground in (grey, 1 - grey) if (drawing := _find(ground))]
-    return _likelier(*drawings) if len(drawings) == 2 else next(iter(drawings), None)
+    for tolerance in RAGGED:
+        drawings = [drawing for ground in (grey, 1 - grey) if (drawing := _find(ground, tolerance))]
+        if drawings:
+            return _likelier(*drawings) if len(drawings) == 2 else drawings[0]
+    return None
 
 
 def _likelier(dark: Drawing, light: Drawing) -> Drawing:
@@ -140,7 +144,7 @@ def _likelier(dark: Drawing, light: Drawing) -> Drawing:
     return outer if outer.on_border < 0.4 else min(dark, light, key=lambda drawing: drawing.on_border)
 
 
-def _find(grey: Array) -> Drawing | None:
+def _find(grey: Array, tolerance: float) -> Drawing | None:
     """Dark strokes, in the smallest window that is wider than they are: shadows are wider still."""
     found = None
     for window in WINDOWS:
@@ -148,7 +152,7 @@ def _find(grey: Array) -> Drawing | None:
         ink = (paper - grey) / np.maximum(paper, 0.05)
         ink = np.clip(ink - np.median(ink), 0, 1)
         strokes = _strokes(ink)
-        if strokes is None or not _is_whole(strokes, grey, paper):
+        if strokes is None or _raggedness(strokes, grey, paper) > tolerance:
             continue
         drawing = Drawing(ink, strokes, float(np.percentile((paper - grey)[strokes], 80)))
         if found is None or _continues(found, drawing):
@@ -222,14 +226,14 @@ def _otsu(values: Array) -> tuple[float, float]:
     return float(centres[between.argmax()]), float(between.max() / max(values.var(), 1e-9))
 
 
-def _is_whole(strokes: Array, grey: Array, paper: Array) -> bool:
-    """Whether paper is all around the strokes; if not, they are fragments of wider ones."""
+def _raggedness(strokes: Array, grey: Array, paper: Array) -> float:
+    """The fraction of the strokes' surroundings that is not paper; if it is large, they are fragments of wider ones."""
     width = _stroke_width(strokes)
     distance, nearest = ndimage.distance_transform_edt(~strokes, return_indices=True)
     ring = (distance > max(1.5, width / 2)) & (distance <= max(3, width))
     there = tuple(index[ring] for index in nearest)
     darkness = np.median(grey[strokes] / np.maximum(paper[strokes], 0.05))
-    return bool((grey[ring] < paper[there] * (1 + darkness) / 2).mean() < 0.07)
+    return float((grey[ring] < paper[there] * (1 + darkness) / 2).mean()) if ring.any() else 0.0
 
 
 def _stroke_width(strokes: Array) -> float:
