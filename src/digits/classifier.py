@@ -149,8 +149,10 @@ def _load_member(path: Path) -> Member:
         network = build_network(**ours["config"]["model"])
         prefix = "network."
         network.load_state_dict({key.removeprefix(prefix): weights[key] for key in weights if key.startswith(prefix)})
-        temperature = ours.get("temperature")
-        member = Member(name, network, None if temperature is None else float(temperature))
+        temperature = None if ours.get("temperature") is None else float(ours["temperature"])
+        if temperature is not None and not 0 < temperature < float("inf"):
+            raise ValueError(temperature)
+        member = Member(name, network, temperature)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError):

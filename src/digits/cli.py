@@ -24,7 +24,9 @@ from digits.run_folder import run_folder
 MISTAKES = (InputError, HydraException, OmegaConfBaseException, OSError)
 
 OmegaConf.register_new_resolver("run_folder", run_folder)  # for hydra.run.dir: asked before Hydra writes to it
-OmegaConf.register_new_resolver("report_stream", lambda output: "stderr" if output == "-" else "stdout")
+OmegaConf.register_new_resolver(  # for the logging of predict.py: what it says is not to mix with what it writes
+    "report_stream", lambda digits, output: "stderr" if digits is not None and output == "-" else "stdout"
+)
 
 
 def run(main: Callable[[], Any], config_dir: Path, config_name: str) -> None:

@@ -81,11 +81,13 @@ class OnnxMember(Member):
             options.log_severity_level = 4  # what goes wrong is raised
             options.intra_op_num_threads = torch.get_num_threads()
             session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's own classes, of which there are many
-            raise InputError(f"{path}: damaged, or not an ONNX model ({str(error).splitlines()[0][:80]})") from None
+        except Exception:  # ONNX Runtime's own classes, of which there are many
+            raise InputError(f"{path}: damaged, or not an ONNX model of this project") from None
         inputs, outputs = session.get_inputs(), session.get_outputs()
         if [(node.name, node.type) for node in inputs] != [("images", "tensor(uint8)")] or len(outputs) != 1:
-            raise InputError(f"{path}: not a model that predict.py exported: its input is not images, uint8")
+            raise InputError(
+                f"{path}: not a model that predict.py exported: its input is not `images`, uint8 [N, 28, 28]"
+            )
         about = json.loads(session.get_modelmeta().custom_metadata_map.get("digits", "{}"))
         super().__init__(str(about.get("name", path.stem)), nn.Identity(), 1.0 if about.get("calibrated") else None)
         self.session = session

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from digits.errors import InputError
@@ -16,13 +16,14 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     Raises InputError if the file cannot be written.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}; create it, or name another file")
-    direct = path.exists() and not path.is_file()
-    part = path if direct else path.with_name(f"{path.name}.part")
+    part, direct = path.with_name(f"{path.name}.part"), False
     try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; name a file in it")
+        if not path.parent.is_dir():
+            raise InputError(f"{path}: there is no folder {path.parent}; create it, or name another file")
+        if path.exists() and not path.is_file():
+            part, direct = path, True
         with part.open("ab"):
             pass  # whether it can be written is better known before the work than after it
         yield part
@@ -32,4 +33,5 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
         if not direct:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
