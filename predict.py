@@ -1,5 +1,6 @@
 """Predicts digits with trained networks; `python predict.py --help` tells from what and how."""
 
+import signal
 from pathlib import Path
 
 import hydra
@@ -19,4 +20,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, with nothing half-written
     run(main, CONF, "predict")

@@ -188,6 +188,9 @@ def change(checkpoint: dict[str, Any], where: str, value: Any) -> None:
         ("digits/config/model/name", "m3", "its weights are not those of the network that it names"),
         ("digits/temperature", "hot", "damaged"),
         ("digits/temperature", -1.0, "damaged"),
+        ("digits/temperature", 0.0, "damaged"),
+        ("digits/temperature", float("nan"), "damaged"),
+        ("digits/format", True, "format True"),
         ("state_dict/network.0.weight", torch.full((24, 1, 5, 5), float("nan")), "not finite"),
     ],
 )
@@ -205,6 +208,14 @@ def test_bytes_that_are_no_checkpoint(trained: Path, tmp_path: Path, content: by
     whole = (trained / "checkpoints" / "last.ckpt").read_bytes()
     (tmp_path / "some.ckpt").write_bytes(whole[: len(whole) // 2] if content is None else content)
     with pytest.raises(InputError, match="damaged, or not a checkpoint"):
+        load_classifier(tmp_path / "some.ckpt")
+
+
+def test_a_single_changed_byte_is_noticed(trained: Path, tmp_path: Path) -> None:
+    content = bytearray((trained / "checkpoints" / "last.ckpt").read_bytes())
+    content[len(content) // 2] ^= 64
+    (tmp_path / "some.ckpt").write_bytes(content)
+    with pytest.raises(InputError, match="damaged"):
         load_classifier(tmp_path / "some.ckpt")
 
 

@@ -55,7 +55,7 @@ def test_config_needs_no_torch(train_py: TrainPy) -> None:
         "seed.foo=1": "seed.foo: no such setting; seed is a single value, 0",
         "resume=nowhere.ckpt": "resume=nowhere.ckpt: no such file; a run leaves outputs/",
         "hydra.run.dir=/dev/null/run": "[Errno 20] Not a directory: '/dev/null/run'",
-        "nothing": "Error parsing override 'nothing'",
+        "nothing": "nothing: not of the form SETTING=VALUE",
     }.items(),
 )
 def test_mistake_on_the_command_line_is_one_line(train_py: TrainPy, tmp_path: Path, argument: str, line: str) -> None:

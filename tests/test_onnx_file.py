@@ -66,10 +66,18 @@ def test_foreign_and_damaged_models(tmp_path: Path) -> None:
         onnx.helper.make_model(graph, ir_version=10, opset_imports=[onnx.helper.make_opsetid("", 18)]),
         tmp_path / "other.onnx",
     )
+    images = onnx.helper.make_tensor_value_info("images", onnx.TensorProto.UINT8, ["n", 28, 28])
+    same = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.UINT8, ["n", 28, 28])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["images"], ["y"])], "same", [images], [same])
+    onnx.save(
+        onnx.helper.make_model(graph, ir_version=10, opset_imports=[onnx.helper.make_opsetid("", 18)]),
+        tmp_path / "same.onnx",
+    )
     (tmp_path / "bytes.onnx").write_bytes(bytes(range(256)))
     (tmp_path / "empty.onnx").write_bytes(b"")
     for name, message in (
         ("other", "not a model that predict.py exported"),
+        ("same", "not a model that predict.py exported"),
         ("bytes", "damaged, or not an ONNX model"),
         ("empty", "damaged, or not an ONNX model"),
         ("nowhere", "no such file"),

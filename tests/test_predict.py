@@ -103,14 +103,26 @@ def test_pictures(predict_py: Run, trained: Path, tmp_path: Path) -> None:
     Image.new("L", (90, 90), 240).save(tmp_path / "shots" / "nothing.png")
     run = predict_py(f"checkpoint={trained}", "input=shots", "output=labels.csv", "preview=seen.png", "tta=3")
     assert run.returncode == 1
-    assert "shots/nothing.png: is blank" in run.stdout
-    assert run.stderr.strip() == "error: 1 of 5 pictures could not be predicted, as said above"
+    fault, error = run.stderr.splitlines()
+    assert fault == "shots/nothing.png: is blank: nothing like a digit found"
+    assert error == "error: 1 of 5 pictures could not be predicted, as said above"
     written = pd.read_csv(tmp_path / "labels.csv")
     assert list(written) == ["file", "Label"]
     assert written["file"].tolist() == [f"shots/{index}, it's.png" for index in range(4)]
     assert written["Label"].tolist() == wanted[:4]
     with Image.open(tmp_path / "seen.png") as preview:
         assert preview.width > 1000
+
+
+def test_when_no_picture_can_be_used(predict_py: Run, trained: Path, tmp_path: Path) -> None:
+    Image.new("L", (90, 90), 240).save(tmp_path / "nothing.png")
+    run = predict_py(f"checkpoint={trained}", "input=nothing.png", "output=labels.csv", "preview=seen.png")
+    assert run.returncode == 1
+    assert run.stderr.splitlines() == [
+        "nothing.png: is blank: nothing like a digit found",
+        "error: no picture could be predicted, as said above; nothing is written",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["nothing.png"]
 
 
 def test_ensembles_report_disagreement(
@@ -147,19 +159,29 @@ def test_export_and_prediction_from_it(predict_py: Run, trained: Path, test_csv:
 BAD = {
     "checkpoint": ([], "checkpoint is needed and not given"),
     "nothing": (["checkpoint={run}"], "nothing to do: name the digits to predict, input="),
-    "tta": (["checkpoint={run}", "input=test.csv", "tta=0"], "tta=0: must be a whole number, at least 1"),
+    "tta": (["checkpoint={run}", "input=test.csv", "tta=0"], "tta=0: must be a whole number from 1 to 1000"),
     "typo": (["checkpoint={run}", "inputs=test.csv"], "inputs: no such setting; did you mean input?"),
     "no input": (["checkpoint={run}", "input=away.csv"], "away.csv: no such file"),
     "no folder": (["checkpoint={run}", "input=test.csv", "output=a/b.csv"], "a/b.csv: there is no folder a"),
     "a folder": (["checkpoint={run}", "input=test.csv", "output=."], "is a folder"),
     "over input": (["checkpoint={run}", "input=test.csv", "output=./test.csv"], "output=./test.csv: this file is read"),
     "over link": (["checkpoint={run}", "input=test.csv", "output=link.csv"], "output=link.csv: this file is read"),
+    "over labels": (
+        ["checkpoint={run}", "input=x-images-idx3-ubyte", "output=x-labels-idx1-ubyte"],
+        "this file is read",
+    ),
     "over checkpoint": (
         ["checkpoint={run}", "input=test.csv", "output={run}/checkpoints/last.ckpt"],
         "this file is read",
     ),
-    "twice": (["checkpoint={run}", "input=test.csv", "output=a.csv", "export=a.csv"], "this file is written by export"),
+    "twice": (
+        ["checkpoint={run}", "input=test.csv", "output=a.onnx", "export=a.onnx"],
+        "this file is written by export",
+    ),
     "preview": (["checkpoint={run}", "input=test.csv", "preview=a.png"], "preview=a.png: shows pictures"),
+    "preview form": (["checkpoint={run}", "input=test.csv", "preview=a.jpg"], "must be a path that ends in .png"),
+    "export form": (["checkpoint={run}", "export=model"], "must be a path that ends in .onnx"),
+    "devices": (["checkpoint={run}", "input=test.csv", "trainer.devices=0"], "trainer.devices=0: must be how many"),
     "device": (["checkpoint={run}", "input=test.csv", "trainer.accelerator=tpu"], "trainer.accelerator=tpu"),
 }
 
@@ -168,6 +190,8 @@ BAD = {
 def test_mistakes_are_one_line(trained: Path, test_csv: Path, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(test_csv.parent)
     (test_csv.parent / "link.csv").symlink_to(test_csv)
+    (test_csv.parent / "x-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03\0\0\0\1\0\0\0\x1c\0\0\0\x1c" + bytes(784))
+    (test_csv.parent / "x-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\1\3")
     before = {path: path.read_bytes() for path in test_csv.parent.iterdir()}
     arguments, message = BAD[case]
     with pytest.raises(InputError) as raised:
@@ -215,8 +239,7 @@ def test_a_killed_process_leaves_no_file_under_the_final_name(
     assert process.stdin is not None
     process.stdin.write(header + rows * 100)
     process.stdin.flush()
-    part = tmp_path / "out.csv.part"
-    while process.poll() is None and not (part.exists() and part.stat().st_size):
+    while process.poll() is None and not any(part.stat().st_size for part in tmp_path.glob(".out.csv.*.part")):
         process.stdin.write(rows * 10)
         process.stdin.flush()
         time.sleep(0.05)
@@ -224,6 +247,8 @@ def test_a_killed_process_leaves_no_file_under_the_final_name(
     _, errors = process.communicate()
     assert process.returncode != 0
     assert not (tmp_path / "out.csv").exists()
+    if end != signal.SIGKILL:
+        assert list(tmp_path.iterdir()) == []
     assert b"Traceback" not in errors
 
 

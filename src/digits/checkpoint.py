@@ -1,10 +1,13 @@
 """What a checkpoint holds besides Lightning's part, and how it is found and read back safely."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings
+from zipfile import BadZipFile, ZipFile
 
 import torch
 
@@ -49,7 +52,7 @@ def _kept(folder: Path) -> Path | None:
     """The checkpoint that a run's folder is about: the one whose scores are in its metrics.json."""
     try:
         named = folder / str(json.loads((folder / "metrics.json").read_text())["checkpoint"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         named = folder / "checkpoints" / "last.ckpt"
     return named if named.is_file() else None
 
@@ -59,10 +62,13 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
     Raises InputError if it is missing, damaged, not from this project or of a format that is not known.
     """
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise InputError(f"{path}: no such checkpoint; a run leaves it in outputs/…/checkpoints/last.ckpt")
     try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        with ZipFile(path) as archive, catch_warnings(action="ignore"):
+            if archive.testzip():  # torch does not look at the checksums
+                raise BadZipFile
+            checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     except Exception:  # bytes that are no checkpoint can make the unpickler stumble over anything
@@ -70,7 +76,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     ours = checkpoint.get("digits") if isinstance(checkpoint, dict) else None
     if not isinstance(ours, dict) or not isinstance(checkpoint.get("state_dict"), dict):
         raise InputError(f"{path}: not a checkpoint of this project")
-    if ours.get("format") != FORMAT:
+    if type(ours.get("format")) is not int or ours["format"] != FORMAT:
         raise InputError(
             f"{path}: format {ours.get('format')}, but this version of digits reads format {FORMAT}; "
             "predict with the version that wrote it"

@@ -107,7 +107,10 @@ class Classifier(nn.Module):
                 )
         if not answers:
             return Answers(torch.empty(0, 10), *torch.empty(2, 0, dtype=torch.bool))
-        return Answers(*(torch.cat(parts).cpu() for parts in zip(*answers, strict=True)))
+        whole = Answers(*(torch.cat(parts).cpu() for parts in zip(*answers, strict=True)))
+        if not whole.probabilities.isfinite().all():
+            raise InputError(f"{self.name}: its answers are not finite numbers; its weights must be damaged")
+        return whole
 
 
 class Member(nn.Module):
@@ -127,7 +130,7 @@ class Member(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Images uint8 [N, 28, 28] to probabilities float32 [N, 10]."""
         logits: Tensor = self.network(to_pixels(images))
-        return (logits.float() / (self.temperature or 1.0)).softmax(1)
+        return (logits.float() / (1.0 if self.temperature is None else self.temperature)).softmax(1)
 
 
 AUTOCAST: dict[str, dict[str, Any]] = {
@@ -149,15 +152,15 @@ def _load_member(path: Path) -> Member:
         network = build_network(**ours["config"]["model"])
         prefix = "network."
         network.load_state_dict({key.removeprefix(prefix): weights[key] for key in weights if key.startswith(prefix)})
-        temperature = None if ours.get("temperature") is None else float(ours["temperature"])
-        if temperature is not None and not 0 < temperature < float("inf"):
+        temperature = ours.get("temperature")
+        if temperature is not None and not (type(temperature) is float and 0.01 < temperature < 100):
             raise ValueError(temperature)
         member = Member(name, network, temperature)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError):
         raise InputError(f"{path}: damaged; its weights are not those of the network that it names") from None
-    if not all(weight.isfinite().all() for weight in network.state_dict().values()):
+    if not all(weight.isfinite().all() and not weight.is_complex() for weight in weights.values()):
         raise InputError(f"{path}: holds weights that are not finite numbers; its training diverged")
     return member
 

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
@@ -51,11 +51,25 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
         return sys.stdout
 
 
+class ReportHandler(logging.Handler):
+    """Writes errors to standard error, and all else to the stream named."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__()
+        self.where = stream
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=getattr(sys, "stderr" if record.levelno >= logging.ERROR else self.where))
+
+
 @contextmanager
 def one_job() -> Iterator[None]:
     """Around the work of one job: a mistake ends the program, unless it is one of several jobs in a sweep."""
     try:
         yield
+    except BrokenPipeError:  # whoever read what is written has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except MISTAKES as error:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
@@ -65,6 +79,9 @@ def one_job() -> Iterator[None]:
 
 def _explain(error: BaseException, config_dir: Path, config_name: str) -> str:
     for cause in _causes(error):
+        if isinstance(cause, OverrideParseException):
+            quoted = "one with a space, comma, bracket or = needs quotes within quotes: 'input=\"scan (1).png\"'"
+            return f"{cause.override}: not of the form SETTING=VALUE; a value like {quoted}"
         if isinstance(cause, MissingConfigException) and cause.options:
             group, _, choice = str(cause.missing_cfg_file).rpartition("/")
             return f"{group}={choice}: no such choice; there are {', '.join(sorted(cause.options))}"
@@ -74,10 +91,10 @@ def _explain(error: BaseException, config_dir: Path, config_name: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """One line: our own words if there are any, else the libraries' from the outermost to the innermost."""
+    """One line: our own words, the outermost, if there are any, else the libraries' from the outermost to the innermost."""
     causes = list(_causes(error))
     own = [cause for cause in causes if isinstance(cause, InputError)]
-    return " ".join(": ".join(dict.fromkeys(map(str, own or causes))).split())
+    return " ".join(": ".join(dict.fromkeys(map(str, own[:1] or causes))).split())
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -58,6 +58,8 @@ def csv_chunks(file: BinaryIO, name: str, rows: int) -> Iterator[Callable[[], tu
 def open_binary(path: str | Path) -> BinaryIO:
     """A file, or standard input for `-`, unpacked if it is gzipped. Raises InputError if it cannot be opened."""
     with faults(str(path)):
+        if str(path) == "-" and sys.stdin is None:
+            raise InputError("input=-: standard input is closed")
         file: Any = sys.stdin.buffer if str(path) == "-" else open(path, "rb")  # noqa: SIM115
         return gzip.open(file) if file.peek(2)[:2] == b"\x1f\x8b" else file  # type: ignore[return-value]
 
@@ -79,7 +81,10 @@ def _read_header(file: BinaryIO, name: str) -> Columns:
     line = file.readline(LONGEST_HEADER)
     if len(line) == LONGEST_HEADER or b"\0" in line:
         raise InputError(f"{name}: not a text file; a CSV of digits is expected")
-    columns = next(csv.reader([line.decode("utf-8-sig")]), [])
+    text = line.decode("utf-8-sig")
+    if "\r" in text.rstrip("\r\n"):
+        raise InputError(f"{name}: its lines end in CR alone; save it with line ends LF or CRLF")
+    columns = next(csv.reader([text]), [])
     if not columns:
         raise InputError(f"{name}: empty; the header label,pixel0,…,pixel783 and a row for each image are expected")
 
@@ -152,6 +157,6 @@ def _rows(name: str, reader: Any, first: int) -> Iterator[list[str]]:
 
 def _is_whole(cell: str) -> bool:
     try:
-        return float(cell).is_integer() and "_" not in cell
+        return float(cell).is_integer() and "_" not in cell and cell.isascii()
     except ValueError:
         return False

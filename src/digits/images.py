@@ -43,7 +43,7 @@ def normalise(picture: Image.Image) -> Array:
     if padded is None and drawing and drawing.extent < TINY * max(grey.shape) and max(upright.size) > max(grey.shape):
         drawing = _dark_or_light(_reduce(_zoom(upright, drawing))) or drawing
     if not drawing:
-        raise InputError("is blank: no ink found")
+        raise InputError("is blank: nothing like a digit found")
     return _place(_even_width(drawing))
 
 
@@ -52,7 +52,7 @@ def _upright(picture: Image.Image) -> Image.Image:
     picture.draft("RGB", (4 * WORKING_SIZE, 4 * WORKING_SIZE))  # a JPEG is decoded at reduced size
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith(("I", "F")):
-        values = np.nan_to_num(np.asarray(picture, dtype=np.float32))
+        values = np.nan_to_num(np.asarray(picture, dtype=np.float64))
         low, high = values.min(), values.max()
         picture = Image.fromarray(((values - low) / max(high - low, 1e-6) * 255).astype(np.uint8))
     if picture.has_transparency_data:

@@ -5,7 +5,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from glob import glob, has_magic
+from glob import escape, glob, has_magic
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeAlias
@@ -73,7 +73,7 @@ def open_input(given: str | Sequence[str], chunk_size: int) -> Input:
 def _matches(name: str) -> list[str]:
     if name == "-" or (not os.path.isdir(name) and (os.path.exists(name) or not has_magic(name))):
         return [name]
-    pattern = os.path.join(name, "*") if os.path.isdir(name) else name
+    pattern = os.path.join(escape(name), "*") if os.path.isdir(name) else name
     found = [path for path in sorted(glob(pattern, recursive=True)) if path.lower().endswith(SUFFIXES)]
     if not found:
         what = "a folder without pictures" if os.path.isdir(name) else "matches no picture"
@@ -82,8 +82,10 @@ def _matches(name: str) -> list[str]:
 
 
 def _is_picture(path: Path) -> bool:
-    if path.suffix.lower() in SUFFIXES or str(path) == "-":
-        return str(path) != "-"
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    if not path.is_file():  # standard input, or a pipe: whoever looks at it takes from it
+        return False
     try:
         with Image.open(path, formats=FORMATS):
             return True
@@ -97,6 +99,8 @@ def _open_array(path: Path, chunk_size: int) -> Input:
         begin = file.peek(8)[:8]  # type: ignore[attr-defined]
         size = os.path.getsize(path) if str(path) != "-" else 0
     if begin[:6] == b"\x93NUMPY":
+        if not path.is_file() or isinstance(file, gzip.GzipFile):
+            raise InputError(f"{path}: an array of NumPy is read from a plain .npy file only; unpack it")
         file.close()
         return _open_npy(path, chunk_size)
     if begin[:3] == b"\0\0\x08":
@@ -114,8 +118,8 @@ def _from_csv(read: Callable[[], tuple[Tensor, Tensor | None]]) -> Chunk:
 def _open_npy(path: Path, chunk_size: int) -> Input:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{path}: damaged, or not an array of numbers ({str(error).splitlines()[0]})") from None
+    except Exception:  # its header is Python's syntax, which can be damaged in any way
+        raise InputError(f"{path}: damaged, or not an array of numbers") from None
     if array.dtype != np.uint8 or array.shape[1:] != (28, 28) or not len(array):
         raise InputError(f"{path}: an array uint8 [N, 28, 28] is expected, not {array.dtype} {list(array.shape)}")
     parts = (array[first : first + chunk_size] for first in range(0, len(array), chunk_size))
@@ -149,7 +153,8 @@ def _open_idx(path: Path, file: BinaryIO, chunk_size: int) -> Input:
         for first in range(0, count, chunk_size):
             yield partial(read, first, _exactly(path, file, 784 * min(chunk_size, count - first)))
 
-    return _of_known_size(chunks(), [path], -(-count // chunk_size))
+    files = [path] if labels is None else [path, labels_path]
+    return _of_known_size(chunks(), files, -(-count // chunk_size))
 
 
 def _idx_count(path: Path, file: BinaryIO, shape: tuple[int, ...]) -> int:
@@ -157,7 +162,9 @@ def _idx_count(path: Path, file: BinaryIO, shape: tuple[int, ...]) -> int:
     if _exactly(path, file, 4) != kind:
         raise InputError(f"{path}: not an IDX file of {'images' if shape else 'labels'}")
     count, *sides = np.frombuffer(_exactly(path, file, 4 + 4 * len(shape)), ">i4").tolist()
-    if tuple(sides) != shape or count < 1:
+    if count < 1:
+        raise InputError(f"{path}: holds nothing, its header says")
+    if tuple(sides) != shape:
         raise InputError(f"{path}: {count:,} images of {'×'.join(map(str, sides))}; images of 28×28 are expected")
     return int(count)
 
@@ -200,7 +207,9 @@ def read_picture(path: str | Path) -> tuple[Array, Array]:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # an error follows at twice the size
+            warnings.simplefilter("ignore")  # of large pictures, and small damages: errors follow where it matters
+            if Path(path).exists() and not Path(path).is_file():
+                raise InputError("not a file")
             with Image.open(path, formats=FORMATS) as picture:
                 image = normalise(picture)
                 thumbnail = ImageOps.exif_transpose(picture).convert("RGBA")

@@ -88,9 +88,17 @@ class OnnxMember(Member):
             raise InputError(
                 f"{path}: not a model that predict.py exported: its input is not `images`, uint8 [N, 28, 28]"
             )
-        about = json.loads(session.get_modelmeta().custom_metadata_map.get("digits", "{}"))
-        super().__init__(str(about.get("name", path.stem)), nn.Identity(), 1.0 if about.get("calibrated") else None)
-        self.session = session
+        try:
+            about = json.loads(session.get_modelmeta().custom_metadata_map["digits"])
+            super().__init__(str(about["name"]), nn.Identity(), 1.0 if about["calibrated"] else None)
+            self.session = session
+            answers = self(torch.zeros(3, 28, 28, dtype=torch.uint8))
+            if answers.shape != (3, 10) or not torch.allclose(answers.sum(1), torch.ones(3), atol=1e-3):
+                raise ValueError(answers.shape)
+        except Exception:  # what another program wrote can fail in any way
+            raise InputError(
+                f"{path}: not a model that predict.py exported; its answers are not of this form"
+            ) from None
 
     def forward(self, images: Tensor) -> Tensor:
         """Images uint8 [N, 28, 28] to probabilities float32 [N, 10]."""

@@ -102,7 +102,9 @@ def plot_preview(
         box = (middle_x - wide / 2, middle_x + wide / 2, middle_y + tall / 2, middle_y - tall / 2)
         axis.imshow(thumbnails[index], extent=box)
         axis.imshow(images[index], extent=(left + 1.3, left + 2.4, top + 1.3, top + 0.2), cmap="gray", vmin=0, vmax=255)
-        axis.text(left + 0.1, top + 0.12, Path(files[index]).name[-40:], fontsize=7, va="center")
+        axis.text(
+            left + 0.1, top + 0.12, _printable(Path(files[index]).name[-40:]), fontsize=7, va="center", parse_math=False
+        )
         likeliest = probabilities[index].topk(3)
         for line, (probability, digit) in enumerate(zip(*likeliest, strict=True)):
             size, grey = (15, "0") if line == 0 else (9, "0.45")
@@ -119,3 +121,10 @@ def plot_preview(
     shown = "" if count == len(files) else f", the first {count:,} of {len(files):,}"
     axis.set_title(f"what came in, what the network saw, the three likeliest{shown}", fontsize=10)
     figure.savefig(path, dpi=120, format="png")
+
+
+def _printable(name: str) -> str:
+    """A file's name, which may hold anything, as the font can draw it."""
+    return "".join(
+        letter if letter.isprintable() and ord(letter) < 0x500 else "\N{REPLACEMENT CHARACTER}" for letter in name
+    )

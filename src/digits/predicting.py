@@ -1,9 +1,10 @@
 """From digits to a predictions file: read, classified and written chunk by chunk, on one device or several."""
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -107,10 +108,15 @@ def _join_processes(config: DictConfig) -> tuple[int, int, torch.device | None]:
     wanted = config.trainer.devices
     if wanted in (1, "1") and config.trainer.num_nodes == 1:
         return 0, 1, None
-    if config.input == "-":
+    if "-" in (config.input, *(_plain(config.input) or ())):
         raise InputError("input=-: standard input is read by one process; name a file, or leave trainer.devices at 1")
     from lightning.fabric import Fabric  # only here: its import takes seconds
 
+    cores = os.cpu_count() or 1
+    if config.trainer.accelerator == "cpu" and isinstance(wanted, int) and wanted > cores:
+        raise InputError(f"trainer.devices={wanted}: this machine has {cores} processor cores")
+    if config.trainer.num_nodes > 1:
+        log.info(f"waiting for {config.trainer.num_nodes} nodes")
     for name in ("lightning.fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
@@ -131,6 +137,7 @@ def _write(config: DictConfig, classifier: Classifier, digits: Input, results: I
     report = Report(classifier)
     shown: list[Result] = []
     with (
+        nullcontext() if config.preview is None else whole_file(config.preview) as preview,
         predictions_file(
             config.output,
             pictures=digits.pictures,
@@ -143,17 +150,19 @@ def _write(config: DictConfig, classifier: Classifier, digits: Input, results: I
             predictions.write(result.answers.probabilities, result.chunk.files)
             report.add(result)
             advance(predictions.written)
-            if config.preview is not None:
+            if preview:
                 shown.append(result)
-    if config.preview is not None:
-        _draw_preview(shown, config.preview)
+        for fault in report.faults:
+            log.error(fault)
+        if report.faults and not report.total:
+            raise InputError("no picture could be predicted, as said above; nothing is written")
+        if preview:
+            _draw_preview(shown, preview)
     log.info("\n".join(report.lines(config.confidence)))
     for name, path in (("written", config.output), ("preview", config.preview)):
         if path not in (None, "-"):
             log.info(f"{name:<12}{path}")
     if report.faults:
-        for fault in report.faults:
-            log.error(fault)
         total = report.total + len(report.faults)
         raise InputError(f"{len(report.faults):,} of {total:,} pictures could not be predicted, as said above")
 
@@ -223,15 +232,14 @@ def _progress(digits: Input) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
-def _draw_preview(results: Sequence[Result], path: str) -> None:
+def _draw_preview(results: Sequence[Result], path: Path) -> None:
     from digits.plots import plot_preview  # only here: matplotlib takes a while
 
     thumbnails = [thumbnail for result in results for thumbnail in result.chunk.thumbnails]
     files = [file for result in results for file in result.chunk.files]
     images = torch.cat([result.chunk.images for result in results])
     probabilities = torch.cat([result.answers.probabilities for result in results])
-    with whole_file(path) as part:
-        plot_preview(files, thumbnails, images, probabilities, part)
+    plot_preview(files, thumbnails, images, probabilities, path)
 
 
 def _export(classifier: Classifier, path: str) -> None:

@@ -8,7 +8,6 @@ from typing import TextIO
 import pandas as pd
 from torch import Tensor
 
-from digits.errors import InputError
 from digits.whole_file import whole_file
 
 
@@ -50,6 +49,4 @@ def predictions_file(path: str, *, pictures: bool, confidence: bool, probabiliti
         sys.stdout.flush()
         return
     with whole_file(path) as part, part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        yield (predictions := Predictions(file, **columns))
-        if not predictions.written:
-            raise InputError(f"{path}: not written, there is nothing to write")
+        yield Predictions(file, **columns)

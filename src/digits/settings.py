@@ -36,9 +36,8 @@ def _check(config: DictConfig, expected: "Expected") -> None:
 
 
 def _names(value: Any) -> bool:
-    return isinstance(value, str) or (
-        OmegaConf.is_list(value) and len(value) > 0 and all(isinstance(name, str) for name in value)
-    )
+    names = list(value) if OmegaConf.is_list(value) else [value]
+    return len(names) > 0 and all(isinstance(name, str) and name != "" for name in names)
 
 
 def _whole(value: Any) -> bool:
@@ -53,8 +52,8 @@ PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 Expected: TypeAlias = dict[str, tuple[Callable[[Any], bool], str]]
 SEED = (lambda value: _whole(value) and 0 <= value < 2**32, "a whole number from 0 to 4294967295")
 PRECISION = (lambda value: value in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
-AT_LEAST_ONE = (lambda value: _whole(value) and value >= 1, "a whole number, at least 1")
-PATH = (lambda value: value is None or isinstance(value, str), "a path")
+AT_LEAST_ONE = (lambda value: _whole(value) and 1 <= value < 2**31, "a whole number, at least 1")
+PATH = (lambda value: value is None or (isinstance(value, str) and value != ""), "a path")
 EXPECTED: Expected = {
     "seed": SEED,
     "label_smoothing": (lambda value: _number(value) and 0 <= value < 1, "a number from 0 to below 1"),
@@ -76,11 +75,18 @@ EXPECTED: Expected = {
 EXPECTED_TO_PREDICT: Expected = {
     "checkpoint": (_names, "a path, or a list of paths"),
     "input": (lambda value: value is None or _names(value), "a path, or a list of paths"),
-    "output": (lambda value: isinstance(value, str), "a path, or - for standard output"),
-    "preview": PATH,
-    "export": PATH,
+    "output": (lambda value: isinstance(value, str) and value != "", "a path, or - for standard output"),
+    "preview": (lambda value: value is None or str(value).lower().endswith(".png"), "a path that ends in .png"),
+    "export": (lambda value: value is None or str(value).endswith(".onnx"), "a path that ends in .onnx"),
     "seed": SEED,
-    **dict.fromkeys(("tta", "batch_size", "chunk_size", "trainer.num_nodes"), AT_LEAST_ONE),
+    "tta": (lambda value: _whole(value) and 1 <= value <= 1000, "a whole number from 1 to 1000"),
+    "trainer.devices": (
+        lambda value: (
+            value == "auto" or (_whole(value) and value >= 1) or (OmegaConf.is_list(value) and len(value) > 0)
+        ),
+        "how many, at least 1, a list of their numbers, or auto",
+    ),
+    **dict.fromkeys(("batch_size", "chunk_size", "trainer.num_nodes"), AT_LEAST_ONE),
     **dict.fromkeys(("confidence", "probabilities"), (lambda value: isinstance(value, bool), "true or false")),
     "trainer.precision": PRECISION,
 }
