@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.pictures import as_picture
+from benchmarks.pictures import shaded
 from digits.classifier import load_classifier
 from digits.errors import InputError
 from digits.images import Array, normalise
@@ -50,7 +50,7 @@ def test_a_picture_in_the_convention_passes_unchanged(inverted: bool) -> None:
 def test_the_result_is_in_the_convention() -> None:
     generator = np.random.default_rng(0)
     for digit in DIGITS[:20]:
-        pixels = normalise(as_picture(digit, generator))
+        pixels = normalise(shaded(digit, generator))
         assert pixels.shape == (28, 28)
         assert pixels.dtype == np.uint8
         rows, columns = np.flatnonzero(pixels.any(1)), np.flatnonzero(pixels.any(0))
@@ -62,7 +62,7 @@ def test_the_result_is_in_the_convention() -> None:
 def test_enlarged_inverted_moved_shaded_digits_are_read_as_before(trained: Path) -> None:
     generator = np.random.default_rng(0)
     classifier = load_classifier(trained, precision="32-true")
-    pictures = np.stack([normalise(as_picture(digit, generator)) for digit in DIGITS])
+    pictures = np.stack([normalise(shaded(digit, generator)) for digit in DIGITS])
     before = (classifier.predict(DIGITS).argmax(1).numpy() != LABELS).mean()
     assert (classifier.predict(pictures).argmax(1).numpy() != LABELS).mean() <= before + 0.05
 

@@ -80,8 +80,8 @@ def one_job() -> Iterator[None]:
 def _explain(error: BaseException, config_dir: Path, config_name: str) -> str:
     for cause in _causes(error):
         if isinstance(cause, OverrideParseException):
-            quoted = "one with a space, comma, bracket or = needs quotes within quotes: 'input=\"scan (1).png\"'"
-            return f"{cause.override}: not of the form SETTING=VALUE; a value like {quoted}"
+            quotes = "a space, comma, bracket or = in a value needs quotes within quotes: 'input=\"scan (1).png\"'"
+            return f"{cause.override}: not of the form SETTING=VALUE; {quotes}"
         if isinstance(cause, MissingConfigException) and cause.options:
             group, _, choice = str(cause.missing_cfg_file).rpartition("/")
             return f"{group}={choice}: no such choice; there are {', '.join(sorted(cause.options))}"
@@ -91,7 +91,7 @@ def _explain(error: BaseException, config_dir: Path, config_name: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """One line: our own words, the outermost, if there are any, else the libraries' from the outermost to the innermost."""
+    """One line: our own words, the outermost, if there are any, else the libraries' from the outermost inwards."""
     causes = list(_causes(error))
     own = [cause for cause in causes if isinstance(cause, InputError)]
     return " ".join(": ".join(dict.fromkeys(map(str, own[:1] or causes))).split())
