@@ -134,6 +134,16 @@ def test_modes(mode: str) -> None:
     assert difference(normalise(drawn), normalise(picture)) < 0.2
 
 
+@pytest.mark.parametrize("colour", [(255, 240, 40), (255, 190, 200), (150, 230, 255)])
+def test_ink_that_is_as_bright_as_its_paper(colour: tuple[int, int, int]) -> None:
+    ink = enlarged(DIGITS[0], 200)[..., None]
+    values = 250 * (1 - ink) + np.array(colour) * ink + np.random.default_rng(0).normal(scale=3, size=(200, 200, 3))
+    assert (
+        difference(normalise(grey(paper(ink[..., 0]))), normalise(Image.fromarray(values.clip(0, 255).astype("uint8"))))
+        < 0.4
+    )
+
+
 @pytest.mark.parametrize("colour", [0, 255])
 def test_ink_on_nothing(colour: int) -> None:
     ink = enlarged(DIGITS[0], 200)
@@ -157,6 +167,7 @@ def test_exif_orientation_is_undone(tmp_path: Path) -> None:
         (Image.new("RGB", (200, 150), (250, 250, 245)), "blank"),
         (Image.new("RGBA", (90, 90), (0, 0, 0, 0)), "blank"),
         (grey(200 + np.random.default_rng(0).normal(scale=8, size=(300, 400))), "blank"),
+        (Image.fromarray(np.random.default_rng(0).normal(200, 8, (300, 400, 3)).astype(np.uint8)), "blank"),
         (grey(np.linspace(60, 220, 300)[:, None] * np.ones((1, 200))), "blank"),
         (Image.new("L", (1, 1), 255), "1×1"),
         (Image.new("L", (200, 7), 255), "200×7"),

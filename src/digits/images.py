@@ -21,6 +21,7 @@ WORKING_SIZE = 400  # pixels of the longer side; larger pictures are reduced to 
 FAINTEST = 0.06  # of the paper's brightness: what differs less is no ink
 RAGGED = (0.07, 0.25)  # how much of the strokes' surroundings may be ink; the second if nothing is as good
 TINY = 0.2  # of the longer side; what is smaller is looked at again from nearer
+FAINT = 0.15  # in brightness: ink that differs less may differ more in a colour
 WINDOWS = (0.12, 0.25, 0.5)  # of the shorter side: how far around a pixel its paper is looked for
 STROKE = (1.6, 4.6)  # pixels in 28×28; MNIST's strokes are 1.4 to 4.5 wide in 98 of 100 digits
 
@@ -33,22 +34,34 @@ def normalise(picture: Image.Image) -> Array:
     if min(picture.size) < SMALLEST:
         raise InputError(f"is {picture.width}×{picture.height}; at least {SMALLEST}×{SMALLEST} pixels are needed")
     upright = _upright(picture)
-    grey = _reduce(upright)
+    grey = _reduce(upright.convert("L"))
     if grey.shape == (28, 28):
         for pixels in (grey, 1 - grey):
             if _is_in_convention(pixels):
                 return (pixels * 255).round().astype(np.uint8)
-    padded = _with_paper(grey)
-    drawing = _dark_or_light(grey if padded is None else padded)
-    if padded is None and drawing and drawing.extent < TINY * max(grey.shape) and max(upright.size) > max(grey.shape):
-        drawing = _dark_or_light(_reduce(_zoom(upright, drawing))) or drawing
+    drawing = _look(upright.convert("L"))
+    if upright.mode == "RGB" and (not drawing or drawing.contrast < FAINT):
+        drawings = [drawing, *map(_look, upright.split())]  # yellow ink is as bright as white paper, but not in blue
+        drawing = max(drawings, key=lambda drawing: drawing.contrast if drawing else 0)
     if not drawing:
         raise InputError("is blank: nothing like a digit found")
     return _place(_even_width(drawing))
 
 
+def _look(picture: Image.Image) -> "Drawing | None":
+    """The digit in a picture of mode L."""
+    grey = _reduce(picture)
+    padded = _with_paper(grey)
+    if padded is not None:
+        return _dark_or_light(padded)
+    drawing = _dark_or_light(grey)
+    if drawing and drawing.extent < TINY * max(grey.shape) and max(picture.size) > max(grey.shape):
+        return _dark_or_light(_reduce(_zoom(picture, drawing))) or drawing
+    return drawing
+
+
 def _upright(picture: Image.Image) -> Image.Image:
-    """Brightness, mode L, transparency laid on what it was drawn for."""
+    """Mode L or RGB, transparency laid on what it was drawn for."""
     picture.draft("RGB", (4 * WORKING_SIZE, 4 * WORKING_SIZE))  # a JPEG is decoded at reduced size
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith(("I", "F")):
@@ -57,7 +70,7 @@ def _upright(picture: Image.Image) -> Image.Image:
         picture = Image.fromarray(((values - low) / max(high - low, 1e-6) * 255).astype(np.uint8))
     if picture.has_transparency_data:
         picture = _flatten(picture.convert("RGBA"))
-    return picture.convert("L")
+    return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
 
 
 def _reduce(picture: Image.Image) -> Array:
@@ -68,13 +81,13 @@ def _reduce(picture: Image.Image) -> Array:
     return ndimage.gaussian_filter(grey, 0.002 * max(grey.shape)) if max(grey.shape) > 100 else grey
 
 
-def _zoom(upright: Image.Image, drawing: "Drawing") -> Image.Image:
+def _zoom(picture: Image.Image, drawing: "Drawing") -> Image.Image:
     """The surroundings of a small drawing, as large as they were taken."""
-    scale = max(upright.size) / max(drawing.ink.shape)
+    scale = max(picture.size) / max(drawing.ink.shape)
     margin = drawing.extent
     rows, columns = (slice(max(side.start - margin, 0), side.stop + margin) for side in _box(drawing.strokes))
-    right, bottom = min(columns.stop * scale, upright.width), min(rows.stop * scale, upright.height)
-    return upright.crop((round(columns.start * scale), round(rows.start * scale), round(right), round(bottom)))
+    right, bottom = min(columns.stop * scale, picture.width), min(rows.stop * scale, picture.height)
+    return picture.crop((round(columns.start * scale), round(rows.start * scale), round(right), round(bottom)))
 
 
 def _flatten(picture: Image.Image) -> Image.Image:

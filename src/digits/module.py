@@ -102,7 +102,7 @@ class DigitClassifier(LightningModule):
         self._finish(stage, self.evaluation_error)
         self.confusion = self.count_confusion.compute()
         self.mistakes = self.collect_mistakes.compute()
-        self.logits, self.labels = self.collect_logits.compute()
+        self.logits, self.labels = (part.cpu() for part in self.collect_logits.compute())
         for metric in (self.count_confusion, self.collect_mistakes, self.collect_logits):
             metric.reset()
 

@@ -4,6 +4,7 @@ import json
 import logging
 import warnings
 from contextlib import redirect_stdout
+from copy import deepcopy
 from io import StringIO
 from pathlib import Path
 
@@ -27,11 +28,11 @@ def export_onnx(classifier: Classifier, path: str | Path, images: Tensor) -> flo
 
     Raises InputError if it cannot be exported, and if the answers differ.
     """
-    classifier = classifier.to("cpu")
     if len(classifier.moves):
         raise InputError("export: a model is exported without test-time augmentation; leave tta out")
     if any(isinstance(member, OnnxMember) for member in classifier.members):
         raise InputError("export: needs checkpoints; an ONNX model is exported already")
+    classifier = deepcopy(classifier).to("cpu")
     with whole_file(path) as part:
         _export(classifier, part)
         _say_what_it_is(classifier, part)

@@ -174,6 +174,7 @@ class Report:
         self.classifier = classifier
         self.total = self.errors = self.labelled = self.networks_disagree = self.copies_disagree = 0
         self.loss = self.seconds = 0.0
+        self.began = time.perf_counter()
         self.faults: list[str] = []
 
     def add(self, result: Result) -> None:
@@ -194,7 +195,8 @@ class Report:
         device = device_name(classifier.moves.device)
         yield f"{'network':<12}{classifier.name}, {device}, {classifier.precision}"
         rate = self.total / max(self.seconds, 1e-9)
-        yield f"{'digits':<12}{self.total:,}, {rate:,.0f} a second in the network"
+        seconds = time.perf_counter() - self.began
+        yield f"{'digits':<12}{self.total:,} in {seconds:.1f} s, {rate:,.0f} a second in the network"
         if self.labelled:
             from digits.score import Score  # only here: SciPy's statistics take a second
 
