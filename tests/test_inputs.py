@@ -87,7 +87,7 @@ def test_pictures(tmp_path: Path) -> None:
         assert not chunk.faults
         assert {thumbnail.shape for thumbnail in chunk.thumbnails} == {(90, 90, 3)}
     [read] = open_input(expected[-1], 10).chunks
-    assert read().files == expected[-1:]
+    assert list(read().files) == expected[-1:]
 
 
 def test_a_picture_that_cannot_be_used_is_named_and_the_others_go_on(

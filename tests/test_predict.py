@@ -211,6 +211,13 @@ def test_mistakes_on_the_command_line(predict_py: Run, trained: Path, case: str)
     assert len(run.stderr.splitlines()) == 1
 
 
+def test_help_names_every_setting(predict_py: Run) -> None:
+    answer = predict_py("--help")
+    assert answer.returncode == 0
+    missing = [key for key in config(program="predict") if f"{key}=" not in answer.stdout]
+    assert missing == ["trainer"] or missing == []
+
+
 def test_a_fault_leaves_the_older_file(trained: Path, test_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(test_csv.parent)
     test_csv.write_text(test_csv.read_text() + "1,2,3\n")

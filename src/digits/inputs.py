@@ -4,6 +4,7 @@ import gzip
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from glob import escape, glob, has_magic
 from itertools import islice
@@ -21,7 +22,7 @@ from digits.images import Array, normalise
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-PICTURES = 64  # in a chunk
+PICTURES = 32  # in a chunk
 THUMBNAIL = 192  # pixels of the longer side
 
 
@@ -186,18 +187,20 @@ def _open_pictures(paths: Sequence[Path]) -> Input:
 
 
 def _from_pictures(paths: Sequence[Path]) -> Chunk:
-    images, files, thumbnails, faults = [], [], [], []
-    for path in paths:
-        try:
-            thumbnail, image = read_picture(path)
-        except InputError as error:
-            faults.append(str(error))
-            continue
-        images.append(torch.from_numpy(image))
-        thumbnails.append(thumbnail)
-        files.append(str(path))
-    stacked = torch.stack(images) if images else torch.empty(0, 28, 28, dtype=torch.uint8)
-    return Chunk(stacked, None, files, thumbnails, faults)
+    with warnings.catch_warnings(), ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        warnings.simplefilter("ignore")  # of large pictures and small damages: errors follow where it matters
+        seen = list(pool.map(_try_picture, paths))  # Pillow and SciPy let other threads run
+    read = [(str(path), *picture) for path, picture in zip(paths, seen, strict=True) if isinstance(picture, tuple)]
+    files, thumbnails, images = zip(*read, strict=True) if read else ((), (), ())
+    stacked = torch.from_numpy(np.stack(images)) if images else torch.empty(0, 28, 28, dtype=torch.uint8)
+    return Chunk(stacked, None, files, thumbnails, [str(error) for error in seen if isinstance(error, InputError)])
+
+
+def _try_picture(path: Path) -> tuple[Array, Array] | InputError:
+    try:
+        return read_picture(path)
+    except InputError as error:
+        return error
 
 
 def read_picture(path: str | Path) -> tuple[Array, Array]:
@@ -206,13 +209,11 @@ def read_picture(path: str | Path) -> tuple[Array, Array]:
     Raises InputError if it cannot be decoded or no digit is in it.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of large pictures, and small damages: errors follow where it matters
-            if Path(path).exists() and not Path(path).is_file():
-                raise InputError("not a file")
-            with Image.open(path, formats=FORMATS) as picture:
-                image = normalise(picture)
-                thumbnail = ImageOps.exif_transpose(picture).convert("RGBA")
+        if Path(path).exists() and not Path(path).is_file():
+            raise InputError("not a file")
+        with Image.open(path, formats=FORMATS) as picture:
+            image = normalise(picture)
+            thumbnail = ImageOps.exif_transpose(picture).convert("RGBA")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except UnidentifiedImageError:
