@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from digits.calibration import Logits, calibration, calibration_error, fit_temperature
+from digits.classifier import load_classifier
+from digits.sources import sample
 
 
 def drawn(count: int, sharpness: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -36,8 +38,11 @@ def test_calibration_error_by_hand() -> None:
     assert calibration_error(logits, torch.tensor([3, 4])) == pytest.approx(0.1)
 
 
-def test_perfect_validation_is_survived() -> None:
-    assert 0.05 <= fit_temperature(torch.eye(10) * 30, torch.arange(10)) <= 20
+def test_without_mistakes_it_does_not_become_infinitely_sure() -> None:
+    logits, labels = torch.eye(10).repeat(50, 1) * 4, torch.arange(10).repeat(50)
+    confidence = (logits / fit_temperature(logits, labels)).softmax(1).max(1).values
+    assert (confidence > 0.99).all()
+    assert (confidence < 0.9995).all()
 
 
 def test_logits_of_all_batches() -> None:
@@ -52,6 +57,10 @@ def test_logits_of_all_batches() -> None:
 def test_metrics_tell_of_it(trained: Path) -> None:
     told = json.loads((trained / "metrics.json").read_text())["calibration"]
     assert 0.05 <= told["temperature"] <= 20
-    for stage in ("val", "test"):
-        assert 0 <= told[stage]["after"] <= 1
-    assert told["val"]["before"] != told["val"]["after"]
+    source = sample()
+    assert source.test is not None
+    images, labels = source.test
+    logits = load_classifier(trained, precision="32-true").predict(images).log()  # at that temperature
+    assert calibration_error(logits, labels) == pytest.approx(told["test"]["after"], abs=1e-4)
+    assert calibration_error(logits * told["temperature"], labels) == pytest.approx(told["test"]["before"], abs=1e-4)
+    assert set(told["val"]) == {"before", "after"}

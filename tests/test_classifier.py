@@ -108,11 +108,13 @@ def test_a_move_keeps_the_digit() -> None:
     seen: list[Tensor] = []
     classifier.members[0].forward = lambda images: seen.append(images) or torch.zeros(1, 10)  # type: ignore[func-returns-value]
     classifier.votes(centre)
-    rows = torch.arange(28.0)
-    for copy in seen:
+    assert torch.equal(seen[0], centre)
+    for copy in seen[1:]:
         assert copy.dtype == torch.uint8
+        assert not torch.equal(copy, centre)
         assert abs(copy.float().sum() / centre.float().sum() - 1) < 0.15
-        assert abs((copy.float().sum(2) @ rows) / copy.float().sum() - 13.5) < 2
+        for axis in (1, 2):
+            assert abs((copy.float().sum(axis) @ torch.arange(28.0)) / copy.float().sum() - 13.5) < 2
 
 
 def test_checkpoints_are_found(trained: Path, other: Path, tmp_path: Path) -> None:
@@ -136,6 +138,8 @@ def test_checkpoints_are_found(trained: Path, other: Path, tmp_path: Path) -> No
 def test_a_folder_is_the_checkpoint_that_was_scored(tmp_path: Path, made_csv: Path) -> None:
     train(config(*SMALL, "data=csv", f"data.train_csv={made_csv}", "data.val_size=20", "weights=best"), tmp_path)
     assert find_checkpoints(tmp_path) == [tmp_path / "checkpoints" / "best.ckpt"]
+    assert load_classifier(tmp_path).members[0].calibrated
+    assert not load_classifier(tmp_path / "checkpoints" / "last.ckpt").members[0].calibrated  # other weights
 
 
 class Malice:
@@ -191,6 +195,7 @@ def change(checkpoint: dict[str, Any], where: str, value: Any) -> None:
         ("digits/temperature", 0.0, "damaged"),
         ("digits/temperature", float("nan"), "damaged"),
         ("digits/format", True, "format True"),
+        ("state_dict/network.0.weight", 3, "damaged"),
         ("state_dict/network.0.weight", torch.full((24, 1, 5, 5), float("nan")), "not finite"),
     ],
 )

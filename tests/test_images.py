@@ -1,6 +1,7 @@
 """Whatever the picture, the network sees what MNIST would have shown."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from benchmarks.pictures import shaded
 from digits.classifier import load_classifier
 from digits.errors import InputError
 from digits.images import Array, normalise
-from digits.inputs import read_picture
+from digits.pictures import read_picture
 from digits.sources import sample
 
 TEST = sample().test
@@ -142,6 +143,20 @@ def test_ink_that_is_as_bright_as_its_paper(colour: tuple[int, int, int]) -> Non
         difference(normalise(grey(paper(ink[..., 0]))), normalise(Image.fromarray(values.clip(0, 255).astype("uint8"))))
         < 0.4
     )
+
+
+def test_nothing_but_an_input_error_is_raised() -> None:
+    generator = np.random.default_rng(0)
+    for index in range(60):
+        height, width = generator.integers(8, 60, 2)
+        kinds = (
+            generator.integers(0, 256, (height, width)),  # noise
+            generator.integers(250, 256, (height, width)),
+            255 * (generator.random((height, width)) < generator.random()),
+            np.where(np.arange(width) < width // 2, 235, 255) * np.ones((height, 1)),
+        )
+        with suppress(InputError):
+            assert normalise(grey(kinds[index % 4])).shape == (28, 28)
 
 
 @pytest.mark.parametrize("colour", [0, 255])

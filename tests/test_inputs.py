@@ -12,7 +12,8 @@ from conftest import frame, made_digits
 from PIL import Image
 
 from digits.errors import InputError
-from digits.inputs import open_input, read_picture
+from digits.inputs import open_input
+from digits.pictures import read_picture
 
 IMAGES, LABELS = made_digits(25)
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from digits.classifier import load_classifier
 from digits.errors import InputError
+from digits.inputs import PICTURES
 from digits.predicting import predict
 from digits.sources import sample
 
@@ -55,6 +56,7 @@ def test_several_processes_write_one_file_in_order(predict_py: Run, trained: Pat
     arguments = [f"checkpoint={trained}", "input=test.csv", "output=two.csv", "chunk_size=7"]
     run = predict_py(*arguments, "trainer=cpu", "trainer.devices=2")
     assert run.returncode == 0, run.stderr
+    assert "2 processes" in run.stdout
     written = pd.read_csv(test_csv.parent / "two.csv")
     assert written["ImageId"].tolist() == list(range(1, 61))
     assert written["Label"].tolist() == expected(trained)
@@ -67,13 +69,23 @@ def test_several_processes_write_one_file_in_order(predict_py: Run, trained: Pat
     assert pd.read_csv(test_csv.parent / "two.csv").equals(written)
 
 
+def test_a_full_disk_ends_all_processes(predict_py: Run, trained: Path, test_csv: Path) -> None:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("there is no /dev/full to stand for a full disk")
+    arguments = [f"checkpoint={trained}", "input=test.csv", "output=/dev/full", "probabilities=true", "chunk_size=7"]
+    run = predict_py(*arguments, "trainer=cpu", "trainer.devices=2")
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1] == "error: /dev/full: cannot be written (No space left on device)"
+    assert "Traceback" not in run.stderr
+
+
 def test_standard_input_and_output(trained: Path, test_csv: Path) -> None:
     command = [sys.executable, str(PROJECT / "predict.py"), f"checkpoint={trained}", "input=-"]
     with test_csv.open("rb") as file:
         run = subprocess.run(command, stdin=file, capture_output=True, text=True, cwd=test_csv.parent)
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines() == ["ImageId,Label", *(f"{n},{k}" for n, k in enumerate(expected(trained), 1))]
-    assert "60" in run.stderr
+    assert "digits      60 in" in run.stderr
 
 
 def test_columns(trained: Path, test_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +126,17 @@ def test_pictures(predict_py: Run, trained: Path, tmp_path: Path) -> None:
         assert preview.width > 1000
 
 
+def test_a_chunk_without_a_usable_picture(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shots").mkdir()
+    for index in range(PICTURES + 1):
+        Image.new("L", (40, 40), 240).save(tmp_path / "shots" / f"{index:03}.png")
+    save_picture(tmp_path / "shots" / "last.png", IMAGES[0])
+    with pytest.raises(InputError, match=f"{PICTURES + 1} of {PICTURES + 2} pictures could not be predicted"):
+        predict(config(f"checkpoint={trained}", "input=shots", "output=labels.csv", "tta=2", program="predict"))
+    assert Path("labels.csv").read_text().splitlines() == ["file,Label", f"shots/last.png,{expected(trained)[0]}"]
+
+
 def test_when_no_picture_can_be_used(predict_py: Run, trained: Path, tmp_path: Path) -> None:
     Image.new("L", (90, 90), 240).save(tmp_path / "nothing.png")
     run = predict_py(f"checkpoint={trained}", "input=nothing.png", "output=labels.csv", "preview=seen.png")
@@ -151,7 +174,11 @@ def test_export_and_prediction_from_it(predict_py: Run, trained: Path, test_csv:
     assert run.stdout.startswith("exported    model.onnx: the same 500 labels as PyTorch")
     assert len(run.stdout.splitlines()) == 1
     assert run.stderr == ""
-    run = predict_py("checkpoint=model.onnx", "input=test.csv", "output=from_onnx.csv")
+    code = "import runpy, sys; sys.argv.pop(0); runpy.run_path(sys.argv[0], run_name='__main__')"
+    code += "; assert 'lightning' not in sys.modules"
+    arguments = ["checkpoint=model.onnx", "input=test.csv", "output=from_onnx.csv"]
+    command = [sys.executable, "-c", code, str(PROJECT / "predict.py"), *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=test_csv.parent)
     assert run.returncode == 0, run.stderr
     assert pd.read_csv(test_csv.parent / "from_onnx.csv")["Label"].tolist() == expected(trained)
 

@@ -43,19 +43,20 @@ def load_classifier(
     glob; several make an ensemble. `accelerator` is auto, cpu, gpu or mps; `precision` is auto, 32-true, bf16-mixed
     or 16-mixed.
 
-    Raises InputError for files that are missing, damaged or not of this project. Nothing in them is executed.
+    Raises InputError for files that are missing, damaged or not of this project. No code in them is executed.
     """
     paths = find_checkpoints(checkpoint)
     classifier = Classifier([_load_member(path) for path in paths], tta=tta, seed=seed)
-    if any(path.suffix != ".onnx" for path in paths):  # ONNX Runtime computes as the model says
-        classifier.precision = best_precision(accelerator) if precision == "auto" else precision
+    if all(path.suffix == ".onnx" for path in paths):  # ONNX Runtime computes them, on the CPU
+        return classifier
+    classifier.precision = best_precision(accelerator) if precision == "auto" else precision
     return classifier.to(pick_device(accelerator))
 
 
 class Classifier(nn.Module):
     """The mean of the probabilities that `members` give, over `tta` copies of each digit. The first copy is the digit
     itself, the others are turned, shifted and scaled a little: the same few moves for every digit, drawn with `seed`,
-    so that the answer for a digit depends on nothing but the digit.
+    whatever else is in its batch.
     """
 
     def __init__(self, members: Sequence["Member"], *, tta: int = 1, seed: int = 0) -> None:
@@ -91,6 +92,8 @@ class Classifier(nn.Module):
         images = torch.as_tensor(images)
         if images.dtype != torch.uint8 or images.shape[1:] != (28, 28):
             raise InputError(f"images must be uint8 [N, 28, 28], not {images.dtype} {list(images.shape)}")
+        if not len(images):
+            return Answers(torch.empty(0, 10), *torch.empty(2, 0, dtype=torch.bool))
         device = self.moves.device
         answers = []
         with torch.inference_mode(), torch.autocast(device.type, **AUTOCAST[self.precision]):
@@ -105,8 +108,6 @@ class Classifier(nn.Module):
                         (labels != labels[:, :1]).any(1).any(0),
                     )
                 )
-        if not answers:
-            return Answers(torch.empty(0, 10), *torch.empty(2, 0, dtype=torch.bool))
         whole = Answers(*(torch.cat(parts).cpu() for parts in zip(*answers, strict=True)))
         if not whole.probabilities.isfinite().all():
             raise InputError(f"{self.name}: its answers are not finite numbers; its weights must be damaged")
@@ -151,7 +152,10 @@ def _load_member(path: Path) -> Member:
         name = str(ours["config"]["model"]["name"])
         network = build_network(**ours["config"]["model"])
         prefix = "network."
-        network.load_state_dict({key.removeprefix(prefix): weights[key] for key in weights if key.startswith(prefix)})
+        kept = {key.removeprefix(prefix): weights[key] for key in weights if key.startswith(prefix)}
+        if any(weight.is_complex() for weight in kept.values()):
+            raise TypeError
+        network.load_state_dict(kept)
         temperature = ours.get("temperature")
         if temperature is not None and not (type(temperature) is float and 0.01 < temperature < 100):
             raise ValueError(temperature)
@@ -160,7 +164,7 @@ def _load_member(path: Path) -> Member:
         raise InputError(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError):
         raise InputError(f"{path}: damaged; its weights are not those of the network that it names") from None
-    if not all(weight.isfinite().all() and not weight.is_complex() for weight in weights.values()):
+    if not all(weight.isfinite().all() for weight in kept.values()):
         raise InputError(f"{path}: holds weights that are not finite numbers; its training diverged")
     return member
 
@@ -184,5 +188,6 @@ def _draw_moves(count: int, seed: int) -> Tensor:
 def _moved(images: Tensor, move: Tensor) -> Tensor:
     """Each image moved as the affine matrix says, uint8 [N, 28, 28] again."""
     pixels = images[:, None].float()
-    grid = F.affine_grid(move.expand(len(images), 2, 3), list(pixels.shape), align_corners=False)
-    return F.grid_sample(pixels, grid, align_corners=False)[:, 0].round().to(torch.uint8)
+    with torch.autocast(images.device.type, enabled=False):  # bfloat16 coordinates would be off
+        grid = F.affine_grid(move.expand(len(images), 2, 3), list(pixels.shape), align_corners=False)
+        return F.grid_sample(pixels, grid, align_corners=False)[:, 0].round().to(torch.uint8)

@@ -33,15 +33,15 @@ def normalise(picture: Image.Image) -> Array:
     """
     if min(picture.size) < SMALLEST:
         raise InputError(f"is {picture.width}×{picture.height}; at least {SMALLEST}×{SMALLEST} pixels are needed")
-    upright = _upright(picture)
-    grey = _reduce(upright.convert("L"))
+    picture = upright(picture)
+    grey = _reduce(picture.convert("L"))
     if grey.shape == (28, 28):
         for pixels in (grey, 1 - grey):
             if _is_in_convention(pixels):
                 return (pixels * 255).round().astype(np.uint8)
-    drawing = _look(upright.convert("L"))
-    if upright.mode == "RGB" and (not drawing or drawing.contrast < FAINT):
-        drawings = [drawing, *map(_look, upright.split())]  # yellow ink is as bright as white paper, but not in blue
+    drawing = _look(picture.convert("L"))
+    if picture.mode == "RGB" and (not drawing or drawing.contrast < FAINT):
+        drawings = [drawing, *map(_look, picture.split())]  # yellow ink is as bright as white paper, but not in blue
         drawing = max(drawings, key=lambda drawing: drawing.contrast if drawing else 0)
     if not drawing:
         raise InputError("is blank: nothing like a digit found")
@@ -60,9 +60,10 @@ def _look(picture: Image.Image) -> "Drawing | None":
     return drawing
 
 
-def _upright(picture: Image.Image) -> Image.Image:
-    """Mode L or RGB, transparency laid on what it was drawn for."""
-    picture.draft("RGB", (4 * WORKING_SIZE, 4 * WORKING_SIZE))  # a JPEG is decoded at reduced size
+def upright(picture: Image.Image) -> Image.Image:
+    """The picture as mode L or RGB, turned as it was taken, transparency laid on what it was drawn for. A JPEG that is
+    not yet decoded may be decoded at reduced size."""
+    picture.draft("RGB", (4 * WORKING_SIZE, 4 * WORKING_SIZE))
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith(("I", "F")):
         values = np.nan_to_num(np.asarray(picture, dtype=np.float64))
@@ -230,6 +231,8 @@ def _without_margins(mask: Array) -> Array:
 
 def _otsu(values: Array) -> tuple[float, float]:
     """The threshold that separates two classes best (N. Otsu 1979), and the share of the variance between them."""
+    if np.ptp(values) < 1e-3:
+        return float(values.mean()), 0.0
     counts, edges = np.histogram(values, 128)
     centres = (edges[1:] + edges[:-1]) / 2
     below = counts.cumsum()[:-1].clip(1)

@@ -2,9 +2,7 @@
 
 import gzip
 import os
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from glob import escape, glob, has_magic
 from itertools import islice
@@ -13,17 +11,16 @@ from typing import BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from digits.csv_file import csv_chunks, faults, open_binary
 from digits.errors import InputError
-from digits.images import Array, normalise
+from digits.images import Array
+from digits.pictures import FORMATS, read_pictures
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 PICTURES = 32  # in a chunk
-THUMBNAIL = 192  # pixels of the longer side
 
 
 class Chunk(NamedTuple):
@@ -187,46 +184,11 @@ def _open_pictures(paths: Sequence[Path]) -> Input:
 
 
 def _from_pictures(paths: Sequence[Path]) -> Chunk:
-    with warnings.catch_warnings(), ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        warnings.simplefilter("ignore")  # of large pictures and small damages: errors follow where it matters
-        seen = list(pool.map(_try_picture, paths))  # Pillow and SciPy let other threads run
+    seen = read_pictures(paths)
     read = [(str(path), *picture) for path, picture in zip(paths, seen, strict=True) if isinstance(picture, tuple)]
     files, thumbnails, images = zip(*read, strict=True) if read else ((), (), ())
     stacked = torch.from_numpy(np.stack(images)) if images else torch.empty(0, 28, 28, dtype=torch.uint8)
     return Chunk(stacked, None, files, thumbnails, [str(error) for error in seen if isinstance(error, InputError)])
-
-
-def _try_picture(path: Path) -> tuple[Array, Array] | InputError:
-    try:
-        return read_picture(path)
-    except InputError as error:
-        return error
-
-
-def read_picture(path: str | Path) -> tuple[Array, Array]:
-    """A picture as a thumbnail uint8 [h, w, 3] and in MNIST's convention, uint8 [28, 28].
-
-    Raises InputError if it cannot be decoded or no digit is in it.
-    """
-    try:
-        if Path(path).exists() and not Path(path).is_file():
-            raise InputError("not a file")
-        with Image.open(path, formats=FORMATS) as picture:
-            image = normalise(picture)
-            thumbnail = ImageOps.exif_transpose(picture).convert("RGBA")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except UnidentifiedImageError:
-        raise InputError(f"{path}: cannot be decoded as {', '.join(FORMATS[:-1])} or {FORMATS[-1]}") from None
-    except Image.DecompressionBombError:
-        raise InputError(f"{path}: has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; reduce it") from None
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:  # Pillow's decoders raise all of these
-        raise InputError(f"{path}: cannot be decoded ({error})") from None
-    thumbnail.thumbnail((THUMBNAIL, THUMBNAIL))
-    paper = Image.new("RGBA", thumbnail.size, (208, 208, 208, 255))
-    return np.asarray(Image.alpha_composite(paper, thumbnail).convert("RGB")), image
 
 
 def _of_known_size(chunks: Iterator[Read] | Sequence[Read], files: Sequence[Path], count: int = 0) -> Input:

@@ -12,7 +12,6 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from torch import Tensor
 
 MOST_MISTAKES = 1_000  # more would not fit into one picture
-MOST_PREVIEWS = 400
 
 
 def plot_curves(rows: Sequence[dict[str, float]], path: Path) -> None:
@@ -87,9 +86,9 @@ def plot_preview(
     files: Sequence[str], thumbnails: Sequence[np.ndarray[Any, Any]], images: Tensor, probabilities: Tensor, path: Path
 ) -> None:
     """For each picture what came in, uint8 [h, w, 3], what the network saw, uint8 [N, 28, 28], and the three likeliest
-    of the probabilities float32 [N, 10]; at most `MOST_PREVIEWS`.
+    of the probabilities float32 [N, 10].
     """
-    count = min(len(files), MOST_PREVIEWS)
+    count = len(files)
     columns = min(4, count)
     rows = ceil(count / columns)
     figure = Figure(figsize=(3.6 * columns, 1.6 * rows + 0.5), layout="constrained")
@@ -118,8 +117,7 @@ def plot_preview(
             )
     axis.set(xlim=(0, 3.6 * columns), ylim=(1.5 * rows, 0), aspect="equal")
     axis.set_axis_off()
-    shown = "" if count == len(files) else f", the first {count:,} of {len(files):,}"
-    axis.set_title(f"what came in, what the network saw, the three likeliest{shown}", fontsize=10)
+    axis.set_title("what came in, what the network saw, the three likeliest", fontsize=10)
     figure.savefig(path, dpi=120, format="png")
 
 

@@ -1,29 +1,30 @@
 """From digits to a predictions file: read, classified and written chunk by chunk, on one device or several."""
 
 import logging
-import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import torch.distributed as dist
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from digits.checkpoint import find_checkpoints
 from digits.classifier import Answers, Classifier, load_classifier
-from digits.devices import device_name
 from digits.errors import InputError
 from digits.inputs import Chunk, Input, Read, open_input
 from digits.predictions import predictions_file
+from digits.processes import in_order, join_processes, wants_several
+from digits.report import Report
 from digits.settings import check_prediction
-from digits.whole_file import whole_file
+from digits.whole_file import check_place, whole_file
+
+MOST_SHOWN = 400  # pictures in a preview
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,10 @@ def predict(config: DictConfig) -> None:
         raise InputError(f"preview={config.preview}: shows pictures; input must name some")
     _check_outputs(config, [*checkpoints, *(digits.files if digits else [])])
 
-    rank, world, device = _join_processes(config)
+    if digits and wants_several(config.trainer) and not all(path.is_file() for path in digits.files):
+        raise InputError("several processes cannot share standard input or a pipe; name a file, or one device")
+
+    process = join_processes(config.trainer)
     classifier = load_classifier(
         checkpoints,
         tta=config.tta,
@@ -49,18 +53,19 @@ def predict(config: DictConfig) -> None:
         accelerator=config.trainer.accelerator,
         precision=config.trainer.precision,
     )
-    if config.export is not None and rank == 0:
+    if config.export is not None and process.rank == 0:
         _export(classifier, config.export)
     if digits is None:
         return
-    if device is not None:
-        classifier.to(device)
-    results = _in_order(digits.chunks, partial(_classify, classifier, config), rank, world)
-    if rank == 0:
-        _write(config, classifier, digits, results)
+    if process.world > 1:
+        classifier.to(process.device)
+    results = in_order(digits.chunks, partial(_classify, classifier, config), process.rank, process.world)
+    if process.rank == 0:
+        _write(config, Report(classifier, process.world), digits, results)
     else:
-        for _ in results:
-            pass
+        with suppress(InputError, RuntimeError):  # the first process tells of them, and of its own by going away
+            for _ in results:
+                pass
 
 
 class Result(NamedTuple):
@@ -78,141 +83,46 @@ def _classify(classifier: Classifier, config: DictConfig, read: Read) -> Result:
     answers = classifier.answer(chunk.images, config.batch_size)
     seconds = time.perf_counter() - began
     if config.preview is None:
-        chunk = chunk._replace(images=chunk.images[:0], thumbnails=())
+        chunk = chunk._replace(images=torch.empty(0, 28, 28, dtype=torch.uint8), thumbnails=())
     return Result(chunk, answers, seconds)
 
 
-def _in_order(reads: Iterator[Read], work: Callable[[Read], Result], rank: int, world: int) -> Iterator[Result]:
-    """The results of all chunks, in each process. The process of this rank works on every `world`-th."""
-    while turn := list(islice(reads, world)):
-        mine: Result | InputError | None = None
-        if rank < len(turn):
-            try:
-                mine = work(turn[rank])
-            except InputError as error:  # the others must not wait for it
-                mine = error
-        results = [mine]
-        if world > 1:
-            results = [None] * world
-            dist.all_gather_object(results, mine)
-        for result in results[: len(turn)]:
-            if isinstance(result, InputError):
-                raise result
-            if result is not None:
-                yield result
-
-
-def _join_processes(config: DictConfig) -> tuple[int, int, torch.device | None]:
-    """Starts a process for each device, through Lightning, and says which of how many this is, and its device. One
-    device needs neither a process of its own nor Lightning."""
-    wanted = config.trainer.devices
-    if wanted in (1, "1") and config.trainer.num_nodes == 1:
-        return 0, 1, None
-    if "-" in (config.input, *(_plain(config.input) or ())):
-        raise InputError("input=-: standard input is read by one process; name a file, or leave trainer.devices at 1")
-    from lightning.fabric import Fabric  # only here: its import takes seconds
-
-    cores = os.cpu_count() or 1
-    if config.trainer.accelerator == "cpu" and isinstance(wanted, int) and wanted > cores:
-        raise InputError(f"trainer.devices={wanted}: this machine has {cores} processor cores")
-    if config.trainer.num_nodes > 1:
-        log.info(f"waiting for {config.trainer.num_nodes} nodes")
-    for name in ("lightning.fabric", "lightning.pytorch"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    try:
-        fabric = Fabric(
-            accelerator=config.trainer.accelerator,
-            devices=_plain(wanted),
-            num_nodes=config.trainer.num_nodes,
-            strategy="ddp",
-        )
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise InputError(f"trainer: {' '.join(str(error).split())}") from error
-    fabric.launch()
-    return fabric.global_rank, fabric.world_size, fabric.device
-
-
-def _write(config: DictConfig, classifier: Classifier, digits: Input, results: Iterator[Result]) -> None:
+def _write(config: DictConfig, report: Report, digits: Input, results: Iterator[Result]) -> None:
     """Writes the predictions, and reports on them."""
-    report = Report(classifier)
     shown: list[Result] = []
     with (
-        nullcontext() if config.preview is None else whole_file(config.preview) as preview,
         predictions_file(
             config.output,
             pictures=digits.pictures,
             confidence=config.confidence,
             probabilities=config.probabilities,
         ) as predictions,
-        _progress(digits) as advance,
+        _progress(digits, config.output) as advance,
     ):
         for result in results:
             predictions.write(result.answers.probabilities, result.chunk.files)
-            report.add(result)
+            report.add(*result)
             advance(predictions.written)
-            if preview:
+            if config.preview is not None and report.total <= MOST_SHOWN:
                 shown.append(result)
-        for fault in report.faults:
-            log.error(fault)
-        if report.faults and not report.total:
+        if not report.total:
+            log.error("\n".join(report.faults))
             raise InputError("no picture could be predicted, as said above; nothing is written")
-        if preview:
-            _draw_preview(shown, preview)
     log.info("\n".join(report.lines(config.confidence)))
-    for name, path in (("written", config.output), ("preview", config.preview)):
-        if path not in (None, "-"):
-            log.info(f"{name:<12}{path}")
+    if config.output != "-":
+        log.info(f"{'written':<12}{config.output}")
+    for fault in report.faults:
+        log.error(fault)
+    if config.preview is not None:
+        _draw_preview(shown, config.preview)
+        log.info(f"{'preview':<12}{config.preview}")
     if report.faults:
         total = report.total + len(report.faults)
         raise InputError(f"{len(report.faults):,} of {total:,} pictures could not be predicted, as said above")
 
 
-class Report:
-    """What is told of all digits at the end."""
-
-    def __init__(self, classifier: Classifier) -> None:
-        self.classifier = classifier
-        self.total = self.errors = self.labelled = self.networks_disagree = self.copies_disagree = 0
-        self.loss = self.seconds = 0.0
-        self.began = time.perf_counter()
-        self.faults: list[str] = []
-
-    def add(self, result: Result) -> None:
-        chunk, answers, seconds = result
-        self.total += len(answers.probabilities)
-        self.seconds += seconds
-        self.networks_disagree += int(answers.networks_disagree.sum())
-        self.copies_disagree += int(answers.copies_disagree.sum())
-        self.faults += chunk.faults
-        if chunk.labels is not None:
-            probability = answers.probabilities.gather(1, chunk.labels[:, None])
-            self.labelled += len(chunk.labels)
-            self.errors += int((answers.probabilities.argmax(1) != chunk.labels).sum())
-            self.loss -= float(probability.clamp_min(1e-12).log().sum())
-
-    def lines(self, confidence: bool) -> Iterator[str]:
-        classifier = self.classifier
-        device = device_name(classifier.moves.device)
-        yield f"{'network':<12}{classifier.name}, {device}, {classifier.precision}"
-        rate = self.total / max(self.seconds, 1e-9)
-        seconds = time.perf_counter() - self.began
-        yield f"{'digits':<12}{self.total:,} in {seconds:.1f} s, {rate:,.0f} a second in the network"
-        if self.labelled:
-            from digits.score import Score  # only here: SciPy's statistics take a second
-
-            yield f"{'error':<12}{Score(self.errors, self.labelled, self.loss / self.labelled)}"
-        for many, count, what in (
-            (len(classifier.members) > 1, self.networks_disagree, "networks"),
-            (len(classifier.moves) > 0, self.copies_disagree, "moved copies"),
-        ):
-            if many:
-                yield f"{'disagreed':<12}{what} on {count:,} of {self.total:,} ({count / max(self.total, 1):.2%})"
-        if confidence and (raw := [member.name for member in classifier.members if not member.calibrated]):
-            yield f"{'confidence':<12}not calibrated: no validation digits were kept when {raw[0]} was trained"
-
-
 @contextmanager
-def _progress(digits: Input) -> Iterator[Callable[[int], None]]:
+def _progress(digits: Input, output: str) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal's standard error, with rate and time left, and a function that moves it to a count."""
     columns = (
         TextColumn("{task.fields[count]:,} digits"),
@@ -221,7 +131,8 @@ def _progress(digits: Input) -> Iterator[Callable[[int], None]]:
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    hidden = not console.is_terminal or (output == "-" and sys.stdout.isatty())
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False, disable=hidden) as progress:
         task = progress.add_task("", total=None, count=0, rate=0.0)
         began = time.perf_counter()
 
@@ -234,14 +145,15 @@ def _progress(digits: Input) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
-def _draw_preview(results: Sequence[Result], path: Path) -> None:
+def _draw_preview(results: Sequence[Result], path: str) -> None:
     from digits.plots import plot_preview  # only here: matplotlib takes a while
 
     thumbnails = [thumbnail for result in results for thumbnail in result.chunk.thumbnails]
     files = [file for result in results for file in result.chunk.files]
     images = torch.cat([result.chunk.images for result in results])
     probabilities = torch.cat([result.answers.probabilities for result in results])
-    plot_preview(files, thumbnails, images, probabilities, path)
+    with whole_file(path) as part:
+        plot_preview(files, thumbnails, images, probabilities, part)
 
 
 def _export(classifier: Classifier, path: str) -> None:
@@ -262,6 +174,7 @@ def _check_outputs(config: DictConfig, sources: Sequence[Path]) -> None:
             there = Path(path).resolve()
             if there in taken:
                 raise InputError(f"{key}={path}: this file {taken[there]}; name another one")
+            check_place(path)
             taken[there] = f"is written by {key}"
 
 

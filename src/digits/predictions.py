@@ -8,6 +8,7 @@ from typing import TextIO
 import pandas as pd
 from torch import Tensor
 
+from digits.errors import InputError
 from digits.whole_file import whole_file
 
 
@@ -20,6 +21,7 @@ class Predictions:
         self.confidence = confidence
         self.probabilities = probabilities
         self.written = 0
+        self.header = True
 
     def write(self, probabilities: Tensor, files: Sequence[str]) -> None:
         """Probabilities float32 [N, 10]; `files` are the names of N pictures. Raises OSError."""
@@ -33,7 +35,8 @@ class Predictions:
             table["confidence"] = confidence.numpy()
         if self.probabilities:
             table[[f"p{digit}" for digit in range(10)]] = values.numpy()
-        table.to_csv(self.file, header=not self.written, index=False, float_format="%.6f", lineterminator="\n")
+        table.to_csv(self.file, header=self.header, index=False, float_format="%.6f", lineterminator="\n")
+        self.header = False
         self.written += len(labels)
 
 
@@ -45,8 +48,13 @@ def predictions_file(path: str, *, pictures: bool, confidence: bool, probabiliti
     """
     columns = {"pictures": pictures, "confidence": confidence, "probabilities": probabilities}
     if path == "-":
-        yield Predictions(sys.stdout, **columns)
-        sys.stdout.flush()
+        try:
+            yield Predictions(sys.stdout, **columns)
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever reads has seen enough
+            raise
+        except OSError as error:
+            raise InputError(f"standard output: cannot be written ({error.strerror or error})") from error
         return
     with whole_file(path) as part, part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         yield Predictions(file, **columns)

@@ -19,10 +19,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     part: Path | None = None
     try:
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; name a file in it")
-        if not path.parent.is_dir():
-            raise InputError(f"{path}: there is no folder {path.parent}; create it, or name another file")
+        check_place(path)
         if path.exists() and not path.is_file():
             with path.open("ab"):
                 yield path
@@ -40,6 +37,15 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         if part:
             with suppress(OSError):
                 part.unlink()
+
+
+def check_place(path: str | Path) -> None:
+    """Raises InputError if no file can have this path."""
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}; create it, or name another file")
 
 
 def _umask() -> int:
