@@ -104,6 +104,7 @@ def _flatten(picture: Image.Image) -> Image.Image:
 
 
 def _is_in_convention(pixels: Array) -> bool:
+    """Whether pixels float32 [28, 28] are as MNIST's: nothing is to be done with them."""
     inked = pixels > 0
     if not inked.any() or inked[[0, 0, -1, -1], [0, -1, 0, -1]].any():
         return False
@@ -143,6 +144,7 @@ class Drawing(NamedTuple):
 
 
 def _dark_or_light(grey: Array) -> Drawing | None:
+    """The digit, dark or light, in brightness float32 [H, W]."""
     for tolerance in RAGGED:
         drawings = [drawing for ground in (grey, 1 - grey) if (drawing := _find(ground, tolerance))]
         if drawings:

@@ -115,7 +115,9 @@ def _write(config: DictConfig, report: Report, digits: Input, results: Iterator[
         log.error(fault)
     if config.preview is not None:
         _draw_preview(shown, config.preview)
-        log.info(f"{'preview':<12}{config.preview}")
+        drawn = sum(len(result.chunk.files) for result in shown)
+        rest = f", the first {drawn:,} of {report.total:,} pictures" if drawn < report.total else ""
+        log.info(f"{'preview':<12}{config.preview}{rest}")
     if report.faults:
         total = report.total + len(report.faults)
         raise InputError(f"{len(report.faults):,} of {total:,} pictures could not be predicted, as said above")
