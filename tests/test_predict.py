@@ -208,6 +208,10 @@ BAD = {
     "preview": (["checkpoint={run}", "input=test.csv", "preview=a.png"], "preview=a.png: shows pictures"),
     "preview form": (["checkpoint={run}", "input=test.csv", "preview=a.jpg"], "must be a path that ends in .png"),
     "export form": (["checkpoint={run}", "export=model"], "must be a path that ends in .onnx"),
+    "many devices": (
+        ["checkpoint={run}", "input=test.csv", "trainer=cpu", "trainer.devices=9999"],
+        "trainer.devices=9999: too many processes for",
+    ),
     "devices": (["checkpoint={run}", "input=test.csv", "trainer.devices=0"], "trainer.devices=0: must be how many"),
     "device": (["checkpoint={run}", "input=test.csv", "trainer.accelerator=tpu"], "trainer.accelerator=tpu"),
 }

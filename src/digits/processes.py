@@ -44,8 +44,8 @@ def join_processes(trainer: DictConfig) -> Process:
     from lightning.fabric.utilities.exceptions import MisconfigurationException
 
     cores = os.cpu_count() or 1
-    if device.type == "cpu" and isinstance(trainer.devices, int) and trainer.devices > cores:
-        raise InputError(f"trainer.devices={trainer.devices}: this machine has {cores} processor cores")
+    if device.type == "cpu" and isinstance(trainer.devices, int) and trainer.devices > 4 * cores:
+        raise InputError(f"trainer.devices={trainer.devices}: too many processes for {cores} processor cores")
     if trainer.num_nodes > 1:
         log.info(f"waiting for {trainer.num_nodes} nodes")
     for name in ("lightning.fabric", "lightning.pytorch"):
