@@ -1,6 +1,7 @@
 """Made digits, and runs of the real entry point's configuration at a small size."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +20,9 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from digits.training import train
+
+# A shell that starts the tests in the background has them ignore Ctrl-C; the programs that they start must not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROJECT = Path(__file__).parent.parent
 SMALL = ["trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=2", "data.batch_size=16"]

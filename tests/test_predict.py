@@ -309,5 +309,4 @@ def peak_memory(rows: int, trained: Path, folder: Path) -> int:
 
 def test_memory_does_not_grow_with_the_input(trained: Path, tmp_path: Path) -> None:
     few, many = (peak_memory(rows, trained, tmp_path) for rows in (3_000, 90_000))
-    assert (tmp_path / "many.csv").stat().st_size > 0.1 * few  # what would be seen if it were held
-    assert many < 1.1 * few
+    assert many - few < 0.5 * (tmp_path / "many.csv").stat().st_size  # what would be seen if it were held, twice over
