@@ -246,7 +246,7 @@ def test_help_names_every_setting(predict_py: Run) -> None:
     answer = predict_py("--help")
     assert answer.returncode == 0
     missing = [key for key in config(program="predict") if f"{key}=" not in answer.stdout]
-    assert missing == ["trainer"] or missing == []
+    assert missing == []
 
 
 def test_a_fault_leaves_the_older_file(trained: Path, test_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:

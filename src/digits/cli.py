@@ -80,7 +80,7 @@ def one_job() -> Iterator[None]:
 def _explain(error: BaseException, config_dir: Path, config_name: str) -> str:
     for cause in _causes(error):
         if isinstance(cause, OverrideParseException):
-            quotes = "a space, comma, bracket or = in a value needs quotes within quotes: 'input=\"scan (1).png\"'"
+            quotes = "a space, comma, bracket or = in a value needs quotes within quotes: 'SETTING=\"a value\"'"
             return f"{cause.override}: not of the form SETTING=VALUE; {quotes}"
         if isinstance(cause, MissingConfigException) and cause.options:
             group, _, choice = str(cause.missing_cfg_file).rpartition("/")

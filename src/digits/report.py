@@ -53,7 +53,7 @@ class Report:
             (len(classifier.moves) > 0, self.copies_disagree, "moved copies"),
         ):
             if many:
-                yield f"{'disagreed':<12}{what} on {count:,} of {self.total:,} ({count / max(self.total, 1):.2%})"
+                yield f"{'disagreed':<12}{what} on {count:,} of {self.total:,} ({count / self.total:.2%})"
         if confidence and (raw := sorted({str(member.name) for member in classifier.members if not member.calibrated})):
             why = "no temperature was fitted: validation digits are needed, and a finished run"
             yield f"{'confidence':<12}of {', '.join(raw)} is not calibrated; {why}"
