@@ -12,11 +12,12 @@ from omegaconf import DictConfig
 
 from digits.checkpoint import FORMAT, read_checkpoint
 from digits.errors import InputError
+from digits.fingerprint import FREE, flat
 
 log = logging.getLogger(__name__)
 
-# What may change when a run is resumed: where things are and how they are watched, not what is trained.
-FREE = ("trainer.accelerator", "trainer.callbacks", "logger", "weights", "data.root", "data.download", "data.train_csv")
+# What may change when a run is resumed: what does not decide the result, and which weights are to be its result.
+MAY_CHANGE = (*FREE, "weights")
 
 
 class ConfigInCheckpoint(Callback):
@@ -67,13 +68,13 @@ def _check_resumable(path: str | Path, config: dict[str, Any]) -> list[str]:
 
     Raises InputError if it departs in a setting that the weights, the optimizer's state or the schedule depend on."""
     checkpoint = read_checkpoint(path)
-    old, new = _flat(checkpoint["digits"]["config"]), _flat(config)
+    old, new = flat(checkpoint["digits"]["config"]), flat(config)
     changes = {
         key: f"{key} was {old.get(key)}, now {new.get(key)}"
         for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and key not in ("name", "resume")
+        if old.get(key) != new.get(key) and key not in ("name", "study", "resume")
     }
-    free = [key for key in changes if key.startswith(FREE)]
+    free = [key for key in changes if key.startswith(MAY_CHANGE)]
     # A schedule is laid out for a number of epochs; without one, there may be more.
     if config["schedule"] is None and new["trainer.max_epochs"] > checkpoint["epoch"] + 1:
         free += [key for key in changes if key == "trainer.max_epochs"]
@@ -92,12 +93,3 @@ def _check_best_is_known(path: str | Path, folder: Path) -> None:
         f"weights=best looks among all epochs: only a run that began with it can be resumed with it, and only in the "
         f"folder where it began, unlike {path}"
     )
-
-
-def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(config, dict):
-        return {prefix: config}
-    flat = {}
-    for key, value in config.items():
-        flat.update(_flat(value, f"{prefix}.{key}" if prefix else str(key)))
-    return flat

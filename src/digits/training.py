@@ -28,6 +28,7 @@ from digits.checkpoint import add_to_checkpoint, read_checkpoint
 from digits.datamodule import DigitsDataModule
 from digits.devices import best_precision, device_name
 from digits.errors import InputError
+from digits.fingerprint import fingerprint
 from digits.history import History
 from digits.module import DigitClassifier
 from digits.networks import build_network
@@ -70,6 +71,7 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
     _silence_lightning()
     check_settings(config)
     settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    metrics |= {"config": settings, "fingerprint": fingerprint(settings)}
     if config.resume:
         prepare_resume(config, settings, folder)
 
