@@ -2,8 +2,8 @@
 
     python -m benchmarks.kaggle_split --root data --save kaggle
 
-Unlike Kaggle's, both are labelled, and MNIST's own 10,000 test digits are all in test.csv, so that no training here ever
-sees them; the other 18,000 of its rows are drawn from the 60,000.
+Unlike Kaggle's, both are labelled, and MNIST's own 10,000 test digits are all in test.csv, so that no training here
+ever sees them; the other 18,000 of its rows are drawn from the 60,000.
 """
 
 import argparse

@@ -20,10 +20,15 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from digits.errors import InputError
 from digits.run_folder import run_folder
 
+log = logging.getLogger(__name__)
+
 # An OSError names its file: a folder that cannot be written to, a full disk.
 MISTAKES = (InputError, HydraException, OmegaConfBaseException, OSError)
 
 OmegaConf.register_new_resolver("run_folder", run_folder)  # for hydra.run.dir: asked before Hydra writes to it
+OmegaConf.register_new_resolver(  # for the logging of train.py: of a sweep's jobs the sweep itself speaks
+    "console_level", lambda mode: "CRITICAL" if mode == RunMode.MULTIRUN else "INFO"
+)
 OmegaConf.register_new_resolver(  # for the logging of predict.py: what it says is not to mix with what it writes
     "report_stream", lambda digits, output: "stderr" if digits is not None and output == "-" else "stdout"
 )
@@ -64,14 +69,18 @@ class ReportHandler(logging.Handler):
 
 @contextmanager
 def one_job() -> Iterator[None]:
-    """Around the work of one job: a mistake ends the program, unless it is one of several jobs in a sweep."""
+    """Around the work of one job: a mistake ends the program. In a sweep what went wrong, whatever it is, goes to
+    the job's own log, and the sweep goes on."""
     try:
         yield
     except BrokenPipeError:  # whoever read what is written has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except MISTAKES as error:
+    except Exception as error:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
+            log.exception("failed")
+            raise InputError(_reason(error)) from None  # one that can travel between processes
+        if not isinstance(error, MISTAKES):
             raise
         first = os.environ.get("LOCAL_RANK", "0") == "0"  # among the processes of a distributed run
         sys.exit(f"error: {_reason(error)}" if first else 1)

@@ -18,9 +18,9 @@ from digits.checkpoint import find_checkpoints
 from digits.classifier import Answers, Classifier, load_classifier
 from digits.errors import InputError
 from digits.inputs import Chunk, Input, Read, open_input
+from digits.prediction_report import Report
 from digits.predictions import predictions_file
 from digits.processes import in_order, join_processes, wants_several
-from digits.report import Report
 from digits.settings import check_prediction
 from digits.whole_file import check_place, whole_file
 

@@ -1,59 +1,98 @@
-"""What a prediction tells in the terminal."""
+"""Rebuilds, joins and compares the tables of studies from the metrics.json of their runs: `python -m digits.report`."""
 
-import time
-from collections.abc import Iterator
+import argparse
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-from digits.classifier import Answers, Classifier
-from digits.devices import device_name
-from digits.inputs import Chunk
+from digits.comparison import compare
+from digits.errors import InputError
+from digits.leaderboard import Leaderboard, read_results
+from digits.whole_file import whole_file
 
 
-class Report:
-    """What is told of all digits at the end."""
+def write_leaderboard(board: Leaderboard, folder: Path, beside: Sequence[dict[str, str]] = ()) -> None:
+    """Writes leaderboard.csv, leaderboard.md and leaderboard.png, each whole or not at all.
 
-    def __init__(self, classifier: Classifier, processes: int) -> None:
-        self.classifier = classifier
-        self.processes = processes
-        self.total = self.errors = self.labelled = self.networks_disagree = self.copies_disagree = 0
-        self.loss = self.seconds = 0.0
-        self.began = time.perf_counter()
-        self.faults: list[str] = []
+    Raises InputError if they cannot be written."""
+    from digits.study_plots import plot_leaderboard  # only here: Matplotlib takes half a second
 
-    def add(self, chunk: Chunk, answers: Answers, seconds: float) -> None:
-        """`seconds` were spent in the network."""
-        self.total += len(answers.probabilities)
-        self.seconds += seconds
-        self.networks_disagree += int(answers.networks_disagree.sum())
-        self.copies_disagree += int(answers.copies_disagree.sum())
-        self.faults += chunk.faults
-        if chunk.labels is not None:
-            probability = answers.probabilities.gather(1, chunk.labels[:, None])
-            self.labelled += len(chunk.labels)
-            self.errors += int((answers.probabilities.argmax(1) != chunk.labels).sum())
-            self.loss -= float(probability.clamp_min(1e-12).log().sum())
+    for name, content in (("leaderboard.csv", board.csv()), ("leaderboard.md", board.markdown(beside))):
+        with whole_file(folder / name) as part:
+            part.write_text(content)
+    with whole_file(folder / "leaderboard.png") as part:
+        plot_leaderboard(board, part)
 
-    def lines(self, confidence: bool) -> Iterator[str]:
-        """Plain text; `confidence` is whether it was asked for."""
-        classifier = self.classifier
-        device = device_name(classifier.moves.device)
-        yield f"{'network':<12}{classifier.name}, {device}, {classifier.precision}"
-        seconds = time.perf_counter() - self.began
-        by = (
-            f"{self.processes} processes"
-            if self.processes > 1
-            else f"{self.total / self.seconds:,.0f} a second in the network"
-        )
-        yield f"{'digits':<12}{self.total:,} in {seconds:.1f} s, {by}"
-        if self.labelled:
-            from digits.score import Score  # only here: SciPy's statistics take a second
 
-            yield f"{'error':<12}{Score(self.errors, self.labelled, self.loss / self.labelled)}"
-        for many, count, what in (
-            (len(classifier.members) > 1, self.networks_disagree, "networks"),
-            (len(classifier.moves) > 0, self.copies_disagree, "moved copies"),
-        ):
-            if many:
-                yield f"{'disagreed':<12}{what} on {count:,} of {self.total:,} ({count / self.total:.2%})"
-        if confidence and (raw := sorted({str(member.name) for member in classifier.members if not member.calibrated})):
-            why = "no temperature was fitted: validation digits are needed, and a finished run"
-            yield f"{'confidence':<12}of {', '.join(raw)} is not calibrated; {why}"
+def write_curves(board: Leaderboard, folder: Path) -> None:
+    """Writes curves.png. Raises InputError if it cannot be written."""
+    from digits.study_plots import plot_learning_curves
+
+    with whole_file(folder / "curves.png") as part:
+        plot_learning_curves(board, part)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m digits.report",
+        description="Prints the table of a study, and rebuilds its leaderboard.csv, .md and .png and its curves.png, "
+        "from the metrics.json (for the curves history.csv) of its runs. Several folders are joined into one table.",
+    )
+    parser.add_argument("folder", nargs="+", type=Path, help="of a study, or of a run")
+    parser.add_argument(
+        "--save",
+        type=Path,
+        metavar="FOLDER",
+        help="where to write: the study's own folder, or of several folders nowhere",
+    )
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        metavar=("A", "B"),
+        help="instead, whether A beats B by a paired test over seeds: --compare optimizer=adam optimizer=adadelta; "
+        "A and B may name several settings, a=x,b=y",
+    )
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        metavar="FILE.csv",
+        help="columns to add to the rows that agree with it in the columns that both have",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        _report(options)
+    except (InputError, OSError) as error:
+        sys.exit(f"error: {' '.join(str(error).split())}")
+
+
+def _report(options: argparse.Namespace) -> None:
+    results, faults = read_results(options.folder)
+    for fault in faults:
+        print(f"left out: {fault}", file=sys.stderr)
+    if not results:
+        where = ", ".join(map(str, options.folder))
+        raise InputError(f"{where}: no run has left a metrics.json there" + (" that can be read" if faults else ""))
+    board = Leaderboard(" + ".join(folder.resolve().name for folder in options.folder), results, faults)
+    if options.compare:
+        print(compare(board, *options.compare))
+        return
+    beside = _read_beside(options.beside) if options.beside else []
+    save = options.save or (options.folder[0] if len(options.folder) == 1 else None)
+    if save:
+        save.mkdir(parents=True, exist_ok=True)
+        write_leaderboard(board, save, beside)
+        write_curves(board, save)
+    print(board.markdown(beside), end="")
+
+
+def _read_beside(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="") as file:
+            return [dict(row) for row in csv.DictReader(file)]
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,5 @@
 """What a run leaves behind for scripts and people: `metrics.json` and a few lines in the terminal."""
 
-import json
 import os
 import platform
 import subprocess
@@ -9,17 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.utilities import rank_zero_only
-
 from digits.score import Score
-from digits.whole_file import whole_file
-
-
-@rank_zero_only
-def write_metrics(metrics: Mapping[str, Any], path: Path) -> None:
-    """Writes JSON; the file is there whole or not at all."""
-    with whole_file(path) as part:
-        part.write_text(json.dumps(metrics, indent=2) + "\n")
 
 
 def summary(metrics: Mapping[str, Any], scores: Mapping[str, Score], folder: Path) -> str:

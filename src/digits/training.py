@@ -5,6 +5,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ from digits.reproducible import SeedEachEpoch, seed_all
 from digits.resuming import ConfigInCheckpoint, prepare_resume, say_how_to_resume
 from digits.run_folder import unfinished
 from digits.settings import check_settings
+from digits.study import locked
+from digits.whole_file import write_json
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,12 @@ def train(config: DictConfig, folder: Path, overrides: Sequence[str] = ()) -> fl
 
     Raises InputError for a mistake in the configuration or the data. However a run ends, metrics.json says how.
     """
+    first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    with locked(folder, f"another process is training in {folder}") if first else nullcontext():
+        return _train(config, folder, overrides)
+
+
+def _train(config: DictConfig, folder: Path, overrides: Sequence[str]) -> float | None:
     unfinished(str(folder))
     metrics: dict[str, Any] = {"status": "failed", "seed": config.seed, "overrides": list(overrides)}
     try:
@@ -62,8 +71,20 @@ def train(config: DictConfig, folder: Path, overrides: Sequence[str] = ()) -> fl
         traceback.clear_frames(error.__traceback__)  # a sweep keeps the error: it must not keep the model with it
         raise
     finally:
-        results.write_metrics(metrics, folder / "metrics.json")
+        _write(metrics, folder)
     return metrics["val"]["error"] if "val" in metrics else None
+
+
+@rank_zero_only
+def _write(metrics: dict[str, Any], folder: Path) -> None:
+    write_json(metrics, folder / "metrics.json")
+
+
+def _choices() -> dict[str, str]:
+    """What was chosen in each group of the configuration; nothing where it was not composed by an entry point."""
+    if not HydraConfig.initialized():
+        return {}
+    return {str(group): str(choice) for group, choice in HydraConfig.get().runtime.choices.items() if "/" not in group}
 
 
 def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
@@ -71,7 +92,8 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
     _silence_lightning()
     check_settings(config)
     settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    metrics |= {"config": settings, "fingerprint": fingerprint(settings)}
+    metrics |= {"choices": _choices(), "config": settings, "fingerprint": fingerprint(settings)}
+    _write({**metrics, "status": "running"}, folder)  # a sweep that is killed knows by this what it finds
     if config.resume:
         prepare_resume(config, settings, folder)
 

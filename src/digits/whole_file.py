@@ -1,10 +1,12 @@
 """Files that appear under their name whole or not at all."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkstemp
+from typing import Any
 
 from digits.errors import InputError
 
@@ -37,6 +39,12 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         if part:
             with suppress(OSError):
                 part.unlink()
+
+
+def write_json(value: Any, path: str | Path) -> None:
+    """Writes JSON; the file is there whole or not at all. Raises InputError if it cannot be written."""
+    with whole_file(path) as part:
+        part.write_text(json.dumps(value, indent=2) + "\n")
 
 
 def check_place(path: str | Path) -> None:
