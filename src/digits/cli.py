@@ -45,26 +45,20 @@ def run(main: Callable[[], Any], config_dir: Path, config_name: str) -> None:
         sys.exit(f"error: {_explain(error, config_dir, config_name)}")
 
 
-class StdoutHandler(logging.StreamHandler[TextIO]):
-    """Writes to what is standard output at that moment: a progress bar that stands there lets lines pass above it."""
+class LineHandler(logging.Handler):
+    """Writes errors to standard error, and all else to the stream named: to what that is at the moment, so that lines
+    pass above a progress bar that stands there. Goes on in silence when nobody reads any more."""
 
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> TextIO:  # type: ignore[override]
-        return sys.stdout
-
-
-class ReportHandler(logging.Handler):
-    """Writes errors to standard error, and all else to the stream named."""
-
-    def __init__(self, stream: str) -> None:
+    def __init__(self, stream: str = "stdout") -> None:
         super().__init__()
         self.where = stream
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=getattr(sys, "stderr" if record.levelno >= logging.ERROR else self.where))
+        stream: TextIO = getattr(sys, "stderr" if record.levelno >= logging.ERROR else self.where)
+        try:
+            print(self.format(record), file=stream, flush=True)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager

@@ -34,7 +34,8 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     name = torch.cpu.get_capabilities().get("cpu_name") or platform.machine()
-    return f"{name} {device.type}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{name} {device.type}, {threads} {'thread' if threads == 1 else 'threads'}"
 
 
 def synchronize(device: torch.device) -> None:
