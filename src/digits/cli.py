@@ -107,6 +107,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _unknown_key(key: str, config_dir: Path, config_name: str) -> str:
+    if key.startswith("hydra."):
+        return f"{key}: no such setting of Hydra's (+{key}=… adds one that a launcher may know)"
     config = _compose_without(key, config_dir, config_name)
     parent, _, name = key.rpartition(".")
     node = OmegaConf.select(config, parent) if parent else config

@@ -80,14 +80,6 @@ class Study:
         except InputError:
             return None
 
-    def checkpoint(self, job: Job) -> Path | None:
-        """The last whole epoch of a run that is not finished and was trained with the same settings and code; None
-        if there is none."""
-        last, metrics = self.folder / job.name / "checkpoints" / "last.ckpt", self.metrics(job)
-        if not last.is_file() or metrics is None or metrics.get("fingerprint") != fingerprint(job.settings):
-            return None
-        return last
-
     def is_running(self, job: Job) -> bool:
         """Whether some process is at work in the job's folder: one that outlived its sweep."""
         folder = self.folder / job.name
@@ -126,6 +118,18 @@ class Study:
             if was.get(key) != now.get(key) and not key.startswith(FREE)
         ]
         return "; ".join(changed[:3]) + ("; …" if len(changed) > 3 else "")
+
+
+def half_done(folder: Path, settings: Mapping[str, Any]) -> Path | None:
+    """The last whole epoch of a run in this folder that is not finished and was trained with the same settings and
+    code; None if there is none."""
+    last = folder / "checkpoints" / "last.ckpt"
+    try:
+        metrics = checked_metrics(folder / "metrics.json")
+    except InputError:
+        return None
+    same = metrics.get("fingerprint") == fingerprint(settings)
+    return last if same and metrics["status"] != "completed" and last.is_file() else None
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from digits.errors import InputError
 from digits.fingerprint import fingerprint
 from digits.leaderboard import Leaderboard, read_results
 from digits.report import write_curves, write_leaderboard
-from digits.study import Job, Study
+from digits.study import Job, Study, half_done
 from digits.whole_file import write_json
 
 log = logging.getLogger(__name__)
@@ -51,10 +51,10 @@ class Sweep:
         for job in elsewhere:
             log.warning(f"{job.name} is still being trained by a process of an earlier sweep and is left to it")
         self.failed += elsewhere
-        resumed = {job: path for job in todo if (path := study.checkpoint(job))}
+        resumed = [job for job in todo if half_done(study.folder / job.name, job.settings)]
         if finished or resumed:
             log.info(
-                f"{len(finished)} of {len(jobs)} jobs were finished before, {len(resumed)} go on from their last epoch"
+                f"{len(finished)} of {len(jobs)} jobs finished before, {len(resumed)} to go on from their last epoch"
             )
         self.work_left += sum(map(_work, todo))
         self.running = {job: self._signature(job) for job in todo}
@@ -63,7 +63,6 @@ class Sweep:
             with self._watching():
                 overrides = [
                     [*job.overrides, f"name={study.folder.name}/{job.name}", f"hydra.sweep.subdir={job.name}"]
-                    + ([f"resume={_quoted(str(resumed[job]))}"] if job in resumed else [])
                     for job in batch
                 ]
                 reason = self._launched(overrides)
@@ -190,8 +189,3 @@ def _duration(seconds: float) -> str:
         if seconds >= 1.5 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
-
-
-def _quoted(value: str) -> str:
-    """As a Hydra override takes any text."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -38,7 +38,7 @@ from digits.reproducible import SeedEachEpoch, seed_all
 from digits.resuming import ConfigInCheckpoint, prepare_resume, say_how_to_resume
 from digits.run_folder import unfinished
 from digits.settings import check_settings
-from digits.study import locked
+from digits.study import half_done, locked
 from digits.whole_file import write_json
 
 log = logging.getLogger(__name__)
@@ -75,6 +75,11 @@ def _train(config: DictConfig, folder: Path, overrides: Sequence[str]) -> float 
     return metrics["val"]["error"] if "val" in metrics else None
 
 
+def in_sweep() -> bool:
+    """Whether this run is one of the jobs of a sweep."""
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
 @rank_zero_only
 def _write(metrics: dict[str, Any], folder: Path) -> None:
     write_json(metrics, folder / "metrics.json")
@@ -92,6 +97,8 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
     _silence_lightning()
     check_settings(config)
     settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    if in_sweep() and not config.resume:
+        config.resume = half_done(folder, settings)  # whoever started it again: the same command, or a cluster's queue
     metrics |= {"choices": _choices(), "config": settings, "fingerprint": fingerprint(settings)}
     _write({**metrics, "status": "running"}, folder)  # a sweep that is killed knows by this what it finds
     if config.resume:
@@ -186,7 +193,7 @@ def _trainer(config: DictConfig, callbacks: list[Callback], folder: Path) -> Tra
             reason = " ".join(str(error.__cause__).split())
             raise InputError(f"trainer: {reason} (trainer=auto takes what this machine has)") from error
         raise
-    if trainer.world_size > 1 and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+    if trainer.world_size > 1 and in_sweep():
         raise InputError("trainer=ddp cannot be part of a sweep (-m); run it alone, or give each job one device")
     return trainer
 
