@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT, SMALL
 
+from digits.study import locked
+
 TrainPy = Callable[..., subprocess.CompletedProcess[str]]
 SWEEP = ["-m", *SMALL, "data=csv", "data.val_size=20", "model=larger_cnn", "augment=none", "schedule=constant"]
 
@@ -117,3 +119,178 @@ def test_killed_sweep_ends_as_an_undisturbed_one(train_py: TrainPy, tmp_path: Pa
     assert table(folder) == table(tmp_path / "outputs" / "whole")
     ends = [runs(tmp_path / "outputs" / name) for name in ("s", "whole")]
     assert {name: run["val"] for name, run in ends[0].items()} == {name: run["val"] for name, run in ends[1].items()}
+
+
+def test_failed_jobs_are_rows_and_do_not_stop_the_others(
+    train_py: TrainPy, tmp_path: Path, small_sweep: list[str]
+) -> None:
+    arguments = [*small_sweep, "optimizer=sgd", "seed=0", "optimizer.lr=1e30,0.01,-1"]
+    answer = train_py(*arguments)
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines() == [
+        "error: 2 of 3 jobs failed; outputs/s/<job>/train.log tells more, and the same command with study=s tries only "
+        "them again"
+    ]
+    folder = tmp_path / "outputs" / "s"
+    reasons = {row["optimizer.lr"]: row["reason"] for row in table(folder)}
+    assert reasons["0.01"] == ""
+    assert reasons["1e+30"].startswith("training diverged: the loss is nan in epoch 1")
+    assert reasons["-1"] == "optimizer.lr=-1: must be a number above 0"
+    assert "Traceback" in (folder / "lr--1_seed-0" / "train.log").read_text()
+    assert "Traceback" not in answer.stdout
+
+    good = (folder / "lr-0.01_seed-0" / "metrics.json").stat().st_mtime_ns
+    answer = train_py(*arguments)
+    assert answer.returncode == 1
+    assert "1 of 3 jobs finished before, 0 to go on" in answer.stdout
+    assert "3/3  lr--1_seed-0  failed: " in answer.stdout
+    assert (folder / "lr-0.01_seed-0" / "metrics.json").stat().st_mtime_ns == good
+
+
+@pytest.mark.parametrize(
+    ("launcher", "package"), [("joblib", "hydra_joblib_launcher"), ("submitit_local", "hydra_submitit_launcher"),
+                              ("ray", "hydra_ray_launcher")]
+)  # fmt: skip
+def test_launchers_give_the_table_of_the_basic_one(
+    launcher: str, package: str, train_py: TrainPy, tmp_path: Path, small_sweep: list[str]
+) -> None:
+    pytest.importorskip(f"hydra_plugins.{package}", reason=f"hydra/launcher={launcher} is not installed")
+    arguments = [*small_sweep, "optimizer=sgd", "seed=0,1", "optimizer.lr=0.01,-1"]
+    answer = train_py(*arguments, f"hydra/launcher={launcher}", "study=parallel")
+    assert answer.returncode == 1
+    assert "error: 2 of 4 jobs failed" in answer.stderr
+    assert answer.stdout.count("; about ") == 3
+    assert train_py(*arguments, "study=basic").returncode == 1
+    assert table(tmp_path / "outputs" / "parallel") == table(tmp_path / "outputs" / "basic")
+
+
+def test_worker_that_is_killed_is_a_failed_job(
+    train_py: TrainPy, tmp_path: Path, small_sweep: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the system does it when memory runs out."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    (tmp_path / "deadly.py").write_text(
+        "import os, signal\nfrom lightning.pytorch import Callback\n"
+        "class Deadly(Callback):\n"
+        "    def on_train_epoch_start(self, trainer, pl_module):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    answer = train_py(*small_sweep, "hydra/launcher=joblib", "trainer.callbacks=[{_target_:deadly.Deadly}]")
+    assert answer.returncode == 1
+    assert "error: 4 of 4 jobs failed" in answer.stderr
+    rows = table(tmp_path / "outputs" / "s")
+    assert {row["failed"] for row in rows} == {"2"}
+    assert all("TerminatedWorkerError" in row["reason"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["optimizer=adam,nadam"], "optimizer=nadam: no such choice; there are adadelta, adam, adamw, rmsprop, sgd"),
+        (["optmizer=adam,sgd"], "optmizer: no such setting; did you mean optimizer?"),
+        (["seed=range(0,0)"], "seed=range(0,0): an empty sweep, which gives the setting no value"),
+        ([], "nothing to sweep: give a setting several values"),
+        (["seed=0,1", "name=x"], "name=… is for a single run; a sweep has study=…"),
+        (["seed=0,1", "resume=x"], "resume=… is for a single run; a sweep has study=…, which resumes by itself"),
+        (["seed=0,1", "trainer=ddp"], "trainer=ddp, several devices for one run, cannot be part of a sweep (-m); run"),
+        (
+            ["optimizer.lr=interval(0,1)"],
+            "optimizer.lr=interval(0,1): a range without steps; hydra/sweeper=optuna draws",
+        ),
+        (["seed=0,1", "hydra.launcher.jobs=2"], "hydra.launcher.jobs: no such setting of Hydra's"),
+        (["seed=0,1", "hydra/launcher=jobli"], "hydra/launcher=jobli: no such choice; there are basic"),
+        (["seed=0,1", "hydra/sweeper=optuna"], "nothing to search: give a setting a range"),
+        (["optimizer.lr=interval(1,0)", "hydra/sweeper=optuna"], "optimizer.lr=interval(1,0): "),
+    ],
+    ids=str,
+)
+def test_sweep_that_cannot_be_is_refused_before_any_job(
+    train_py: TrainPy, tmp_path: Path, arguments: list[str], line: str
+) -> None:
+    answer = train_py("-m", *arguments)
+    assert answer.returncode == 1
+    assert answer.stdout == ""
+    assert answer.stderr.startswith(f"error: {line}")
+    assert answer.stderr.count("\n") == 1
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_folders_that_cannot_take_the_study(train_py: TrainPy, tmp_path: Path, small_sweep: list[str]) -> None:
+    folder = tmp_path / "outputs" / "s"
+    folder.mkdir(parents=True)
+    with locked(folder, ""):
+        answer = train_py(*small_sweep)
+    assert answer.stderr == ("error: another sweep is at work in outputs/s; wait for it, or choose another study=…\n")
+    (folder / "metrics.json").write_text('{"status": "completed"}')
+    assert train_py(*small_sweep).stderr == "error: outputs/s holds a single run; choose another study=…\n"
+    (folder / "metrics.json").unlink()
+    (folder / "study.json").write_text("{")
+    assert train_py(*small_sweep).stderr.startswith("error: outputs/s/study.json is damaged")
+    answer = train_py(*small_sweep, "study=/proc/nowhere")
+    assert answer.returncode == 1
+    assert answer.stderr.count("\n") == 1
+    assert "/proc/nowhere" in answer.stderr
+
+
+def test_job_that_outlived_its_sweep_is_left_alone(train_py: TrainPy, tmp_path: Path, small_sweep: list[str]) -> None:
+    job = tmp_path / "outputs" / "s" / "optimizer-adam_seed-1"
+    job.mkdir(parents=True)
+    with locked(job, ""):
+        answer = train_py(*small_sweep)
+    assert answer.returncode == 1
+    assert "optimizer-adam_seed-1 is still being trained by a process of an earlier sweep" in answer.stdout
+    assert sorted(runs(tmp_path / "outputs" / "s")) == [
+        "optimizer-adam_seed-0", "optimizer-sgd_seed-0", "optimizer-sgd_seed-1",
+    ]  # fmt: skip
+
+
+def test_changed_settings_and_code_are_noticed(train_py: TrainPy, tmp_path: Path, small_sweep: list[str]) -> None:
+    arguments = [*small_sweep, "optimizer=adam"]
+    assert train_py(*arguments).returncode == 0
+    changed = tmp_path / "outputs" / "s" / "seed-0" / "metrics.json"
+    metrics = json.loads(changed.read_text())
+    metrics["config"]["optimizer"]["lr"] = 0.5  # as if the file of the optimizer had said so then
+    metrics["fingerprint"]["settings"] = "0" * 12
+    changed.write_text(json.dumps(metrics))
+    other = tmp_path / "outputs" / "s" / "seed-1" / "metrics.json"
+    metrics = json.loads(other.read_text())
+    metrics["fingerprint"]["code"] = "0" * 12
+    other.write_text(json.dumps(metrics))
+    before = changed.read_bytes(), other.read_bytes()
+
+    answer = train_py(*arguments)
+    assert answer.returncode == 0, answer.stderr
+    assert "seed-0 was finished with other settings (optimizer.lr was 0.5, now 0.001) and is kept" in answer.stdout
+    assert "1 job was finished with another state of the code (seed-1)" in answer.stdout
+    assert before == (changed.read_bytes(), other.read_bytes())
+    assert "| lr    |" in answer.stdout  # it is no longer one configuration
+
+
+def test_search_resumes_with_the_same_proposals(train_py: TrainPy, tmp_path: Path, small_sweep: list[str]) -> None:
+    pytest.importorskip("optuna")
+    arguments = [
+        *small_sweep[:-3], "optimizer=adam,sgd", "optimizer.lr=tag(log,interval(1e-4,1e-1))", "seed=0,1",
+        "hydra/sweeper=optuna", "trainer.max_epochs=1",
+    ]  # fmt: skip
+    for trials, study in ((3, "whole"), (1, "parts"), (3, "parts")):
+        answer = train_py(*arguments, f"hydra.sweeper.trials={trials}", f"study={study}")
+        assert answer.returncode == 0, answer.stderr
+    whole, parts = tmp_path / "outputs" / "whole", tmp_path / "outputs" / "parts"
+    proposed = json.loads((whole / "search.json").read_text())
+    assert len({trial["optimizer.lr"] for trial in proposed}) == 3
+    assert all(1e-4 <= trial["optimizer.lr"] <= 1e-1 for trial in proposed)
+    assert proposed == json.loads((parts / "search.json").read_text())
+    assert table(whole) == table(parts)
+    assert {row["done"] for row in table(whole)} == {"2"}
+    (parts / "search.json").write_text('[{"optimizer.lr": 7}]')
+    answer = train_py(*arguments, "hydra.sweeper.trials=3", "study=parts")
+    assert answer.stderr.startswith("error: outputs/parts/search.json is damaged")
+
+
+def test_smoke_study(train_py: TrainPy, tmp_path: Path) -> None:
+    answer = train_py("experiment=study/smoke", "trainer=cpu")
+    assert answer.returncode == 0, answer.stderr
+    assert {(row["optimizer"], row["augment"], row["done"]) for row in table(tmp_path / "outputs" / "smoke")} == {
+        (optimizer, augment, "2") for optimizer in ("adam", "adadelta") for augment in ("none", "affine")
+    }

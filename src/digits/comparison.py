@@ -10,6 +10,7 @@ from digits.leaderboard import FOLDED, Leaderboard, Result, Spread, short_names
 
 SIGNIFICANT, POWER = 0.05, 0.8
 MOST_PAIRS = 1000
+NOTHING = 1e-9  # what rounding leaves of no difference
 
 
 class Side(NamedTuple):
@@ -61,10 +62,11 @@ def verdict(one: str, other: str, gains: Sequence[float]) -> str:
 
     count, mean, deviation = len(gains), statistics.mean(gains), statistics.stdev(gains)
     better, worse = (one, other) if mean > 0 else (other, one)
-    if mean == 0:
+    if abs(mean) < NOTHING:
         return f"No difference in the mean of {count} pairs."
-    if deviation == 0:
-        return f"{better} beats {worse} by {100 * abs(mean):.2f} points, the same in each of {count} pairs."
+    if deviation < NOTHING:
+        points = f"{100 * abs(mean):.2f} points, the same in each of {count} pairs"
+        return f"{better} is ahead of {worse} by {points}: without any spread there is no test."
     error = deviation / math.sqrt(count)
     p = float(2 * t.sf(abs(mean) / error, count - 1))
     half = float(t.ppf(1 - SIGNIFICANT / 2, count - 1)) * error

@@ -1,6 +1,6 @@
 """Checks of the settings that no library checks in a line a user understands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any, TypeAlias
 
@@ -24,6 +24,16 @@ def check_prediction(config: DictConfig) -> None:
     _check(config, EXPECTED_TO_PREDICT)
     if config.input is None and config.export is None:
         raise InputError("nothing to do: name the digits to predict, input=…, or a model to export, export=…")
+
+
+def pick(key: object, values: Mapping[object, object]) -> object:
+    """The value that belongs to a key: `${pick:${optimizer.lr},{1.0:12,0.001:50}}`. Raises InputError if none does."""
+    if key not in values:
+        known = ", ".join(map(str, values))
+        raise InputError(
+            f"{key} is none of {known}, for which this study has a value; set what follows from it yourself"
+        )
+    return values[key]
 
 
 def _check(config: DictConfig, expected: "Expected") -> None:
