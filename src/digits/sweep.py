@@ -31,7 +31,8 @@ class Sweep:
         self.launch = launch
         self.one_by_one = one_by_one
         self.total = total
-        self.ended = 0  # jobs that need nothing more, of this sweep and before
+        self.ended = 0  # jobs that need nothing more, or are in other hands
+        self.done = 0  # of them in this sweep
         self.began = time.perf_counter()
         self.work_done = 0.0
         self.work_left = 0.0
@@ -45,7 +46,7 @@ class Sweep:
         finished = [job for job in jobs if (study.metrics(job) or {}).get("status") == "completed"]
         elsewhere = [job for job in jobs if job not in finished and study.is_running(job)]
         todo = [job for job in jobs if job not in finished and job not in elsewhere]
-        self.ended += len(finished)
+        self.ended += len(finished) + len(elsewhere)
         for line in study.departures(finished):
             log.warning(line)
         for job in elsewhere:
@@ -58,17 +59,26 @@ class Sweep:
             )
         self.work_left += sum(map(_work, todo))
         self.running = {job: self._signature(job) for job in todo}
-        batches = [[job] for job in todo] if self.one_by_one else [todo] if todo else []
-        for batch in batches:
+        for batch in [[job] for job in todo] if self.one_by_one else [todo]:
+            self._run_batch(batch)
+
+    def _run_batch(self, jobs: list[Job]) -> None:
+        """Launches jobs together. If the launcher breaks down, a worker killed by the system for instance, those that
+        had begun are its failed jobs, and the others are launched again."""
+        while jobs:
             with self._watching():
-                overrides = [
-                    [*job.overrides, f"name={study.folder.name}/{job.name}", f"hydra.sweep.subdir={job.name}"]
-                    for job in batch
-                ]
-                reason = self._launched(overrides)
+                reason = self._launched(
+                    [
+                        [*job.overrides, f"name={self.study.folder.name}/{job.name}", f"hydra.sweep.subdir={job.name}"]
+                        for job in jobs
+                    ]
+                )
             self.look()
-            for job in batch:
+            left = [job for job in jobs if job in self.running]
+            begun = [job for job in left if self._signature(job) != self.running[job]]
+            for job in begun or left:
                 self._give_up(job, reason)
+            jobs = [job for job in left if job in self.running]
 
     def _launched(self, overrides: Sequence[Sequence[str]]) -> str:
         """Launches; returns why a job that has left nothing may have ended."""
@@ -104,7 +114,7 @@ class Sweep:
     def look(self) -> None:
         """Says which jobs have ended since the last look, and puts them into the leaderboard."""
         news = [job for job, before in self.running.items() if self._signature(job) not in (before, None)]
-        news = [job for job in news if (self.study.metrics(job) or {"status": "running"})["status"] != "running"]
+        news = [job for job in news if (self.study.metrics(job) or {}).get("status", "running") != "running"]
         for job in news:
             self._end(job)
         if news:
@@ -114,6 +124,7 @@ class Sweep:
         metrics = self.study.metrics(job) or {}
         del self.running[job]
         self.ended += 1
+        self.done += 1
         self.work_done += _work(job)
         self.work_left -= _work(job)
         if metrics["status"] == "completed":
@@ -123,25 +134,26 @@ class Sweep:
         else:
             self.failed.append(job)
             outcome = f"{metrics['status']}: {' '.join(str(metrics.get('reason', '')).split())}"
-        left = (time.perf_counter() - self.began) / self.work_done * self.work_left
-        rest = f"; about {_duration(left)} left" if self.running else ""
+        unknown = self.total - self.ended - len(self.running)  # what a search has not proposed yet
+        work = self.work_left + unknown * self.work_done / self.done
+        left = (time.perf_counter() - self.began) / self.work_done * work
+        rest = f"; about {_duration(left)} left" if work > 0 else ""
         log.info(f"{self.ended:>{len(str(self.total))}}/{self.total}  {job.name}  {outcome}{rest}")
 
     def _give_up(self, job: Job, reason: str) -> None:
         """A job that was launched and has ended without a word gets its row all the same."""
-        if job in self.running:
-            metrics = {
-                "status": "failed",
-                "seed": job.settings.get("seed"),
-                "overrides": list(job.overrides),
-                "config": job.settings,
-                "fingerprint": fingerprint(job.settings),
-                "reason": reason,
-            }
-            (self.study.folder / job.name).mkdir(exist_ok=True)
-            write_json(metrics, self.study.folder / job.name / "metrics.json")
-            self._end(job)
-            self.write()
+        metrics = {
+            "status": "failed",
+            "seed": job.settings["seed"],
+            "overrides": list(job.overrides),
+            "config": job.settings,
+            "fingerprint": fingerprint(job.settings),
+            "reason": reason,
+        }
+        (self.study.folder / job.name).mkdir(exist_ok=True)
+        write_json(metrics, self.study.folder / job.name / "metrics.json")
+        self._end(job)
+        self.write()
 
     def write(self) -> Leaderboard:
         """Rewrites the leaderboard. Where it cannot be written, says so once: the jobs go on."""
