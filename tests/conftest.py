@@ -28,10 +28,10 @@ PROJECT = Path(__file__).parent.parent
 SMALL = ["trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=2", "data.batch_size=16"]
 
 
-def config(*overrides: str, program: str = "train") -> DictConfig:
-    """What `python train.py *overrides` composes, or another program."""
+def config(*overrides: str, program: str = "train", whole: bool = False) -> DictConfig:
+    """What `python train.py *overrides` composes, or another program; the `whole` with Hydra's own settings."""
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        return compose(program, list(overrides))
+        return compose(program, list(overrides), return_hydra_config=whole)
 
 
 def choices(group: str) -> list[str]:

@@ -32,6 +32,8 @@ def test_help_needs_no_torch_and_names_every_choice(train_py: TrainPy) -> None:
         assert f"\n  {group} " in answer.stdout
         for choice in choices(group):
             assert f" {choice}" in answer.stdout, f"{group}={choice}"
+    for study in choices("experiment/study"):
+        assert f" study/{study}" in answer.stdout
     assert max(map(len, answer.stdout.splitlines())) <= 100
 
 

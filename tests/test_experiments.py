@@ -1,14 +1,18 @@
 """Everything that can be chosen composes, and trains."""
 
+import itertools
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import choices, config
+from omegaconf import OmegaConf
 
 from digits.checkpoint import read_checkpoint
+from digits.fingerprint import fingerprint
 from digits.networks import build_network
 from digits.reproducible import seed_all
+from digits.settings import check_settings
 from digits.training import train
 
 
@@ -31,6 +35,27 @@ def test_trains(tmp_path: Path, made_csv: Path, choice: str) -> None:
     seed_all(composed.seed)
     initial = build_network(composed.model.name).named_parameters()
     assert not all(torch.equal(trained[f"network.{name}"], weights) for name, weights in initial)
+
+
+@pytest.mark.parametrize("study", choices("experiment/study"))
+def test_every_job_of_a_study_composes(study: str) -> None:
+    params = config(f"experiment=study/{study}", whole=True).hydra.sweeper.params
+    jobs = [
+        config(f"experiment=study/{study}", *(f"{key}={value}" for key, value in zip(params, values, strict=True)))
+        for values in itertools.product(*(str(values).split(",") for values in params.values()))
+    ]
+    for job in jobs:
+        check_settings(job)
+        OmegaConf.to_container(job, resolve=True)
+    assert {job.study for job in jobs} == {study}
+    assert len({job.seed for job in jobs}) >= 2
+
+
+def test_adadelta_study_is_the_two_experiments() -> None:
+    for experiment, lr in (("adadelta", "1.0"), ("adadelta_slow", "0.001")):
+        study, alone = config("experiment=study/adadelta", f"optimizer.lr={lr}"), config(f"experiment={experiment}")
+        settings = [fingerprint(OmegaConf.to_container(one, resolve=True))["settings"] for one in (study, alone)]  # type: ignore[arg-type]
+        assert settings[0] == settings[1]
 
 
 @pytest.mark.parametrize("group", ["data", "model", "trainer", "logger"])

@@ -19,14 +19,12 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from digits.errors import InputError
 from digits.run_folder import run_folder
-from digits.settings import pick
 
 log = logging.getLogger(__name__)
 
 # An OSError names its file: a folder that cannot be written to, a full disk.
 MISTAKES = (InputError, HydraException, OmegaConfBaseException, OSError)
 
-OmegaConf.register_new_resolver("pick", pick)  # for a study in which one setting follows another
 OmegaConf.register_new_resolver("run_folder", run_folder)  # for hydra.run.dir: asked before Hydra writes to it
 OmegaConf.register_new_resolver(  # for the logging of train.py: of a sweep's jobs the sweep itself speaks
     "console_level", lambda mode: "CRITICAL" if mode == RunMode.MULTIRUN else "INFO"

@@ -26,6 +26,18 @@ def check_prediction(config: DictConfig) -> None:
         raise InputError("nothing to do: name the digits to predict, input=…, or a model to export, export=…")
 
 
+def check_job(settings: Mapping[str, Any]) -> None:
+    """Raises InputError if the resolved settings of a training cannot be those of a job in a sweep."""
+    trainer = settings["trainer"]
+    devices = trainer.get("devices")
+    count = len(devices) if isinstance(devices, list) else devices
+    if (isinstance(count, int) and count > 1) or trainer.get("num_nodes", 1) != 1:
+        raise InputError(
+            "trainer=ddp, several devices for one run, cannot be part of a sweep (-m); run it alone, or give each job "
+            "one device: trainer.devices=1"
+        )
+
+
 def pick(key: object, values: Mapping[object, object]) -> object:
     """The value that belongs to a key: `${pick:${optimizer.lr},{1.0:12,0.001:50}}`. Raises InputError if none does."""
     if key not in values:
@@ -34,6 +46,9 @@ def pick(key: object, values: Mapping[object, object]) -> object:
             f"{key} is none of {known}, for which this study has a value; set what follows from it yourself"
         )
     return values[key]
+
+
+OmegaConf.register_new_resolver("pick", pick)  # for studies in which one setting follows another
 
 
 def _check(config: DictConfig, expected: "Expected") -> None:

@@ -17,6 +17,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
 from digits.errors import InputError
+from digits.settings import check_job
 
 if TYPE_CHECKING:
     from digits.study import Job, Study
@@ -76,7 +77,7 @@ class GridSweeper(BasicSweeper):
             config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
             del config.hydra
             settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-            _check_devices(settings["trainer"])
+            check_job(settings)
             varied = {**named, **{key.lstrip("+"): chosen[key] for key in varies if key != "seed"}}
             yield Job(job_name(varied, settings["seed"]), overrides, settings)
 
@@ -159,13 +160,3 @@ def _values(override: Override) -> tuple[str, ...]:
 
 def _first(override: Override) -> str:
     return _values(override)[0] if override.is_discrete_sweep() else str(override.value().start)  # type: ignore[union-attr]
-
-
-def _check_devices(trainer: Mapping[str, Any]) -> None:
-    devices = trainer.get("devices")
-    count = len(devices) if isinstance(devices, list) else devices
-    if (isinstance(count, int) and count > 1) or trainer.get("num_nodes", 1) > 1:
-        raise InputError(
-            "trainer=ddp, several devices for one run, cannot be part of a sweep (-m); run it alone, or give each job "
-            "one device: trainer.devices=1"
-        )
