@@ -33,7 +33,7 @@ def plot_curves(rows: Sequence[dict[str, float]], path: Path) -> None:
             axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter(NullFormatter())
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axis.set(xlabel="epoch", title={"error": "error rate", "loss": "cross-entropy"}[quantity] + f" [{unit}]")
         axis.grid(alpha=0.3)
         axis.legend()

@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar="FOLDER",
         help="where to write: the study's own folder, or of several folders nowhere",
     )
+    parser.add_argument("--title", help="of the table and the pictures; by default the names of the folders")
     parser.add_argument(
         "--compare",
         nargs=2,
@@ -73,7 +74,8 @@ def _report(options: argparse.Namespace) -> None:
     if not results:
         where = ", ".join(map(str, options.folder))
         raise InputError(f"{where}: no run has left a metrics.json there" + (" that can be read" if faults else ""))
-    board = Leaderboard(" + ".join(folder.resolve().name for folder in options.folder), results, faults)
+    title = options.title or " + ".join(folder.resolve().name for folder in options.folder)
+    board = Leaderboard(title, results, faults)
     if options.compare:
         print(compare(board, *options.compare))
         return

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from digits.leaderboard import Leaderboard, Row
+from digits.leaderboard import Leaderboard, Row, Spread
 
 MOST_ROWS = 60
 MOST_CURVES = 10
@@ -63,10 +63,11 @@ def plot_learning_curves(board: Leaderboard, path: Path) -> None:
             continue
         errors = 100 * pd.concat([table.set_index("epoch")[key] for table in tables], axis=1)
         mean, color = errors.mean(axis=1), f"C{index}"
-        axis.plot(mean.index, mean, ".-", color=color, label=_label(board, row))
+        label = f"{_label(board, row)}: {end} error {Spread.of(row.errors(ends)) or 'unknown'}"
+        axis.plot(mean.index, mean, ".-", color=color, label=label)
         axis.fill_between(errors.index, errors.min(axis=1), errors.max(axis=1), color=color, alpha=0.2, lw=0)
     _log_percent(axis.yaxis, axis.set_yscale)
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.set(xlabel="epoch", ylabel=f"{named} [%]")
     axis.set_title(f"{board.title}\nmean over the runs of a configuration, and their range", fontsize=10)
     axis.grid(alpha=0.3)

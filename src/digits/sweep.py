@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -67,18 +68,17 @@ class Sweep:
         had begun are its failed jobs, and the others are launched again."""
         while jobs:
             with self._watching():
-                reason = self._launched(
-                    [
-                        [*job.overrides, f"name={self.study.folder.name}/{job.name}", f"hydra.sweep.subdir={job.name}"]
-                        for job in jobs
-                    ]
-                )
+                reason = self._launched([self._overrides(job) for job in jobs])
             self.look()
             left = [job for job in jobs if job in self.running]
             begun = [job for job in left if self._signature(job) != self.running[job]]
             for job in begun or left:
                 self._give_up(job, reason)
             jobs = [job for job in left if job in self.running]
+
+    def _overrides(self, job: Job) -> list[str]:
+        name = quoted(f"{self.study.folder.name}/{job.name}")
+        return [*job.overrides, f"name={name}", f"hydra.sweep.subdir={job.name}"]
 
     def _launched(self, overrides: Sequence[Sequence[str]]) -> str:
         """Launches; returns why a job that has left nothing may have ended."""
@@ -189,6 +189,12 @@ class Sweep:
         except OSError:
             return None
         return f"{status.st_ino} {status.st_mtime_ns}"
+
+
+def quoted(text: str) -> str:
+    """As a Hydra override takes any text."""
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)  # Hydra reads backslashes as such, but not before a quote
+    return f"'{escaped}'"
 
 
 def _work(job: Job) -> float:

@@ -46,6 +46,8 @@ class GridSweeper(BasicSweeper):
         for key, instead in (("name", "study=…"), ("resume", "study=…, which resumes by itself")):
             if key in overrides:
                 raise InputError(f"{key}=… is for a single run; a sweep has {instead}")
+        if "study" in overrides and _values(overrides["study"])[0].strip("'\"./ ") in ("", "null"):
+            raise InputError("study=… is to be the name of a folder in outputs/")
         self._sweep(overrides)
 
     def _sweep(self, overrides: Mapping[str, Override]) -> None:
