@@ -18,6 +18,7 @@ from digits.study import half_done, job_name, locked
 from digits.sweep import quoted
 
 SETTINGS: dict[str, Any] = {"seed": 0, "name": "x", "data": {"root": "here", "batch_size": 8}, "optimizer": {"lr": 0.1}}
+FINISHED = {"status": "completed", "device": "abacus", "precision": "exact", "seconds": {"fit": 1.0}}
 
 
 @pytest.mark.parametrize(
@@ -79,11 +80,10 @@ def test_fingerprint_changes_with_what_decides_alone(tmp_path: Path, monkeypatch
         ({"status": "failed", "fingerprint": fingerprint(SETTINGS)}, True),
         ({"status": "running", "fingerprint": fingerprint({**SETTINGS, "seed": 1})}, False),
         ({"status": "running"}, False),
-        ({"status": "completed", "fingerprint": fingerprint(SETTINGS), "device": "", "precision": "", "seconds": {"fit": 1}},
-         False),
+        ({**FINISHED, "fingerprint": fingerprint(SETTINGS)}, False),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_run_goes_on_only_as_it_began(tmp_path: Path, metrics: dict[str, Any], resumes: bool) -> None:
     assert half_done(tmp_path, SETTINGS) is None
     last = tmp_path / "checkpoints" / "last.ckpt"

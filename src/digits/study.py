@@ -149,7 +149,7 @@ def job_name(varied: Mapping[str, object], seed: object) -> str:
     needs quotes, neither in a shell nor in a Hydra override. The seed is always there, so that seeds can be added."""
     named = {**varied, "seed": seed}
     plain = "_".join(f"{key}-{value}" for key, value in zip(short_names(list(named)), named.values(), strict=True))
-    name = re.sub(r"[^\w.+-]+", "-", plain.replace("'", "").replace('"', ""))
+    name = re.sub(r"[^\w.+-]+", "-", plain.replace("'", "").replace('"', ""), flags=re.ASCII)
     if name == plain and len(name) <= 150:
         return name
     return f"{name[:140]}-{sha256(plain.encode()).hexdigest()[:6]}"

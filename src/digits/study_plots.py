@@ -56,6 +56,7 @@ def plot_learning_curves(board: Leaderboard, path: Path) -> None:
     key, named = (
         ("val/error", "validation error") if validated else ("train/error", "error in training, while it learns")
     )
+    stage, what = ("val", "validation") if validated else ("test", "test")
     figure = Figure(figsize=(9, 5), layout="constrained")
     axis = figure.subplots()
     for index, (row, tables) in enumerate(histories):
@@ -63,7 +64,7 @@ def plot_learning_curves(board: Leaderboard, path: Path) -> None:
             continue
         errors = 100 * pd.concat([table.set_index("epoch")[key] for table in tables], axis=1)
         mean, color = errors.mean(axis=1), f"C{index}"
-        label = f"{_label(board, row)}: {end} error {Spread.of(row.errors(ends)) or 'unknown'}"
+        label = f"{_label(board, row)}: {what} error {Spread.of(row.errors(stage)) or 'unknown'}"
         axis.plot(mean.index, mean, ".-", color=color, label=label)
         axis.fill_between(errors.index, errors.min(axis=1), errors.max(axis=1), color=color, alpha=0.2, lw=0)
     _log_percent(axis.yaxis, axis.set_yscale)
