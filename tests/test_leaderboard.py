@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from digits.comparison import compare, pairs_needed
+from digits.comparison import compare, seeds_needed
 from digits.errors import InputError
 from digits.leaderboard import Leaderboard, read_results
 from digits.report import main
@@ -107,7 +107,17 @@ def test_without_validation_digits_nothing_is_ranked(tmp_path: Path) -> None:
     assert "nothing is ranked" in board(tmp_path).markdown()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"status": "completed"}', '{"status": "completed", "val": {}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"status": "completed"}',
+        '{"status": "completed", "val": {}}',
+        '{"status": "failed", "overrides": null}',
+    ],
+)
 def test_damaged_metrics_are_named_and_left_out(study: Path, content: str, capsys: pytest.CaptureFixture[str]) -> None:
     damaged = study / "a_1" / "metrics.json"
     damaged.write_text(content)
@@ -145,9 +155,9 @@ def test_comparison_is_paired(study: Path) -> None:
     *sides, verdict = compare(board(study), "optimizer=b", "optimizer=a").splitlines()
     assert sides == ["optimizer=b  1.40 ± 0.30 %", "optimizer=a  1.20 ± 0.20 %"]
     # Differences 1, 2, 3 in 1,000: t = 2 / (1 / √3) = 3.46, p = 0.074. Unpaired it would be p = 0.39.
-    assert "optimizer=a is ahead of optimizer=b by 0.20 points (95 % interval -0.05 to 0.45; 3 pairs" in verdict
+    assert "optimizer=a is ahead of optimizer=b by 0.20 points (95 % interval -0.05 to 0.45; 3 seeds" in verdict
     assert "p = 0.074" in verdict
-    assert "about 2 more pairs" in verdict
+    assert "about 2 more seeds" in verdict
 
 
 def test_comparison_finds_what_is_there(tmp_path: Path) -> None:
@@ -157,13 +167,45 @@ def test_comparison_finds_what_is_there(tmp_path: Path) -> None:
         leave(tmp_path / f"c{seed}", ["optimizer=c", f"seed={seed}"], 11 + seed)
         leave(tmp_path / f"d{seed}", ["optimizer=d", f"seed={seed}"], 13 - seed)
     assert "optimizer=a beats optimizer=b by 1.15 points" in compare(board(tmp_path), "optimizer=a", "optimizer=b")
-    assert "by 0.10 points, the same in each of 4 pairs" in compare(board(tmp_path), "optimizer=a", "optimizer=c")
-    assert "No difference in the mean of 4 pairs" in compare(board(tmp_path), "optimizer=a", "optimizer=d")
+    assert "by 0.10 points, the same with each of 4 seeds" in compare(board(tmp_path), "optimizer=a", "optimizer=c")
+    assert "No difference in the mean of 4 seeds" in compare(board(tmp_path), "optimizer=a", "optimizer=d")
 
 
-@pytest.mark.parametrize(("effect", "pairs"), [(1.0, 10), (0.5, 34), (2.0, 5), (0.001, 1001)])
-def test_pairs_needed_are_those_of_the_power_tables(effect: float, pairs: int) -> None:
-    assert pairs_needed(effect) == pairs
+def test_differences_of_one_seed_are_one_observation(tmp_path: Path) -> None:
+    for seed in range(2):
+        for batch in range(4):
+            more = [f"seed={seed}", f"data.batch_size={batch}"]
+            leave(tmp_path / f"a{seed}{batch}", ["optimizer=a", *more], 10)
+            leave(tmp_path / f"b{seed}{batch}", ["optimizer=b", *more], 12 + seed)
+    verdict = compare(board(tmp_path), "optimizer=a", "optimizer=b").splitlines()[-1]
+    # Differences 2 and 3 in 1,000: t = 2.5 / (√½ / √2) = 5 with one degree of freedom.
+    assert "2 seeds, t-test p = 0.13" in verdict
+
+
+def test_run_that_stands_twice_counts_once(study: Path, tmp_path: Path) -> None:
+    leave(tmp_path / "second" / "a_0", ["optimizer=a", "seed=0", "model=m"], 30)
+    joined = board(study, study / "a_0", tmp_path / "second")
+    assert joined.csv() == board(study).csv()
+    assert joined.faults == [f"{tmp_path / 'second' / 'a_0'} has the settings and the seed of {study / 'a_0'}"]
+
+
+def test_values_are_asked_for_as_they_are_written(tmp_path: Path) -> None:
+    for seed in range(2):
+        for ema in (None, 0.999):
+            config = {"ema": ema, "seed": seed}
+            leave(tmp_path / f"{ema}{seed}", [f"ema={ema}", f"seed={seed}"], 10 + seed, config=config)
+    assert "No difference" in compare(board(tmp_path), "ema=null", "ema=9.99e-1")
+
+
+def test_data_that_varies_is_a_column(tmp_path: Path) -> None:
+    for name in ("small", "large"):
+        leave(tmp_path / name, [f"data.train_csv={name}.csv", f"name={name}"], 5)
+    assert board(tmp_path).columns == ("data.train_csv",)
+
+
+@pytest.mark.parametrize(("effect", "seeds"), [(1.0, 10), (0.5, 34), (2.0, 5), (0.001, 1001)])
+def test_seeds_needed_are_those_of_the_power_tables(effect: float, seeds: int) -> None:
+    assert seeds_needed(effect) == seeds
 
 
 @pytest.mark.parametrize(
@@ -171,7 +213,7 @@ def test_pairs_needed_are_those_of_the_power_tables(effect: float, pairs: int) -
     {
         "optimizer=x": "no run has that; there are optimizer: a, b, c",
         "optmizer=a": "optmizer is no column of the table; what varies is optimizer",
-        "optimizer=c": "have 1 finished runs in common that agree in seed; at least 2 are needed",
+        "optimizer=c": "the finished runs that agree in seed have 1 seeds; at least 2 are needed",
     }.items(),
 )
 def test_comparison_that_cannot_be(study: Path, one: str, line: str) -> None:

@@ -11,9 +11,8 @@ import pytest
 from conftest import PROJECT
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from digits import fingerprint as fingerprints
 from digits.errors import InputError
-from digits.fingerprint import CODE, fingerprint
+from digits.fingerprint import CODE, code_hash, fingerprint
 from digits.study import half_done, job_name, locked
 from digits.sweep import quoted
 
@@ -60,17 +59,20 @@ def test_lock_is_held_by_one_process_and_ends_with_it(tmp_path: Path) -> None:
         pass
 
 
-def test_fingerprint_changes_with_what_decides_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fingerprint_changes_with_what_decides_alone(tmp_path: Path) -> None:
     mark = fingerprint(SETTINGS)
     assert fingerprint({**SETTINGS, "name": "y", "data": {"root": "there", "batch_size": 8}}) == mark
     assert fingerprint({**SETTINGS, "optimizer": {"lr": 0.2}})["settings"] != mark["settings"]
     assert fingerprint({**SETTINGS, "seed": 1})["settings"] != mark["settings"]
+    assert fingerprint({**SETTINGS, "data": {"train_csv": "a"}}) != fingerprint(
+        {**SETTINGS, "data": {"train_csv": "b"}}
+    )
     for name in CODE:
         (tmp_path / f"{name}.py").write_bytes((PROJECT / "src" / "digits" / f"{name}.py").read_bytes())
-    monkeypatch.setattr(fingerprints, "__file__", str(tmp_path / "fingerprint.py"))
-    assert fingerprint(SETTINGS) == mark
+    assert code_hash(tmp_path) == mark["code"]
     (tmp_path / "networks.py").write_text("changed")
-    assert fingerprint(SETTINGS)["code"] != mark["code"]
+    code_hash.cache_clear()
+    assert code_hash(tmp_path) != mark["code"]
 
 
 @pytest.mark.parametrize(

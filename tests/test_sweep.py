@@ -70,6 +70,9 @@ def test_sweep_leaves_a_leaderboard(train_py: TrainPy, tmp_path: Path, small_swe
     assert before == {path: path.stat().st_mtime_ns for path in folder.glob("*/metrics.json")}
     assert tables == [(folder / f"leaderboard.{suffix}").read_bytes() for suffix in ("csv", "md", "png")]
 
+    assert report(folder).returncode == 0
+    assert tables == [(folder / f"leaderboard.{suffix}").read_bytes() for suffix in ("csv", "md", "png")]
+
     grown = [argument.replace("seed=0,1", "seed=0,1,2") for argument in small_sweep]
     assert "study s: 6 jobs" in train_py(*grown, "hydra/launcher=basic").stdout
     assert {row["seeds"] for row in table(folder)} == {"0 1 2"}
@@ -81,14 +84,20 @@ def test_sweep_leaves_a_leaderboard(train_py: TrainPy, tmp_path: Path, small_swe
     )
 
 
+def report(folder: Path) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([sys.executable, "-m", "digits.report", str(folder)], check=False, capture_output=True)
+
+
 def kill_when(arguments: list[str], folder: Path, ready: Callable[[], bool]) -> None:
     """Starts a sweep and sends SIGKILL, to it alone, as soon as `ready`."""
     process = subprocess.Popen(
         [sys.executable, str(PROJECT / "train.py"), *arguments],
         cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
+    limit = time.monotonic() + 120
     while not ready():
         assert process.poll() is None
+        assert time.monotonic() < limit
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -124,12 +133,12 @@ def test_killed_sweep_ends_as_an_undisturbed_one(train_py: TrainPy, tmp_path: Pa
 def test_failed_jobs_are_rows_and_do_not_stop_the_others(
     train_py: TrainPy, tmp_path: Path, small_sweep: list[str]
 ) -> None:
-    arguments = [*small_sweep, "optimizer=sgd", "seed=0", "optimizer.lr=1e30,0.01,-1"]
+    arguments = [*small_sweep, "optimizer=sgd", "seed=0", "optimizer.lr=-1,1e30,0.01", "trainer.max_epochs=2"]
     answer = train_py(*arguments)
     assert answer.returncode == 1
     assert answer.stderr.splitlines() == [
-        "error: 2 of 3 jobs failed; outputs/s/<job>/train.log tells more, and the same command with study=s tries only "
-        "them again"
+        "error: 2 of 3 jobs failed; outputs/s/<job>/train.log tells more, and the same command tries them again "
+        "(study=s)"
     ]
     folder = tmp_path / "outputs" / "s"
     reasons = {row["optimizer.lr"]: row["reason"] for row in table(folder)}
@@ -143,7 +152,7 @@ def test_failed_jobs_are_rows_and_do_not_stop_the_others(
     answer = train_py(*arguments)
     assert answer.returncode == 1
     assert "1 of 3 jobs finished before, 0 to go on" in answer.stdout
-    assert "3/3  lr--1_seed-0  failed: " in answer.stdout
+    assert "2/3  lr--1_seed-0  failed: " in answer.stdout
     assert (folder / "lr-0.01_seed-0" / "metrics.json").stat().st_mtime_ns == good
 
 
@@ -173,17 +182,22 @@ def test_worker_that_is_killed_is_a_failed_job(
         "import os, signal\nfrom lightning.pytorch import Callback\n"
         "class Deadly(Callback):\n"
         "    def on_train_epoch_start(self, trainer, pl_module):\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        if os.path.exists('armed'):\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
     )
+    (tmp_path / "armed").touch()
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    arguments = [*small_sweep, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    answer = train_py(*arguments, "trainer.callbacks=[{_target_:deadly.Deadly}]")
+    arguments = [*small_sweep, "trainer.callbacks=[{_target_:deadly.Deadly}]"]
+    answer = train_py(*arguments, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     assert answer.returncode == 1
     assert "error: 4 of 4 jobs failed" in answer.stderr
     rows = table(tmp_path / "outputs" / "s")
     assert {row["failed"] for row in rows} == {"2"}
     assert all("TerminatedWorkerError" in row["reason"] for row in rows)
-    assert train_py(*small_sweep).returncode == 0
+    (tmp_path / "armed").unlink()
+    answer = train_py(*arguments)
+    assert answer.returncode == 0, answer.stderr
+    assert {row["done"] for row in table(tmp_path / "outputs" / "s")} == {"2"}
 
 
 @pytest.mark.parametrize(
@@ -240,6 +254,9 @@ def test_job_that_outlived_its_sweep_is_left_alone(train_py: TrainPy, tmp_path: 
     with locked(job, ""):
         answer = train_py(*small_sweep)
     assert answer.returncode == 1
+    assert answer.stderr == (
+        "error: 1 of 4 jobs are in other hands; once they end, give the same command again (study=s)\n"
+    )
     assert "optimizer-adam_seed-1 is still being trained by a process of an earlier sweep" in answer.stdout
     assert sorted(runs(tmp_path / "outputs" / "s")) == [
         "optimizer-adam_seed-0", "optimizer-sgd_seed-0", "optimizer-sgd_seed-1",
@@ -266,6 +283,18 @@ def test_changed_settings_and_code_are_noticed(train_py: TrainPy, tmp_path: Path
     assert "1 job was finished with another state of the code (seed-1)" in answer.stdout
     assert before == (changed.read_bytes(), other.read_bytes())
     assert "| lr    |" in answer.stdout  # it is no longer one configuration
+
+
+def test_search_checks_every_choice_and_whole_numbers(
+    train_py: TrainPy, tmp_path: Path, small_sweep: list[str]
+) -> None:
+    pytest.importorskip("optuna")
+    arguments = [*small_sweep[:-3], "seed=0", "hydra/sweeper=optuna", "hydra.sweeper.trials=1", "trainer.max_epochs=1"]
+    answer = train_py(*arguments, "optimizer.lr=interval(0.1,0.2)", "optimizer=sgd,nadam")
+    assert answer.stderr.startswith("error: optimizer=nadam: no such choice")
+    assert not (tmp_path / "outputs").exists()
+    answer = train_py(*arguments, "data.batch_size=tag(log,int(interval(8,32)))")
+    assert answer.returncode == 0, answer.stderr
 
 
 def test_search_resumes_with_the_same_proposals(train_py: TrainPy, tmp_path: Path, small_sweep: list[str]) -> None:

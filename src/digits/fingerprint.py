@@ -3,22 +3,12 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-# Where things are and how they are watched: what may differ between two runs with the same result.
-FREE = (
-    "name",
-    "study",
-    "resume",
-    "trainer.accelerator",
-    "trainer.callbacks",
-    "logger",
-    "data.root",
-    "data.download",
-    "data.train_csv",
-    "data.test_csv",
-)
+HIDDEN = ("name", "study", "resume", "logger")  # what says nothing of a result
+FREE = (*HIDDEN, "trainer.accelerator", "data.root", "data.download")  # what may differ between runs with one result
 CODE = (
     "calibration",
     "csv_file",
@@ -29,6 +19,7 @@ CODE = (
     "networks",
     "reproducible",
     "schedules",
+    "score",
     "sources",
     "split",
     "training",
@@ -39,8 +30,13 @@ def fingerprint(settings: Mapping[str, Any]) -> dict[str, str]:
     """Hashes of 12 hexadecimal digits: `settings` of the resolved configuration, `code` of this package's files that
     read, split, train and score."""
     deciding = {key: value for key, value in flat(settings).items() if not key.startswith(FREE)}
-    sources = b"".join((Path(__file__).parent / f"{name}.py").read_bytes() for name in CODE)
-    return {"settings": _hash(json.dumps(deciding, sort_keys=True).encode()), "code": _hash(sources)}
+    return {"settings": _hash(json.dumps(deciding, sort_keys=True).encode()), "code": code_hash(Path(__file__).parent)}
+
+
+@cache  # of the code that this process began with
+def code_hash(package: Path) -> str:
+    """Of the files `CODE` in that folder."""
+    return _hash(b"".join((package / f"{name}.py").read_bytes() for name in CODE))
 
 
 def flat(settings: Any, prefix: str = "") -> dict[str, Any]:

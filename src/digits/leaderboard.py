@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from digits.errors import InputError
-from digits.fingerprint import FREE, flat
+from digits.fingerprint import FREE, HIDDEN, flat
 
 FOLDED = ("seed", "data.seed", "data.split_seed", "data.fold")  # what differs between the jobs of one row
 Columns = tuple[str, ...]  # keys of settings
@@ -30,25 +30,35 @@ class Result(NamedTuple):
     def overrides(self) -> dict[str, str]:
         """What was asked for on the command line: setting -> value."""
         pairs = (str(override).partition("=") for override in self.metrics.get("overrides", ()))
-        return {key.lstrip("+"): value.strip("'\"") for key, _, value in pairs}
+        return {key.lstrip("+"): normal(value.strip("'\"")) for key, _, value in pairs}
 
     def setting(self, key: str) -> str:
         """A choice or a value, in the form in which equal ones are equal; "" where there is none."""
         choices, leaves = self.metrics.get("choices", {}), flat(self.metrics.get("config", {}))
         for known in (choices, leaves, self.overrides):
             if key in known:
-                value = known[key]
-                return f"{value:g}" if isinstance(value, float) else str(value)
+                return normal(known[key])
         return ""
 
     @property
-    def pair(self) -> tuple[str, ...]:
-        """What runs to be compared have in common: seed and fold."""
+    def chance(self) -> tuple[str, ...]:
+        """What tells it from the other runs of its configuration: seed and fold."""
         return tuple(self.setting(key) for key in FOLDED)
 
     def error(self, stage: str) -> float | None:
         """The error rate of "val" or "test", a fraction; None if the run is not finished or has none."""
         return self.metrics[stage]["error"] if self.metrics["status"] == "completed" and stage in self.metrics else None
+
+
+def normal(value: object) -> str:
+    """A setting's value in the one form that equal values have: 0.001 for 1e-3, null for None."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    text = str(value)
+    try:
+        return text if text.lstrip("-").isdecimal() else f"{float(text):g}"
+    except ValueError:
+        return text
 
 
 class Spread(NamedTuple):
@@ -121,12 +131,17 @@ class Leaderboard:
 
     def __init__(self, title: str, results: Sequence[Result], faults: Sequence[str] = ()) -> None:
         self.title = title
-        self.results = results
-        self.faults = faults
         self.columns = _columns(results)
-        grouped: dict[tuple[str, ...], list[Result]] = defaultdict(list)
+        self.faults = list(faults)
+        once: dict[tuple[tuple[str, ...], tuple[str, ...]], Result] = {}
         for result in results:
-            grouped[tuple(result.setting(key) for key in self.columns)].append(result)
+            place = tuple(result.setting(key) for key in self.columns), result.chance
+            if (other := once.setdefault(place, result)) is not result:
+                self.faults.append(f"{result.folder} has the settings and the seed of {other.folder}")
+        self.results = list(once.values())
+        grouped: dict[tuple[str, ...], list[Result]] = defaultdict(list)
+        for (values, _), result in once.items():
+            grouped[values].append(result)
         self.rows = sorted((Row(values, runs) for values, runs in grouped.items()), key=_rank)
 
     @property
@@ -196,9 +211,8 @@ class Leaderboard:
             and (result_value := values.pop())
         ]
         done = [result.metrics for result in self.results if result.metrics["status"] == "completed"]
-        for key, form in (("device", "{}"), ("precision", "{}")):
-            if len(values := {metrics[key] for metrics in done}) == 1:
-                common.append(form.format(values.pop()))
+        same = ({metrics[key] for metrics in done} for key in ("device", "precision"))
+        common += [values.pop() for values in same if len(values) == 1]
         for stage, name in (("val", "validation"), ("test", "test")):
             if len(values := {metrics[stage]["total"] for metrics in done if stage in metrics}) == 1:
                 common.append(f"{values.pop():,} {name} digits")
@@ -231,11 +245,14 @@ def read_results(folders: Iterable[Path]) -> tuple[list[Result], list[str]]:
     """The runs in and below these folders, in the order of their names, and one line for each that cannot be read.
 
     Raises InputError if a folder does not exist."""
-    results, faults = [], []
+    results, faults, read = [], [], set()
     for folder in folders:
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder")
         for path in sorted(folder.rglob("metrics.json"), key=lambda path: _natural(str(path))):
+            if path.resolve() in read:
+                continue
+            read.add(path.resolve())
             try:
                 results.append(Result(path.parent, checked_metrics(path)))
             except InputError as error:
@@ -248,6 +265,9 @@ def checked_metrics(path: Path) -> dict[str, Any]:
     try:
         metrics = json.loads(path.read_text())
         status = metrics["status"]
+        for key, kind in (("overrides", list), ("choices", dict), ("config", dict), ("fingerprint", dict)):
+            if not isinstance(metrics.get(key, kind()), kind):
+                raise TypeError(key)
         if status == "completed":
             for stage in {"val", "test"} & metrics.keys():
                 _ = [float(metrics[stage][key]) for key in ("error", "low", "high", "total")]
@@ -268,9 +288,7 @@ def _columns(results: Sequence[Result]) -> Columns:
     """The settings that were asked for and vary; and those that differ all the same between runs alike in these."""
     asked = dict.fromkeys(key for result in results for key in result.overrides)
     columns = [
-        key
-        for key in asked
-        if key not in FOLDED and not key.startswith(FREE) and len({result.setting(key) for result in results}) > 1
+        key for key in asked if key not in (*FOLDED, *HIDDEN) and len({result.setting(key) for result in results}) > 1
     ]
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for result in results:

@@ -6,18 +6,21 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from digits.checkpoint import FORMAT, read_checkpoint
 from digits.errors import InputError
 from digits.fingerprint import FREE, flat
+from digits.whole_file import whole_file
 
 log = logging.getLogger(__name__)
 
 # What may change when a run is resumed: what does not decide the result, and which weights are to be its result.
-MAY_CHANGE = (*FREE, "weights")
+MAY_CHANGE = (*FREE, "trainer.callbacks", "data.train_csv", "weights")
 
 
 class ConfigInCheckpoint(Callback):
@@ -30,6 +33,16 @@ class ConfigInCheckpoint(Callback):
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         checkpoint["digits"] = {"format": FORMAT, "config": self.config}
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint whole or not at all, wherever it lies; Lightning's own way is a copy from another file system
+    if the system's folder for temporary files is on one."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as part:
+            torch.save(checkpoint, part)
 
 
 def prepare_resume(config: DictConfig, settings: dict[str, Any], folder: Path) -> None:

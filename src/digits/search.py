@@ -21,8 +21,8 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def space(override: Override) -> BaseDistribution:
-    """What to draw from: interval(a, b), with tag(log, …) evenly in the logarithm, whole numbers if both ends are;
-    or any of the values listed."""
+    """What to draw from: interval(a, b), int(interval(a, b)) for whole numbers, tag(log, …) around either to draw
+    evenly in the logarithm; or any of the values listed."""
     value = override.value()
     if not isinstance(value, IntervalSweep):
         return CategoricalDistribution(tuple(override.sweep_string_iterator()))
@@ -50,20 +50,19 @@ class Search:
         """Number and settings of the trials to run now: those begun before, else at most `at_once` new ones until there
         are `trials`; none at the end."""
         open_trials = [number for number in range(min(len(self.proposed), trials)) if number not in self.values]
-        if not open_trials:
+        if not open_trials and len(self.proposed) < trials:
             first, count = len(self.proposed), min(at_once, trials - len(self.proposed))
             study = self._told(first)
             for _ in range(count):
                 self.proposed.append(self._rounded(study.ask(self.distributions).params))
-            if count > 0:
-                write_json(self.proposed, self.path)
+            write_json(self.proposed, self.path)
             open_trials = list(range(first, len(self.proposed)))
         return {number: {key: str(value) for key, value in self.proposed[number].items()} for number in open_trials}
 
     def tell(self, jobs: Mapping[int, Sequence[Job]]) -> None:
         """Reads what the runs of the trials left: the mean of their validation errors."""
         for number, runs in jobs.items():
-            left = [self.study.metrics(run) or {} for run in runs]
+            left = [self.study.metrics(run) for run in runs]
             errors = [
                 metrics["val"]["error"] for metrics in left if metrics.get("status") == "completed" and "val" in metrics
             ]

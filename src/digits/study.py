@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -34,7 +34,8 @@ class Study:
     `fixed` are the settings that all jobs were asked for, key -> value; `varies` the keys of those that differ.
     """
 
-    def __init__(self, folder: Path, fixed: Mapping[str, str], varies: Sequence[str]) -> None:
+    def __init__(self, name: str, folder: Path, fixed: Mapping[str, str], varies: Sequence[str]) -> None:
+        self.name = name
         self.folder = folder
         self.varies = sorted(key for key in varies if key not in FOLDED)
         self.fixed = {key: fixed[key] for key in sorted(fixed) if key not in FOLDED and not key.startswith(FREE)}
@@ -73,12 +74,25 @@ class Study:
                 "choose another study=…, or remove that folder"
             )
 
-    def metrics(self, job: Job) -> dict[str, Any] | None:
-        """What the job's run left; None if it left nothing that can be read."""
+    def metrics(self, job: Job) -> dict[str, Any]:
+        """What the job's run left; nothing if it left nothing that can be read."""
         try:
             return checked_metrics(self.folder / job.name / "metrics.json")
         except InputError:
-            return None
+            return {}
+
+    def status(self, job: Job) -> str | None:
+        """The one in its metrics; None if there is none."""
+        return self.metrics(job).get("status")
+
+    def damaged(self, jobs: Iterable[Job]) -> list[str]:
+        """One line for each metrics.json that is there and cannot be read."""
+        faults = []
+        for job in jobs:
+            path = self.folder / job.name / "metrics.json"
+            if path.exists() and not self.metrics(job):
+                faults.append(f"{path} is damaged: the job begins anew")
+        return faults
 
     def is_running(self, job: Job) -> bool:
         """Whether some process is at work in the job's folder: one that outlived its sweep."""
@@ -95,7 +109,7 @@ class Study:
         """For finished jobs whose settings or code are not what they were: one line for each kind of change."""
         code, settings = [], {}
         for job in jobs:
-            was = (self.metrics(job) or {}).get("fingerprint")
+            was = self.metrics(job).get("fingerprint")
             now = fingerprint(job.settings)
             if was is None or was == now:
                 continue
@@ -111,7 +125,7 @@ class Study:
         return lines
 
     def _changes(self, job: Job) -> str:
-        was, now = flat((self.metrics(job) or {}).get("config", {})), flat(job.settings)
+        was, now = flat(self.metrics(job).get("config", {})), flat(job.settings)
         changed = [
             f"{key} was {was.get(key)}, now {now.get(key)}"
             for key in sorted(was.keys() | now.keys())

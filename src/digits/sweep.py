@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 
 from digits.errors import InputError
@@ -18,6 +19,7 @@ from digits.whole_file import write_json
 log = logging.getLogger(__name__)
 
 Launch = Callable[[Sequence[Sequence[str]]], Sequence[object]]  # overrides of jobs -> what Hydra returns of each
+QUIET = 3.0  # seconds without a job at work after which none is waited for
 
 
 class Sweep:
@@ -32,64 +34,66 @@ class Sweep:
         self.launch = launch
         self.one_by_one = one_by_one
         self.total = total
-        self.ended = 0  # jobs that need nothing more, or are in other hands
-        self.done = 0  # of them in this sweep
-        self.began = time.perf_counter()
-        self.work_done = 0.0
-        self.work_left = 0.0
-        self.running: dict[Job, str | None] = {}
+        self.running: dict[Job, str | None] = {}  # jobs to be ended by this sweep, and how their metrics were before
         self.failed: list[Job] = []
+        self.elsewhere: list[Job] = []  # in the hands of other processes, or still in a cluster's queue
+        self.ended = 0  # jobs that need nothing more, or are elsewhere
+        self.done = 0  # of them by this sweep
+        self.work_done = self.work_left = 0.0
+        self.began = time.perf_counter()
         self.unwritten: str | None = None
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Finishes the jobs. A job that fails is counted, and does not stop the others."""
         study = self.study
-        finished = [job for job in jobs if (study.metrics(job) or {}).get("status") == "completed"]
+        finished = [job for job in jobs if study.status(job) == "completed"]
         elsewhere = [job for job in jobs if job not in finished and study.is_running(job)]
         todo = [job for job in jobs if job not in finished and job not in elsewhere]
-        self.ended += len(finished) + len(elsewhere)
-        for line in study.departures(finished):
+        for line in [*study.damaged(todo), *study.departures(finished)]:
             log.warning(line)
         for job in elsewhere:
             log.warning(f"{job.name} is still being trained by a process of an earlier sweep and is left to it")
-        self.failed += elsewhere
         resumed = [job for job in todo if half_done(study.folder / job.name, job.settings)]
         if finished or resumed:
-            log.info(
-                f"{len(finished)} of {len(jobs)} jobs finished before, {len(resumed)} to go on from their last epoch"
-            )
+            before = f"{len(finished)} of {len(jobs)} jobs finished before"
+            log.info(f"{before}, {len(resumed)} to go on from their last epoch")
+        self.elsewhere += elsewhere
+        self.ended += len(finished) + len(elsewhere)
         self.work_left += sum(map(_work, todo))
         self.running = {job: self._signature(job) for job in todo}
         for batch in [[job] for job in todo] if self.one_by_one else [todo]:
             self._run_batch(batch)
 
     def _run_batch(self, jobs: list[Job]) -> None:
-        """Launches jobs together. If the launcher breaks down, a worker killed by the system for instance, those that
-        had begun are its failed jobs, and the others are launched again."""
+        """Launches jobs together, and settles what has become of each, whatever has become of the launcher."""
         while jobs:
+            reason, error = "its process ended without a result", None
             with self._watching():
-                reason = self._launched([self._overrides(job) for job in jobs])
+                try:
+                    returned = self.launch([self._overrides(job) for job in jobs])
+                    errors = [str(value) for one in returned if isinstance(value := _value(one), Exception)]
+                    reason = "; ".join(dict.fromkeys(errors)) or reason
+                except Exception as raised:  # a launcher's own: a worker that was killed, a cluster that is not there
+                    error, reason = raised, " ".join(f"{type(raised).__name__}: {raised}".split())
+            if error is not None and not self.one_by_one:
+                self._outlast(jobs)
             self.look()
             left = [job for job in jobs if job in self.running]
             begun = [job for job in left if self._signature(job) != self.running[job]]
-            for job in begun or left:
+            rest = [job for job in left if job not in begun]
+            if error is None or len(rest) == len(jobs):  # all were launched, or none: it could not even begin
+                begun, rest = left, []
+            for job in begun:
                 self._give_up(job, reason)
-            jobs = [job for job in left if job in self.running]
+            jobs = rest if isinstance(error, BrokenExecutor) else []  # joblib, which has dropped them
+            if rest and not jobs:
+                log.warning(f"{reason}: {len(rest)} jobs that had not begun are left to the queue that they are in")
+                self._leave(rest)
 
     def _overrides(self, job: Job) -> list[str]:
-        name = quoted(f"{self.study.folder.name}/{job.name}")
-        return [*job.overrides, f"name={name}", f"hydra.sweep.subdir={job.name}"]
-
-    def _launched(self, overrides: Sequence[Sequence[str]]) -> str:
-        """Launches; returns why a job that has left nothing may have ended."""
-        try:
-            returns = self.launch(overrides)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except Exception as error:  # a launcher's own: a worker that was killed, a cluster that is not there
-            return " ".join(f"{type(error).__name__}: {error}".split())
-        errors = [str(value) for job in returns if isinstance(value := getattr(job, "_return_value", None), Exception)]
-        return "; ".join(dict.fromkeys(errors)) or "its process ended without a result"
+        """What the launcher composes the job from; the folder is absolute because a cluster starts jobs elsewhere."""
+        name, folder = quoted(f"{self.study.name}/{job.name}"), quoted(str(self.study.folder.resolve()))
+        return [*job.overrides, f"name={name}", f"hydra.sweep.dir={folder}", f"hydra.sweep.subdir={job.name}"]
 
     @contextmanager
     def _watching(self) -> Iterator[None]:
@@ -111,17 +115,26 @@ class Sweep:
             over.set()
             watcher.join()
 
+    def _outlast(self, jobs: Sequence[Job]) -> None:
+        """Waits for jobs that go on although their launcher has given up."""
+        seen = time.monotonic()
+        while time.monotonic() < seen + QUIET:
+            time.sleep(0.5)
+            self.look()
+            if any(self.study.is_running(job) for job in jobs if job in self.running):
+                seen = time.monotonic()
+
     def look(self) -> None:
         """Says which jobs have ended since the last look, and puts them into the leaderboard."""
-        news = [job for job, before in self.running.items() if self._signature(job) not in (before, None)]
-        news = [job for job in news if (self.study.metrics(job) or {}).get("status", "running") != "running"]
+        changed = [job for job, before in self.running.items() if self._signature(job) not in (before, None)]
+        news = [job for job in changed if self.study.status(job) in ("completed", "failed")]
         for job in news:
             self._end(job)
         if news:
             self.write()
 
     def _end(self, job: Job) -> None:
-        metrics = self.study.metrics(job) or {}
+        metrics = self.study.metrics(job)
         del self.running[job]
         self.ended += 1
         self.done += 1
@@ -133,7 +146,7 @@ class Sweep:
             outcome += f", {metrics['seconds']['fit']:.1f} s"
         else:
             self.failed.append(job)
-            outcome = f"{metrics['status']}: {' '.join(str(metrics.get('reason', '')).split())}"
+            outcome = f"failed: {' '.join(str(metrics['reason']).split())}"
         unknown = self.total - self.ended - len(self.running)  # what a search has not proposed yet
         work = self.work_left + unknown * self.work_done / self.done
         left = (time.perf_counter() - self.began) / self.work_done * work
@@ -142,45 +155,62 @@ class Sweep:
 
     def _give_up(self, job: Job, reason: str) -> None:
         """A job that was launched and has ended without a word gets its row all the same."""
-        metrics = {
-            "status": "failed",
-            "seed": job.settings["seed"],
-            "overrides": list(job.overrides),
-            "config": job.settings,
-            "fingerprint": fingerprint(job.settings),
-            "reason": reason,
-        }
-        (self.study.folder / job.name).mkdir(exist_ok=True)
-        write_json(metrics, self.study.folder / job.name / "metrics.json")
+        if self.study.is_running(job):
+            self._leave([job])
+            return
+        if self.study.status(job) not in ("completed", "failed") or self._signature(job) == self.running[job]:
+            metrics = {
+                "status": "failed",
+                "seed": job.settings["seed"],
+                "overrides": list(job.overrides),
+                "config": job.settings,
+                "fingerprint": fingerprint(job.settings),
+                "reason": reason,
+            }
+            (self.study.folder / job.name).mkdir(parents=True, exist_ok=True)
+            write_json(metrics, self.study.folder / job.name / "metrics.json")
         self._end(job)
         self.write()
 
-    def write(self) -> Leaderboard:
-        """Rewrites the leaderboard. Where it cannot be written, says so once: the jobs go on."""
-        board = Leaderboard(self.study.folder.name, *read_results([self.study.folder]))
+    def _leave(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            del self.running[job]
+            self.work_left -= _work(job)
+        self.elsewhere += jobs
+        self.ended += len(jobs)
+
+    def write(self) -> Leaderboard | None:
+        """Rewrites the leaderboard. Where it cannot be, says so once: the jobs go on."""
         try:
+            board = Leaderboard(self.study.folder.name, *read_results([self.study.folder]))
             write_leaderboard(board, self.study.folder)
-            self.unwritten = None
         except InputError as error:
             if self.unwritten is None:
                 log.warning(str(error))
             self.unwritten = str(error)
+            return None
+        self.unwritten = None
         return board
 
     def close(self) -> None:
-        """Prints the table. Raises InputError if a job failed or the table could not be written."""
-        board = self.write()
-        if not self.unwritten:
-            write_curves(board, self.study.folder)
+        """Prints the table. Raises InputError if jobs failed or are not finished, or the table could not be written."""
         folder = os.path.relpath(self.study.folder)
-        log.info(f"\n{board.markdown()}\n{folder}/leaderboard.md, .csv, .png and curves.png")
+        problems = []
+        if board := self.write():
+            write_curves(board, self.study.folder)
+            log.info(f"\n{board.markdown()}\n{folder}/leaderboard.md, .csv, .png and curves.png")
+        else:
+            problems.append(str(self.unwritten))
         if self.failed:
-            raise InputError(
-                f"{len(self.failed)} of {self.total} jobs failed; {folder}/<job>/train.log tells more, and the same "
-                f"command with study={self.study.folder.name} tries only them again"
+            count, more = len(self.failed), f"{folder}/<job>/train.log tells more"
+            problems.append(f"{count} of {self.total} jobs failed; {more}, and the same command tries them again")
+        if self.elsewhere:
+            count = len(self.elsewhere)
+            problems.append(
+                f"{count} of {self.total} jobs are in other hands; once they end, give the same command again"
             )
-        if self.unwritten:
-            raise InputError(self.unwritten)
+        if problems:
+            raise InputError(f"{'; '.join(problems)} (study={self.study.name})")
 
     def _signature(self, job: Job) -> str | None:
         """Changes whenever the job's metrics are written."""
@@ -193,13 +223,19 @@ class Sweep:
 
 def quoted(text: str) -> str:
     """As a Hydra override takes any text."""
-    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)  # Hydra reads backslashes as such, but not before a quote
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)  # a backslash stands for itself, but not before a quote
     return f"'{escaped}'"
+
+
+def _value(returned: object) -> object:
+    """Of a JobReturn, the value or the exception; asking for its `return_value` would raise the latter."""
+    return getattr(returned, "_return_value", None)
 
 
 def _work(job: Job) -> float:
     """How long a job takes, next to others: by its epochs."""
-    return float(job.settings["trainer"]["max_epochs"])
+    epochs = job.settings["trainer"]["max_epochs"]
+    return max(1.0, float(epochs)) if isinstance(epochs, int | float) else 1.0
 
 
 def _duration(seconds: float) -> str:

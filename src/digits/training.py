@@ -1,6 +1,8 @@
 """One run: from a configuration to a trained network, its scores, and everything that its folder holds."""
 
+import gc
 import logging
+import shutil
 import time
 import traceback
 import warnings
@@ -10,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.types import RunMode
@@ -35,7 +38,7 @@ from digits.module import DigitClassifier
 from digits.networks import build_network
 from digits.plots import plot_confusion, plot_curves, plot_mistakes
 from digits.reproducible import SeedEachEpoch, seed_all
-from digits.resuming import ConfigInCheckpoint, prepare_resume, say_how_to_resume
+from digits.resuming import ConfigInCheckpoint, WholeCheckpoints, prepare_resume, say_how_to_resume
 from digits.run_folder import unfinished
 from digits.settings import check_settings
 from digits.study import half_done, locked
@@ -52,8 +55,14 @@ def train(config: DictConfig, folder: Path, overrides: Sequence[str] = ()) -> fl
     Raises InputError for a mistake in the configuration or the data. However a run ends, metrics.json says how.
     """
     first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
-    with locked(folder, f"another process is training in {folder}") if first else nullcontext():
-        return _train(config, folder, overrides)
+    try:
+        with locked(folder, f"another process is training in {folder}") if first else nullcontext():
+            return _train(config, folder, overrides)
+    finally:
+        if in_sweep():  # Lightning's trainer and module refer to each other: the next job is to find their memory free
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
 
 
 def _train(config: DictConfig, folder: Path, overrides: Sequence[str]) -> float | None:
@@ -73,6 +82,20 @@ def _train(config: DictConfig, folder: Path, overrides: Sequence[str]) -> float 
     finally:
         _write(metrics, folder)
     return metrics["val"]["error"] if "val" in metrics else None
+
+
+def _half_done(folder: Path, settings: dict[str, Any]) -> Path | None:
+    """Where a job of a sweep goes on, whoever started it again: the same command, or a cluster's queue. None if it
+    begins anew, and then without leftovers."""
+    if last := half_done(folder, settings):
+        try:
+            read_checkpoint(last)
+            return last
+        except InputError as error:
+            log.warning(f"{error}; the job begins anew")
+    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return None
 
 
 def in_sweep() -> bool:
@@ -95,11 +118,11 @@ def _choices() -> dict[str, str]:
 def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
     """The run itself. Fills `metrics` as it goes, so that a run that ends early tells what it knew."""
     _silence_lightning()
-    check_settings(config)
     settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    if in_sweep() and not config.resume:
-        config.resume = half_done(folder, settings)  # whoever started it again: the same command, or a cluster's queue
     metrics |= {"choices": _choices(), "config": settings, "fingerprint": fingerprint(settings)}
+    check_settings(config)
+    if in_sweep():
+        config.resume = _half_done(folder, settings)
     _write({**metrics, "status": "running"}, folder)  # a sweep that is killed knows by this what it finds
     if config.resume:
         prepare_resume(config, settings, folder)
@@ -183,6 +206,7 @@ def _trainer(config: DictConfig, callbacks: list[Callback], folder: Path) -> Tra
             + callbacks
             + ([ProgressBar(refresh_rate=10)] if on_terminal else []),
             logger=_logger(config, folder),
+            plugins=[WholeCheckpoints()],
             enable_progress_bar=on_terminal,
             enable_model_summary=False,
             num_sanity_val_steps=0,

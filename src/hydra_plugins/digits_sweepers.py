@@ -64,7 +64,7 @@ class GridSweeper(BasicSweeper):
 
         assert self.config is not None
         fixed = {key: override.get_value_element_as_str() for key, override in overrides.items() if key not in varies}
-        return Study(Path(str(self.config.hydra.sweep.dir)), fixed, varies)
+        return Study(str(self.config.study), Path(str(self.config.hydra.sweep.dir)), fixed, varies)
 
     def _jobs(self, values: Values, varies: list[str], **named: object) -> Iterator["Job"]:
         """All combinations, composed: Hydra raises here what is wrong with them. Their folders are named after what is
@@ -98,12 +98,12 @@ class GridSweeper(BasicSweeper):
 
         sweep = Sweep(study, launch, one_by_one=isinstance(launcher, BasicLauncher), total=total)
         with study.opened():
-            log.info(f"study {study.folder.name}: {total} {'job' if total == 1 else 'jobs'} in {study.folder}")
+            log.info(f"study {study.name}: {total} {'job' if total == 1 else 'jobs'} in {study.folder}")
             try:
                 yield sweep
             except (KeyboardInterrupt, SystemExit):
                 sweep.write()
-                log.info(f"interrupted; the same command with study={study.folder.name} goes on where it was")
+                log.info(f"interrupted; the same command with study={study.name} goes on where it was")
                 raise SystemExit(1) from None
             sweep.close()
 
@@ -140,7 +140,11 @@ class OptunaSweeper(GridSweeper):
             values = {**others, **{key: (value,) for key, value in parameters.items()}}
             return list(self._jobs(values, folded, trial=number))
 
-        per_trial = len(jobs(0, {key: _first(override) for key, override in searched.items()}))
+        first = {key: _first(override) for key, override in searched.items()}
+        for key, override in searched.items():  # composed once with each choice: a wrong one is to be found now
+            for value in _values(override) if override.is_discrete_sweep() else ():
+                jobs(0, {**first, key: value})
+        per_trial = len(jobs(0, first))
         with self._at_work(study, self.trials * per_trial) as sweep:
             search = Search(study, distributions, self.seed)
             while batch := search.next(self.trials, self.at_once):
