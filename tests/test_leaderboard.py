@@ -189,6 +189,37 @@ def test_run_that_stands_twice_counts_once(study: Path, tmp_path: Path) -> None:
     assert joined.faults == [f"{tmp_path / 'second' / 'a_0'} has the settings and the seed of {study / 'a_0'}"]
 
 
+def test_study_inside_a_study_is_another_one(study: Path) -> None:
+    (study / "study.json").write_text("{}")
+    leave(study / "inner" / "a_3", ["optimizer=a", "seed=3", "model=m"], 90)
+    assert sum(len(row.results) for row in board(study).rows) == 8
+    assert sum(len(row.results) for row in board(study.parent).rows) == 9
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("foo,paper\n1,2\n", "row 1: names no column of the table; those are optimizer"),
+        ("optimizer,paper\na\n", "row 2: 1 values under 2 names"),
+        ("", "not a CSV file that can be read"),
+    ],
+)
+def test_columns_beside_that_do_not_fit(
+    study: Path, content: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (study.parent / "b.csv").write_text(content)
+    with pytest.raises(SystemExit, match=line):
+        main([str(study), "--beside", str(study.parent / "b.csv")])
+    assert capsys.readouterr().out == ""
+
+
+def test_damaged_history_does_not_stop_the_table(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (study / "a_0" / "history.csv").write_bytes(b"")
+    (study / "b_0" / "history.csv").write_bytes(b"\xff\xfe\x00")
+    main([str(study)])
+    assert "| a " in capsys.readouterr().out
+
+
 def test_values_are_asked_for_as_they_are_written(tmp_path: Path) -> None:
     for seed in range(2):
         for ema in (None, 0.999):

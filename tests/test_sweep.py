@@ -130,6 +130,24 @@ def test_killed_sweep_ends_as_an_undisturbed_one(train_py: TrainPy, tmp_path: Pa
     assert {name: run["val"] for name, run in ends[0].items()} == {name: run["val"] for name, run in ends[1].items()}
 
 
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path, small_sweep: list[str]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, str(PROJECT / "train.py"), *small_sweep, "trainer.max_epochs=1000", "study='my study'"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    history = tmp_path / "outputs" / "my study" / "optimizer-adam_seed-0" / "history.csv"
+    limit = time.monotonic() + 120
+    while not history.exists():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in stderr
+    assert stderr.endswith("interrupted; the same command with study=my study goes on where it was\n")
+    assert runs(tmp_path / "outputs" / "my study")["optimizer-adam_seed-0"]["status"] == "interrupted"
+
+
 def test_failed_jobs_are_rows_and_do_not_stop_the_others(
     train_py: TrainPy, tmp_path: Path, small_sweep: list[str]
 ) -> None:
@@ -218,6 +236,11 @@ def test_worker_that_is_killed_is_a_failed_job(
         (["seed=0,1", "hydra/launcher=jobli"], "hydra/launcher=jobli: no such choice; there are basic"),
         (["seed=0,1", "hydra/sweeper=optuna"], "nothing to search: give a setting a range"),
         (["optimizer.lr=interval(1,0)", "hydra/sweeper=optuna"], "optimizer.lr=interval(1,0): "),
+        (["optimizer=adam,sgd", "hydra/sweeper=optuna", "data.val_size=0"], "a search needs digits held out for"),
+        (["optimizer=adam,sgd", "hydra/sweeper=optuna", "hydra.sweeper.trials=0"], "hydra.sweeper.trials=0: must be"),
+        (["seed=0,1", "study=a,b"], "study=… is to be one name"),
+        (["seed=0,1", "study=.."], "study=… is to be one name"),
+        (["seed=0,1", "--cfg", "job"], "-m, --cfg, --info and --help answer one at a time"),
     ],
     ids=str,
 )
@@ -245,7 +268,9 @@ def test_folders_that_cannot_take_the_study(train_py: TrainPy, tmp_path: Path, s
     assert train_py(*small_sweep).stderr.startswith("error: outputs/s/study.json is damaged")
     answer = train_py(*small_sweep, "study=s/study.json/x")
     assert answer.returncode == 1
-    assert answer.stderr == "error: [Errno 20] Not a directory: 'outputs/s/study.json/x'\n"
+    assert answer.stderr == (
+        "error: outputs/s/study.json/x: no folder can be made there (Not a directory); choose another study=…\n"
+    )
 
 
 def test_job_that_outlived_its_sweep_is_left_alone(train_py: TrainPy, tmp_path: Path, small_sweep: list[str]) -> None:

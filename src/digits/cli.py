@@ -43,6 +43,10 @@ def run(main: Callable[[], Any], config_dir: Path, config_name: str) -> None:
         sys.exit("interrupted")
     except MISTAKES as error:
         sys.exit(f"error: {_explain(error, config_dir, config_name)}")
+    except ValueError as error:
+        if not str(error).startswith("Only one of --"):
+            raise
+        sys.exit("error: -m, --cfg, --info and --help answer one at a time; leave out all but one")
 
 
 class LineHandler(logging.Handler):

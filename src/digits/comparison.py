@@ -94,8 +94,9 @@ def _asked(board: Leaderboard, side: str) -> dict[str, str]:
     for part in side.split(","):
         name, _, value = (word.strip() for word in part.partition("="))
         if name not in known:
-            columns = ", ".join(board.names) or f"nothing but {', '.join(FOLDED)}"
-            raise InputError(f"--compare {side}: {name} is no column of the table; what varies is {columns}")
+            columns = ", ".join(board.names) or "nothing"
+            paired = " (runs are paired by it)" if name in FOLDED else ""
+            raise InputError(f"--compare {side}: {name} is no column of the table{paired}; what varies is {columns}")
         asked[known[name]] = normal(value)
     return asked
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from digits.errors import InputError
 from digits.fingerprint import FREE, HIDDEN, flat
 
+KINDS = {"status": str, "overrides": list, "choices": dict, "config": dict, "fingerprint": dict}  # in metrics.json
 FOLDED = ("seed", "data.seed", "data.split_seed", "data.fold")  # what differs between the jobs of one row
 Columns = tuple[str, ...]  # keys of settings
 
@@ -229,13 +230,15 @@ class Leaderboard:
             )
         else:
             yield (
-                f"No digits were held out for validation, so nothing is ranked. Test error: {spread}. "
+                "No job has finished."
+                if not done
+                else f"No digits were held out for validation, so nothing is ranked. Test error: {spread}. "
                 "Seconds of training and images a second: medians."
             )
         ended = sum(result.metrics["status"] in ("completed", "failed") for result in self.results)
         if unfinished := len(self.results) - ended:
             yield f"{unfinished} more {'job is' if unfinished == 1 else 'jobs are'} not finished."
-        if len({metrics["fingerprint"]["code"] for metrics in done if "fingerprint" in metrics}) > 1:
+        if len({metrics["fingerprint"].get("code") for metrics in done if "fingerprint" in metrics}) > 1:
             yield "Not all of these jobs were trained by the same state of the code (`fingerprint` in metrics.json)."
         for fault in self.faults:
             yield f"Left out: {fault}."
@@ -249,7 +252,8 @@ def read_results(folders: Iterable[Path]) -> tuple[list[Result], list[str]]:
     for folder in folders:
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder")
-        for path in sorted(folder.rglob("metrics.json"), key=lambda path: _natural(str(path))):
+        runs = folder.glob("*/metrics.json") if (folder / "study.json").exists() else folder.rglob("metrics.json")
+        for path in sorted(runs, key=lambda path: _natural(str(path))):
             if path.resolve() in read:
                 continue
             read.add(path.resolve())
@@ -265,7 +269,7 @@ def checked_metrics(path: Path) -> dict[str, Any]:
     try:
         metrics = json.loads(path.read_text())
         status = metrics["status"]
-        for key, kind in (("overrides", list), ("choices", dict), ("config", dict), ("fingerprint", dict)):
+        for key, kind in KINDS.items():
             if not isinstance(metrics.get(key, kind()), kind):
                 raise TypeError(key)
         if status == "completed":

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         _report(options)
+    except BrokenPipeError:  # whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (InputError, OSError) as error:
         sys.exit(f"error: {' '.join(str(error).split())}")
 
@@ -79,7 +82,7 @@ def _report(options: argparse.Namespace) -> None:
     if options.compare:
         print(compare(board, *options.compare))
         return
-    beside = _read_beside(options.beside) if options.beside else []
+    beside = _read_beside(options.beside, board.columns) if options.beside else []
     save = options.save or (options.folder[0] if len(options.folder) == 1 else None)
     if save:
         save.mkdir(parents=True, exist_ok=True)
@@ -88,12 +91,19 @@ def _report(options: argparse.Namespace) -> None:
     print(board.markdown(beside), end="")
 
 
-def _read_beside(path: Path) -> list[dict[str, str]]:
+def _read_beside(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     try:
         with path.open(newline="") as file:
-            return [dict(row) for row in csv.DictReader(file)]
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
+            header, *rows = csv.reader(file)
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path}: not a CSV file that can be read") from error
+    if not set(header) & set(columns):
+        there = ", ".join(columns) or "none, because nothing varies"
+        raise InputError(f"{path}, row 1: names no column of the table; those are {there}")
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(header):
+            raise InputError(f"{path}, row {number}: {len(row)} values under {len(header)} names")
+    return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 if __name__ == "__main__":

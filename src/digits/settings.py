@@ -28,7 +28,7 @@ def check_prediction(config: DictConfig) -> None:
 
 def check_job(settings: Mapping[str, Any]) -> None:
     """Raises InputError if the resolved settings of a training cannot be those of a job in a sweep."""
-    trainer = settings["trainer"]
+    trainer = settings.get("trainer") or {}
     devices = trainer.get("devices")
     count = len(devices) if isinstance(devices, list) else devices
     if (isinstance(count, int) and count > 1) or trainer.get("num_nodes", 1) != 1:

@@ -47,7 +47,12 @@ class Study:
         Raises InputError if it holds something else, or while another sweep is at work in it."""
         if (self.folder / "metrics.json").exists():
             raise InputError(f"{self.folder} holds a single run; choose another study=…")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{self.folder}: no folder can be made there ({error.strerror}); choose another study=…"
+            ) from error
         with locked(self.folder, f"another sweep is at work in {self.folder}; wait for it, or choose another study=…"):
             self._claim()
             yield
@@ -113,7 +118,7 @@ class Study:
             now = fingerprint(job.settings)
             if was is None or was == now:
                 continue
-            if was["settings"] != now["settings"]:
+            if was.get("settings") != now["settings"]:
                 settings[job.name] = self._changes(job)
             else:
                 code.append(job.name)

@@ -161,7 +161,7 @@ class Sweep:
         if self.study.status(job) not in ("completed", "failed") or self._signature(job) == self.running[job]:
             metrics = {
                 "status": "failed",
-                "seed": job.settings["seed"],
+                "seed": job.settings.get("seed"),
                 "overrides": list(job.overrides),
                 "config": job.settings,
                 "fingerprint": fingerprint(job.settings),
@@ -234,7 +234,7 @@ def _value(returned: object) -> object:
 
 def _work(job: Job) -> float:
     """How long a job takes, next to others: by its epochs."""
-    epochs = job.settings["trainer"]["max_epochs"]
+    epochs = job.settings["trainer"].get("max_epochs")
     return max(1.0, float(epochs)) if isinstance(epochs, int | float) else 1.0
 
 

@@ -73,7 +73,8 @@ def _train(config: DictConfig, folder: Path, overrides: Sequence[str]) -> float 
         metrics["status"] = "completed"
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
         metrics["status"] = "interrupted"
-        say_how_to_resume(metrics, folder)
+        if not in_sweep():
+            say_how_to_resume(metrics, folder)
         raise SystemExit(1) from None  # a SIGTERM too is no success
     except Exception as error:
         metrics["reason"] = str(error) or type(error).__name__

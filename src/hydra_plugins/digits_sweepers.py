@@ -46,8 +46,10 @@ class GridSweeper(BasicSweeper):
         for key, instead in (("name", "study=…"), ("resume", "study=…, which resumes by itself")):
             if key in overrides:
                 raise InputError(f"{key}=… is for a single run; a sweep has {instead}")
-        if "study" in overrides and _values(overrides["study"])[0].strip("'\"./ ") in ("", "null"):
-            raise InputError("study=… is to be the name of a folder in outputs/")
+        if "study" in overrides and (
+            overrides["study"].is_sweep_override() or _values(overrides["study"])[0].strip("'\"./ ") in ("", "null")
+        ):
+            raise InputError("study=… is to be one name, of a folder in outputs/")
         self._sweep(overrides)
 
     def _sweep(self, overrides: Mapping[str, Override]) -> None:
@@ -102,9 +104,9 @@ class GridSweeper(BasicSweeper):
             try:
                 yield sweep
             except (KeyboardInterrupt, SystemExit):
-                sweep.write()
-                log.info(f"interrupted; the same command with study={study.name} goes on where it was")
-                raise SystemExit(1) from None
+                raise SystemExit(
+                    f"interrupted; the same command with study={study.name} goes on where it was"
+                ) from None
             sweep.close()
 
 
@@ -118,6 +120,11 @@ class OptunaSweeper(GridSweeper):
 
     def __init__(self, trials: int, at_once: int, seed: int, params: dict[str, str] | None = None) -> None:
         super().__init__(params)
+        for name, value in {"trials": trials, "at_once": at_once, "seed": seed}.items():
+            if not isinstance(value, int) or value < (name != "seed"):
+                raise InputError(
+                    f"hydra.sweeper.{name}={value}: must be a whole number, at least {int(name != 'seed')}"
+                )
         self.trials, self.at_once, self.seed = trials, at_once, seed
 
     def _sweep(self, overrides: Mapping[str, Override]) -> None:
@@ -144,8 +151,10 @@ class OptunaSweeper(GridSweeper):
         for key, override in searched.items():  # composed once with each choice: a wrong one is to be found now
             for value in _values(override) if override.is_discrete_sweep() else ():
                 jobs(0, {**first, key: value})
-        per_trial = len(jobs(0, first))
-        with self._at_work(study, self.trials * per_trial) as sweep:
+        trial = jobs(0, first)
+        if trial[0].settings["data"]["val_size"] == 0 and trial[0].settings["data"]["folds"] is None:
+            raise InputError("a search needs digits held out for validation; with data.val_size=0 there are none")
+        with self._at_work(study, self.trials * len(trial)) as sweep:
             search = Search(study, distributions, self.seed)
             while batch := search.next(self.trials, self.at_once):
                 made = {number: jobs(number, parameters) for number, parameters in batch.items()}
