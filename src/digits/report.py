@@ -82,7 +82,7 @@ def _report(options: argparse.Namespace) -> None:
     if options.compare:
         print(compare(board, *options.compare))
         return
-    beside = _read_beside(options.beside, board.columns) if options.beside else []
+    beside = read_beside(options.beside, board.columns) if options.beside else []
     save = options.save or (options.folder[0] if len(options.folder) == 1 else None)
     if save:
         save.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,8 @@ def _report(options: argparse.Namespace) -> None:
     print(board.markdown(beside), end="")
 
 
-def _read_beside(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+def read_beside(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a CSV file that is to stand beside a table with these columns. Raises InputError if it cannot."""
     try:
         with path.open(newline="") as file:
             header, *rows = csv.reader(file)

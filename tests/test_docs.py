@@ -1,0 +1,33 @@
+"""What the pages say is what the committed results say."""
+
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT
+
+from digits.leaderboard import Leaderboard, read_results
+from digits.report import read_beside
+
+RESULTS = PROJECT / "docs" / "results"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+def test_table_of_the_originals_is_rebuilt_from_their_metrics(page: str) -> None:
+    board = Leaderboard("", *read_results([RESULTS / "originals"]))
+    assert board.faults == []
+    assert board.table(read_beside(RESULTS / "reported.csv", board.columns)) in (PROJECT / page).read_text()
+
+
+@pytest.mark.parametrize("study", ["optimizers", "rates"])
+def test_tables_of_studies_are_rebuilt_byte_for_byte(study: str) -> None:
+    board = Leaderboard(study, *read_results([RESULTS / study]))
+    assert board.markdown() == (RESULTS / study / "leaderboard.md").read_text()
+    assert board.csv() == (RESULTS / study / "leaderboard.csv").read_text()
+    assert board.table() in (PROJECT / "docs" / "results.md").read_text()
+
+
+def test_results_name_no_machine() -> None:
+    for path in RESULTS.rglob("*"):
+        if path.suffix in (".json", ".csv", ".md"):
+            assert "/work/" not in path.read_text(), path
+            assert "/home/" not in path.read_text(), path
