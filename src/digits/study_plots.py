@@ -84,7 +84,8 @@ def _histories(row: Row, key: str) -> "list[pd.Series[float]]":
     for result in row.done:
         file = result.folder / "history.csv"
         try:
-            columns.append(pd.read_csv(file).set_index("epoch")[key].astype(float))
+            table = pd.read_csv(file).set_index("epoch")
+            columns += [table[key].astype(float)] if key in table else []
         except FileNotFoundError:
             continue
         except (OSError, ValueError, KeyError):
