@@ -231,8 +231,8 @@ def test_values_are_asked_for_as_they_are_written(tmp_path: Path) -> None:
 def test_data_that_varies_is_a_column(tmp_path: Path) -> None:
     for name in ("small", "large"):
         leave(tmp_path / name, [f"data.train_csv={name}.csv", f"name={name}"], 5)
-    leave(tmp_path / "other", ["experiment=other"], 5)
-    assert board(tmp_path).columns == ("data.train_csv",)
+    leave(tmp_path / "other", ["data=mnist", "data.root=there"], 5)
+    assert board(tmp_path).columns == ("data.train_csv", "data")
 
 
 @pytest.mark.parametrize(("effect", "seeds"), [(1.0, 10), (0.5, 34), (2.0, 5), (0.001, 1001)])

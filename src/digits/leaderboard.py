@@ -291,9 +291,12 @@ def short_names(keys: Sequence[str]) -> list[str]:
 def _columns(results: Sequence[Result]) -> Columns:
     """The settings that were asked for and vary; and those that differ all the same between runs alike in these."""
     asked = dict.fromkeys(key for result in results for key in result.overrides)
-    columns = [
-        key for key in asked if key not in (*FOLDED, *HIDDEN) and len({result.setting(key) for result in results}) > 1
-    ]
+    columns = []
+    for key in asked:
+        values = {result.setting(key) for result in results}
+        if "." in key:
+            values -= {""}  # what does not apply to some runs tells nothing: data.root to those that read a CSV file
+        columns += [key] if key not in (*FOLDED, *HIDDEN) and len(values) > 1 else []
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for result in results:
         if "config" in result.metrics:
