@@ -1,6 +1,5 @@
 """What the pages say is what the committed results say."""
 
-
 import pytest
 from conftest import PROJECT
 

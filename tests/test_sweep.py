@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, SMALL
+from conftest import PROJECT, SMALL, run_program
 
 from digits.study import locked
 
@@ -174,21 +174,36 @@ def test_failed_jobs_are_rows_and_do_not_stop_the_others(
     assert (folder / "lr-0.01_seed-0" / "metrics.json").stat().st_mtime_ns == good
 
 
+@pytest.fixture(scope="module")
+def one_by_one(made_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+    """The table of a small sweep with Hydra's basic launcher."""
+    folder = tmp_path_factory.mktemp("basic")
+    assert run_program("train.py", *mixed_sweep(made_csv), "study=basic", folder=folder).returncode == 1
+    return table(folder / "outputs" / "basic")
+
+
+def mixed_sweep(csv_file: Path) -> list[str]:
+    """Two jobs that end well and two that fail."""
+    return [*SWEEP, f"data.train_csv={csv_file}", "optimizer=sgd", "seed=0,1", "optimizer.lr=0.01,-1"]
+
+
 @pytest.mark.parametrize(
-    ("launcher", "package"), [("joblib", "hydra_joblib_launcher"), ("submitit_local", "hydra_submitit_launcher"),
-                              ("ray", "hydra_ray_launcher")]
-)  # fmt: skip
+    ("launcher", "package"),
+    [
+        ("joblib", "hydra_joblib_launcher"),
+        ("submitit_local", "hydra_submitit_launcher"),
+        ("ray", "hydra_ray_launcher"),
+    ],
+)
 def test_launchers_give_the_table_of_the_basic_one(
-    launcher: str, package: str, train_py: TrainPy, tmp_path: Path, small_sweep: list[str]
+    launcher: str, package: str, train_py: TrainPy, tmp_path: Path, made_csv: Path, one_by_one: list[dict[str, str]]
 ) -> None:
     pytest.importorskip(f"hydra_plugins.{package}", reason=f"hydra/launcher={launcher} is not installed")
-    arguments = [*small_sweep, "optimizer=sgd", "seed=0,1", "optimizer.lr=0.01,-1"]
-    answer = train_py(*arguments, f"hydra/launcher={launcher}", "study=parallel")
+    answer = train_py(*mixed_sweep(made_csv), f"hydra/launcher={launcher}", "study=parallel")
     assert answer.returncode == 1
     assert "error: 2 of 4 jobs failed" in answer.stderr
     assert answer.stdout.count("; about ") == 3
-    assert train_py(*arguments, "study=basic").returncode == 1
-    assert table(tmp_path / "outputs" / "parallel") == table(tmp_path / "outputs" / "basic")
+    assert table(tmp_path / "outputs" / "parallel") == one_by_one
 
 
 def test_worker_that_is_killed_is_a_failed_job(
@@ -344,8 +359,8 @@ def test_search_resumes_with_the_same_proposals(train_py: TrainPy, tmp_path: Pat
 
 
 def test_smoke_study(train_py: TrainPy, tmp_path: Path) -> None:
-    answer = train_py("experiment=study/smoke", "trainer=cpu")
+    answer = train_py("experiment=study/smoke", "trainer=cpu", "seed=3")
     assert answer.returncode == 0, answer.stderr
-    assert {(row["optimizer"], row["augment"], row["done"]) for row in table(tmp_path / "outputs" / "smoke")} == {
-        (optimizer, augment, "2") for optimizer in ("adam", "adadelta") for augment in ("none", "affine")
+    assert {(row["optimizer"], row["augment"], row["seeds"]) for row in table(tmp_path / "outputs" / "smoke")} == {
+        (optimizer, augment, "3") for optimizer in ("adam", "adadelta") for augment in ("none", "affine")
     }
