@@ -9,7 +9,7 @@ train: .venv/installed
 	$(BIN)/python train.py
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check
