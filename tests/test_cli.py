@@ -121,7 +121,7 @@ def test_ctrl_c_keeps_the_last_complete_epoch(train_py: TrainPy, tmp_path: Path)
     while not process.stdout.readline().startswith("epoch 3/"):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=600)
     assert "to go on, the same command with resume=outputs/long/checkpoints/last.ckpt" in stdout
     assert process.returncode == 1
     assert "Traceback" not in stderr
