@@ -102,6 +102,7 @@ def test_same_seed_same_weights(tmp_path: Path, made_csv: Path) -> None:
 def test_run_leaves_what_is_promised(tmp_path: Path, made_csv: Path) -> None:
     run(tmp_path, made_csv, f"data.test_csv={made_csv}", "seed=5")
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == {
+        ".lock",
         "metrics.json",
         "history.csv",
         "checkpoints/last.ckpt",
