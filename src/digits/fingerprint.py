@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-HIDDEN = ("name", "study", "resume", "logger")  # what says nothing of a result
-FREE = (*HIDDEN, "trainer.accelerator", "data.root", "data.download")  # what may differ between runs with one result
+HIDDEN = ("name", "study", "resume", "logger", "data.root", "data.download")  # what says nothing of a result
+FREE = (*HIDDEN, "trainer.accelerator")  # what may differ between runs with one result
 CODE = (
     "calibration",
     "csv_file",

@@ -295,7 +295,7 @@ def _columns(results: Sequence[Result]) -> Columns:
     for key in asked:
         values = {result.setting(key) for result in results}
         if "." in key:
-            values -= {""}  # what does not apply to some runs tells nothing: data.root to those that read a CSV file
+            values -= {""}  # what does not apply to some runs tells nothing: data.train_csv to those that read MNIST
         columns += [key] if key not in (*FOLDED, *HIDDEN) and len(values) > 1 else []
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for result in results:
