@@ -21,13 +21,17 @@ def main() -> None:
     parser.add_argument("--save", type=Path, default=Path("kaggle"), help="folder to write to (kaggle)")
     parser.add_argument("--seed", type=int, default=0, help="of the choice of rows (0)")
     arguments = parser.parse_args()
-    source = mnist(arguments.root)
+    write_split(arguments.root, arguments.save, arguments.seed)
+
+
+def write_split(root: str, folder: Path, seed: int = 0) -> None:
+    source = mnist(root)
     assert source.test is not None
-    order = np.random.default_rng(arguments.seed).permutation(60_000)
-    arguments.save.mkdir(parents=True, exist_ok=True)
-    table(source.train).iloc[order[:42_000]].to_csv(arguments.save / "train.csv", index=False)
+    order = np.random.default_rng(seed).permutation(60_000)
+    folder.mkdir(parents=True, exist_ok=True)
+    table(source.train).iloc[order[:42_000]].to_csv(folder / "train.csv", index=False)
     test = pd.concat([table(source.train).iloc[order[42_000:]], table(source.test)])
-    test.to_csv(arguments.save / "test.csv", index=False)
+    test.to_csv(folder / "test.csv", index=False)
 
 
 def table(digits: Digits) -> pd.DataFrame:

@@ -2,9 +2,7 @@
 
 import csv
 import gzip
-import io
 import sys
-import warnings
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,13 +10,12 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
-import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
+from digits.csv_values import read_values
 from digits.errors import InputError
 
 PIXELS = [f"pixel{k}" for k in range(784)]
@@ -107,56 +104,10 @@ def _read_header(file: BinaryIO, name: str) -> Columns:
 def _parse(name: str, columns: Columns, lines: list[bytes], first: int) -> tuple[Tensor, Tensor | None]:
     """Rows, of which the first is that of this number in the file."""
     with faults(name):
-        values = _read_values(name, columns, lines, first)
+        values = read_values(name, columns, lines, first)
     position = {column: index for index, column in enumerate(columns)}
-    pixels = torch.from_numpy(values[:, [position[column] for column in PIXELS]])
+    places = [position[column] for column in PIXELS]
+    in_order = places == list(range(places[0], places[0] + 784))  # a slice is five times as fast
+    pixels = torch.from_numpy(values[:, places[0] : places[0] + 784] if in_order else values[:, places])
     labels = torch.from_numpy(values[:, position["label"]]).long() if "label" in position else None
-    return pixels.view(-1, 28, 28), labels
-
-
-def _read_values(
-    name: str, columns: Columns, lines: list[bytes], first: int
-) -> "np.ndarray[tuple[int, int], np.dtype[np.uint8]]":
-    try:
-        with warnings.catch_warnings(), np.errstate(invalid="ignore"):  # the latter for infinities
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
-            content = io.BytesIO(b"".join(lines))
-            frame = pd.read_csv(content, header=None, names=columns, dtype="uint8", index_col=False)
-    except (ValueError, OverflowError, pd.errors.ParserWarning) as error:
-        if isinstance(error, UnicodeDecodeError):
-            raise
-        _raise_first_fault(name, columns, lines, first, otherwise=str(error))
-    if "label" in frame and frame["label"].max() > 9:
-        _raise_first_fault(name, columns, lines, first, otherwise="a label is above 9")
-    return frame.to_numpy()
-
-
-def _raise_first_fault(name: str, columns: Columns, lines: list[bytes], first: int, otherwise: str) -> NoReturn:
-    """Slow and exact, where pandas was fast and vague: reads row by row to name the first cell that is wrong."""
-    reader = csv.reader(line.decode() for line in lines)
-    for cells in filter(None, _rows(name, reader, first)):
-        where = f"{name}, row {first - 1 + reader.line_num}"
-        if len(cells) != len(columns):
-            raise InputError(f"{where}: {len(cells)} values, but the header names {len(columns)} columns")
-        for column, cell in zip(columns, cells, strict=True):
-            highest = 9 if column == "label" else 255
-            if not _is_whole(cell) or not 0 <= float(cell) <= highest:
-                shown = repr(cell) if cell.strip() else "nothing"
-                raise InputError(
-                    f"{where}, column {column!r}: a whole number from 0 to {highest} is expected, not {shown}"
-                )
-    raise InputError(f"{name}: cannot be read as digits ({otherwise})")
-
-
-def _rows(name: str, reader: Any, first: int) -> Iterator[list[str]]:
-    try:
-        yield from reader
-    except csv.Error as error:  # a quotation mark without its other half, most likely
-        raise InputError(f"{name}, row {first - 1 + reader.line_num}: {error}") from None
-
-
-def _is_whole(cell: str) -> bool:
-    try:
-        return float(cell).is_integer() and "_" not in cell and cell.isascii()
-    except ValueError:
-        return False
+    return pixels.reshape(-1, 28, 28), labels

@@ -12,6 +12,7 @@ FREE = (*HIDDEN, "trainer.accelerator")  # what may differ between runs with one
 CODE = (
     "calibration",
     "csv_file",
+    "csv_values",
     "datamodule",
     "metrics",
     "mnist_files",

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from digits.checkpoint import find_checkpoints
 from digits.classifier import Answers, Classifier, load_classifier
+from digits.devices import keep_freed_memory
 from digits.errors import InputError
 from digits.inputs import Chunk, Input, Read, open_input
 from digits.prediction_report import Report
@@ -45,6 +46,7 @@ def predict(config: DictConfig) -> None:
     if digits and wants_several(config.trainer) and not all(path.is_file() for path in digits.files):
         raise InputError("several processes cannot share standard input or a pipe; name a file, or one device")
 
+    keep_freed_memory()
     process = join_processes(config.trainer)
     classifier = load_classifier(
         checkpoints,

@@ -30,7 +30,7 @@ from digits import results
 from digits.calibration import calibration, fit_temperature
 from digits.checkpoint import add_to_checkpoint, read_checkpoint
 from digits.datamodule import DigitsDataModule
-from digits.devices import best_precision, device_name
+from digits.devices import best_precision, device_name, keep_freed_memory
 from digits.errors import InputError
 from digits.fingerprint import fingerprint
 from digits.history import History
@@ -128,6 +128,7 @@ def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
     if config.resume:
         prepare_resume(config, settings, folder)
 
+    keep_freed_memory()
     seed_all(config.seed)
     datamodule: DigitsDataModule = instantiate(config.data, _partial_=True)()  # called here: Hydra wraps what it raises
     module = DigitClassifier(
