@@ -1,7 +1,6 @@
 """Measures this project beside what people use instead, on this machine: `make bench`.
 
-python -m benchmarks [PART …]      all parts, or some
-"""
+Results, tables and plots go to outputs/bench; all parts take about an hour and a half on two cores."""
 
 import argparse
 import sys
@@ -9,8 +8,12 @@ from pathlib import Path
 
 from benchmarks.contest import say
 from benchmarks.files import Files
+from benchmarks.page import filled
 from benchmarks.parts import PARTS, Options
-from benchmarks.record import write_record
+from benchmarks.plots import plot_advantages, plot_growth, plot_pareto
+from benchmarks.record import read_record, write_record
+
+FOLDER = Path("outputs/bench")
 
 
 def main() -> None:
@@ -18,21 +21,35 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--root", default="data", help="MNIST is in ROOT/MNIST/raw, or downloaded there (data)")
     parser.add_argument("--turns", type=int, default=5, help="of each contender (5)")
-    parser.add_argument(
-        "--save", type=Path, default=Path("outputs/bench"), help="folder for the results (outputs/bench)"
-    )
+    parser.add_argument("--save", type=Path, default=FOLDER, help=f"folder for the results ({FOLDER})")
+    parser.add_argument("--page", type=Path, help="a page like docs/performance.md whose tables are to be renewed")
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(PARTS):
         sys.exit(f"error: {', '.join(unknown)}: no such part; there are {', '.join(PARTS)}")
-    options = Options(
-        str(Path(arguments.root).resolve()), arguments.turns, Files(Path("outputs/bench"), arguments.root)
-    )
-    for name in arguments.parts or PARTS:
+    root = str(Path(arguments.root).resolve())
+    options = Options(root, arguments.turns, Files(FOLDER, root))
+    for name in arguments.parts or ([] if arguments.page else PARTS):
         contests = []
         for contest in PARTS[name](options):
             say("\n".join(["", *contest.table(), ""]))
             contests.append(contest)
             write_record(name, contests, arguments.save)
+    plot(arguments.save)
+    if arguments.page:
+        arguments.page.write_text(filled(arguments.page.read_text(), arguments.save))
+
+
+def plot(folder: Path) -> None:
+    """The plots of the parts that were measured."""
+    measured = {part: read_record(part, folder)[1] for part in PARTS if (folder / f"{part}.json").exists()}
+    if contests := [
+        contest for part in ("training", "submission", "latency", "reading") for contest in measured.get(part, [])
+    ]:
+        plot_advantages(contests, folder / "advantages.png")
+    if contests := [*measured.get("pareto", []), *measured.get("accuracy", [])[1:]]:
+        plot_pareto(contests, folder / "pareto.png")
+    if "growth" in measured:
+        plot_growth(measured["growth"], folder / "growth.png")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ class Contest(NamedTuple):
 
     def table(self) -> list[str]:
         """Lines of Markdown: medians, the smallest and largest turn, and the median of the ratios within a turn."""
-        others = [name for name in next(iter(self.turns.values()))[0] if name != self.quantity]
+        others = [name for name in next(iter(self.turns.values()), [{}])[0] if name != self.quantity]
         head = [self.title, self.quantity, "lowest – highest", *others]
         rows = []
         for name in self.turns:

@@ -50,7 +50,8 @@ def _medians(contest: Contest) -> list[str]:
 
 def _outcome(contest: Contest) -> list[str]:
     if not contest.turns:
-        return [contest.title, "missing", *contest.missing.values()][:3] + ["", ""]
+        [reason] = contest.missing.values()
+        return [contest.title, "missing", reason, "", ""]
     [name] = contest.turns
     errors = contest.values(name, "error")
     spread = f"{min(errors):.2%} – {max(errors):.2%}" if len(errors) > 1 else ""

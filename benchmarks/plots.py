@@ -26,7 +26,7 @@ def plot_advantages(contests: list[Contest], path: Path) -> None:
 
 
 def plot_pareto(contests: list[Contest], path: Path) -> None:
-    """Test error against the seconds of training: ours a point a budget, the peers their whole course."""
+    """Test error against the seconds of training: ours a point a budget, of the peers the whole course."""
     figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
     ours: dict[str, list[tuple[float, float, float, float]]] = {}
     for contest in contests:

@@ -1,5 +1,5 @@
-"""Digits itself: a turn is one seed of what `python train.py OVERRIDES` trains and tests. Its seconds are of the whole
-training and the test, reading of the data included."""
+"""Digits itself: a turn is one seed of what `python train.py OVERRIDES` trains and tests. Its seconds are those of the
+epochs and of the test."""
 
 import itertools
 import json
@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pandas as pd
 from hydra import compose, initialize_config_dir
 
 from benchmarks.contest import PROJECT
@@ -24,8 +25,8 @@ def turn() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         train(config, Path(folder))
         metrics = json.loads((Path(folder) / "metrics.json").read_text())
-    seconds = metrics["seconds"]
-    return {"seconds": seconds["fit"] + seconds["test"], "error": metrics["test"]["error"], "training": seconds["fit"]}
+        epochs = pd.read_csv(Path(folder) / "history.csv")["seconds"].sum()
+    return {"seconds": epochs + metrics["seconds"]["test"], "error": metrics["test"]["error"]}
 
 
 logging.disable(logging.INFO)
