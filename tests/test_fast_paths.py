@@ -13,6 +13,7 @@ from conftest import config, frame, made_digits
 from torch import nn
 
 from digits import training
+from digits.classifier import folded
 from digits.csv_values import read_values
 from digits.errors import InputError
 from digits.networks import NETWORKS, Dropout, build_network
@@ -144,3 +145,15 @@ def test_values_moved_between_rows_are_seen() -> None:
     lines[1] = lines[1].partition(b",")[2]
     with pytest.raises(InputError, match="row 2: 786 values"):
         read_values("digits.csv", HEADER, lines, 2)
+
+
+@pytest.mark.parametrize("name", ["compact_cnn", "m3"])
+def test_folded_normalisation_gives_the_same_logits(name: str) -> None:
+    network = build_network(name)
+    for _ in range(3):  # running statistics other than those it begins with
+        network(torch.rand(16, 1, 28, 28))
+    pixels = torch.rand(8, 1, 28, 28)
+    expected = network.eval()(pixels)
+    fast = folded(network)
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in fast)
+    assert torch.allclose(fast(pixels), expected, atol=1e-4)

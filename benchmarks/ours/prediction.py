@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmarks.peers.turns import take_turns
 from digits.classifier import load_classifier
+from digits.devices import keep_freed_memory
 from digits.mnist_files import read_mnist
 
 parser = argparse.ArgumentParser()
@@ -15,6 +16,7 @@ parser.add_argument("checkpoint", nargs="+")
 parser.add_argument("--root", required=True)
 parser.add_argument("--batch", type=int)
 options = parser.parse_args()
+keep_freed_memory()
 images = read_mnist(options.root, "t10k", download=True)[0]
 classifier = load_classifier(options.checkpoint)
 
