@@ -171,8 +171,8 @@ def _load_member(path: Path) -> Member:
 
 
 def folded(network: nn.Sequential) -> nn.Sequential:
-    """The same function in evaluation, each batch normalisation multiplied into the convolution before it: `compact_cnn`
-    predicts 1.3 times as fast."""
+    """The same function in evaluation, each batch normalisation multiplied into the convolution before it:
+    `compact_cnn` predicts 1.3 times as fast."""
     layers: list[nn.Module] = []
     for layer in network:
         if isinstance(layer, nn.BatchNorm2d) and isinstance(layers[-1], nn.Conv2d):
