@@ -17,7 +17,7 @@ class Options(NamedTuple):
 
 def training(options: Options) -> Iterator[Contest]:
     """The rate of training kaggle_cnn, with and without augmentation."""
-    steps = 120
+    steps = 80
     ours = ["data=mnist", f"data.root={options.root}", "data.val_size=0", "model=kaggle_cnn", "optimizer=rmsprop"]
     moves = ["augment.degrees=10", "augment.translate=[0.1,0.1]", "augment.scale=[0.9,1.1]", "augment.shear=null"]
     for title, augment, own, flags in (
@@ -64,7 +64,7 @@ def pareto(options: Options) -> Iterator[Contest]:
         for epochs in budgets:
             recipe = [f"experiment={experiment}", f"model={model}", f"data.root={options.root}", *rate]
             worker = Worker(US, "ours/accuracy.py", *recipe, f"trainer.max_epochs={epochs}")
-            turns = min(options.turns, max(1, 8 // epochs)) if model in BUDGETS else 1
+            turns = min(options.turns, max(1, 4 // epochs)) if model in BUDGETS else 1
             yield hold(f"{model}, {epochs} {'epoch' if epochs == 1 else 'epochs'}", "seconds", [worker], turns)
     root = ["--root", options.root]
     for name, program, *arguments in (
@@ -153,7 +153,7 @@ def startup(options: Options) -> Iterator[Contest]:
 
 def sweep(options: Options) -> Iterator[Contest]:
     """Eight small jobs, one after the other and two at once."""
-    jobs = ["model=fast_cnn", "augment=none", "trainer.max_epochs=20", "seed=0,1,2,3,4,5,6,7"]
+    jobs = ["model=fast_cnn", "augment=none", "trainer.max_epochs=10", "seed=0,1,2,3,4,5,6,7"]
     place = f"hydra.sweep.dir={options.files / 'sweep-${now:%H%M%S%f}'}"
     base = [sys.executable, "train.py", "-m", *jobs, place]
     contenders = [
