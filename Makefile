@@ -1,9 +1,9 @@
-# make train, make test: nothing else is needed beforehand but Python >= 3.11, git and make.
+# make train, make test, make bench: nothing else is needed beforehand but Python >= 3.11, git and make.
 PYTHON ?= python3
 BIN := .venv/bin
 LOCK := uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock"
 
-.PHONY: train test lint lock clean
+.PHONY: train test lint bench peers lock clean
 
 train: .venv/installed
 	$(BIN)/python train.py
@@ -16,13 +16,20 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
+# This project beside its peers, on this machine: an hour and a half. ROOT is where MNIST is, or is to be downloaded.
+ROOT ?= data
+bench: .venv/installed-dev peers
+	$(BIN)/python -m benchmarks --root $(ROOT)
+
+peers: .venv-peers/installed
+
 # Newest versions that pyproject.toml allows, with hashes, for every platform and Python at once.
 lock: .venv/installed-dev
 	$(BIN)/$(LOCK) --upgrade pyproject.toml --output-file requirements.lock
 	$(BIN)/$(LOCK) --upgrade pyproject.toml --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-peers
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
@@ -35,4 +42,9 @@ clean:
 
 .venv/installed-dev: requirements-dev.lock .venv/installed
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
+	touch $@
+
+.venv-peers/installed: benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --requirement benchmarks/requirements.txt
 	touch $@

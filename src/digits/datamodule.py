@@ -83,20 +83,19 @@ class DigitsDataModule(LightningDataModule):
         digits = self.digits[part]
         return DataLoader(
             WholeBatches(digits),
-            sampler=EvenBatches(len(digits.labels), batch_size, shuffle_seed),
+            sampler=EvenBatches(len(digits.labels), batch_size, shuffle_seed, digits.labels.device),
             batch_size=None,  # the sampler gives whole batches
             generator=torch.Generator(),  # a DataLoader draws from the global one otherwise
         )
 
 
 class WholeBatches(Dataset[Digits]):
-    """Answers a tensor of indices with their images and labels: one gather each, on the device."""
+    """Answers a tensor of indices with their images and labels: one gather each, on the device that holds them all."""
 
     def __init__(self, digits: Digits) -> None:
         self.digits = digits
 
     def __getitem__(self, indices: Tensor) -> Digits:
-        indices = indices.to(self.digits.labels.device)
         return Digits(self.digits.images[indices], self.digits.labels[indices])
 
 
@@ -106,13 +105,17 @@ class EvenBatches(Sampler[Tensor]):
     is seen once, unlike with DistributedSampler, which repeats images until the processes come out even and so
     miscounts mistakes.
 
-    With a `shuffle_seed` the order is a function of it and the epoch, whatever the number of processes.
+    With a `shuffle_seed` the order is a function of it and the epoch, whatever the number of processes. It goes to
+    `device` once an epoch: a copy in every step would have a GPU waited for.
     """
 
-    def __init__(self, total: int, batch_size: int, shuffle_seed: int | None = None) -> None:
+    def __init__(
+        self, total: int, batch_size: int, shuffle_seed: int | None = None, device: torch.device | str = "cpu"
+    ) -> None:
         self.total = total
         self.batch_size = batch_size
         self.shuffle_seed = shuffle_seed
+        self.device = device
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -127,7 +130,7 @@ class EvenBatches(Sampler[Tensor]):
             order = torch.arange(self.total)
         else:
             order = torch.randperm(self.total, generator=generator(self.shuffle_seed, self.epoch))
-        for batch in order.tensor_split(len(self)):
+        for batch in order.to(self.device).tensor_split(len(self)):
             yield batch.tensor_split(processes())[process()]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 HIDDEN = ("name", "study", "resume", "logger", "data.root", "data.download")  # what says nothing of a result
 FREE = (*HIDDEN, "trainer.accelerator")  # what may differ between runs with one result
 CODE = (
+    "augmentation",
     "calibration",
     "csv_file",
     "csv_values",
