@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -64,7 +63,7 @@ class Contest(NamedTuple):
             row = [name, figure(median(values)), f"{figure(min(values))} – {figure(max(values))}"]
             row += [figure(median(self.values(name, other))) for other in others]
             rows.append(row)
-        if US in self.turns:
+        if US in self.turns and len(rows) > 1:
             head.append(f"{US} is")
             for row in rows:
                 row.append("" if row[0] == US else f"**{median(self.advantages(row[0])):.2f} ×**")
@@ -152,18 +151,12 @@ class Command:
         if not Path(self.command[0]).exists():
             raise MissingError(f"no environment for it at {self.command[0]}: `make peers`")
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=PROJECT, env=environment, text=True
-        )
-        assert process.stderr is not None
-        said = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise MissingError(said.strip().rpartition("\n")[2] or f"exit status {process.returncode}")
-        return {"seconds": seconds, "MB": usage.ru_maxrss / 1024}
+        launcher = [sys.executable, "-S", str(HERE / "launch.py")]
+        done = subprocess.run([*launcher, *self.command], capture_output=True, text=True, cwd=PROJECT, env=environment)
+        if done.returncode:
+            raise MissingError(done.stderr.strip().rpartition("\n")[2] or f"exit status {done.returncode}")
+        measured: dict[str, float] = json.loads(done.stdout)
+        return measured
 
     def __exit__(self, *_: object) -> None: ...
 
