@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any, NamedTuple, Protocol
 
 HERE = Path(__file__).parent
+LAUNCHER = [sys.executable, "-S", str(HERE / "launch.py")]
 PROJECT = HERE.parent
 PEERS_PYTHON = Path(os.environ.get("PEERS_PYTHON", PROJECT / ".venv-peers" / "bin" / "python"))
 US = "Digits"
@@ -55,7 +56,8 @@ class Contest(NamedTuple):
 
     def table(self) -> list[str]:
         """Lines of Markdown: medians, the smallest and largest turn, and the median of the ratios within a turn."""
-        others = [name for name in next(iter(self.turns.values()), [{}])[0] if name != self.quantity]
+        quantities = next(iter(self.turns.values()), [{}])[0]  # those that end with a number belong to an epoch
+        others = [name for name in quantities if name != self.quantity and not name[-1].isdigit()]
         head = [self.title, self.quantity, "lowest – highest", *others]
         rows = []
         for name in self.turns:
@@ -151,8 +153,7 @@ class Command:
         if not Path(self.command[0]).exists():
             raise MissingError(f"no environment for it at {self.command[0]}: `make peers`")
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        launcher = [sys.executable, "-S", str(HERE / "launch.py")]
-        done = subprocess.run([*launcher, *self.command], capture_output=True, text=True, cwd=PROJECT, env=environment)
+        done = subprocess.run([*LAUNCHER, *self.command], capture_output=True, text=True, cwd=PROJECT, env=environment)
         if done.returncode:
             raise MissingError(done.stderr.strip().rpartition("\n")[2] or f"exit status {done.returncode}")
         measured: dict[str, float] = json.loads(done.stdout)

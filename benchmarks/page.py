@@ -24,11 +24,9 @@ def filled(page: str, folder: Path) -> str:
 
 
 def _source(part: str, machine: dict[str, Any]) -> list[str]:
-    return [
-        f"`python -m benchmarks {part}`: {machine['device']}, {machine['precision']}; {machine['digits']}. "
-        f"Peers: {machine['peers']}.",
-        "",
-    ]
+    at = f" at {machine['git']['commit'][:7]}" if machine["git"] else ""
+    where = f"`python -m benchmarks {part}`{at}: {machine['device']}, {machine['digits']}."
+    return [f"{where} Peers: {machine['peers']}.", ""]
 
 
 def tables(part: str, contests: list[Contest]) -> Iterator[list[str]]:

@@ -11,7 +11,13 @@ from benchmarks.contest import US, Contest
 
 def plot_advantages(contests: list[Contest], path: Path) -> None:
     """How many times as fast as each peer, the median and all turns, in every contest that has peers."""
-    bars = [(contest, peer) for contest in contests if US in contest.turns for peer in contest.turns if peer != US]
+    bars = [
+        (contest, peer)
+        for contest in contests
+        if US in contest.turns
+        for peer in contest.turns
+        if not peer.startswith(US)
+    ]
     figure, axes = plt.subplots(figsize=(9, 0.34 * len(bars) + 1.2), layout="constrained")
     for place, (contest, peer) in enumerate(reversed(bars)):
         ratios = contest.advantages(peer)
@@ -31,6 +37,8 @@ def plot_pareto(contests: list[Contest], path: Path) -> None:
     ours: dict[str, list[tuple[float, float, float, float]]] = {}
     for contest in contests:
         for name in contest.turns:
+            if name == US and len(contest.turns) > 1:
+                continue  # stands there as one of the budgets
             seconds, errors = contest.values(name, "seconds"), [100 * e for e in contest.values(name, "error")]
             if name == US:
                 model = contest.title.partition(",")[0]

@@ -1,5 +1,7 @@
 """Augmentation moves images as Kornia does, each by its own draw, within the bounds that were asked for."""
 
+from typing import Any
+
 import kornia
 import pytest
 import torch
@@ -51,12 +53,32 @@ def test_stays_within_its_bounds() -> None:
     assert 1.48 < growth.max() < 1.25**2 + 0.02
 
 
+def test_turns_and_leans_as_far_as_it_may() -> None:
+    """A bar through the middle: the columns of its rows tell the angle."""
+    bar = torch.zeros(2000, 1, 28, 28)
+    bar[:, :, 4:24, 13:15] = 1
+    for settings in ({"degrees": 20.0}, {"degrees": 0.0, "shear": 20.0}):
+        moved = RandomAffine(**settings)(bar)[:, 0]
+        columns = (moved * (torch.arange(28) - 13.5)).sum(2) / moved.sum(2).clamp(min=1e-6)
+        degrees = torch.atan((columns[:, 18] - columns[:, 9]) / 9).rad2deg()
+        assert 18 < degrees.max() < 22
+        assert -22 < degrees.min() < -18
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"translate": [0.1]}, {"translate": [0.1, 2.0]}, {"scale": [1.2, 0.8]}, {"scale": [0, 1]}]
+    "wrong",
+    [
+        {"translate": [0.1]},
+        {"translate": [0.1, 2.0]},
+        {"scale": [1.2, 0.8]},
+        {"scale": [0, 1]},
+        {"shear": [1, 2]},
+        {"shear": 90.0},
+    ],
 )
-def test_bounds_that_make_no_sense_are_refused(wrong: dict[str, list[float]]) -> None:
+def test_bounds_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=f"augment.{next(iter(wrong))}="):
-        RandomAffine(degrees=10.0, **wrong)
+        RandomAffine(**{"degrees": 10.0, **wrong})
 
 
 @pytest.mark.parametrize("choice", ["affine", "elastic", "none"])

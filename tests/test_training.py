@@ -383,3 +383,10 @@ def test_what_needs_validation_asks_for_it(tmp_path: Path, made_csv: Path, setti
 def test_tensorboard_is_written_into_the_run(tmp_path: Path, made_csv: Path) -> None:
     run(tmp_path, made_csv, "logger=tensorboard")
     assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_gradients_can_be_clipped_in_every_precision(tmp_path: Path, made_csv: Path) -> None:
+    settings = ["optimizer=adam", "trainer.max_epochs=1", "trainer.precision=bf16-mixed"]
+    run(tmp_path, made_csv, *settings, "+trainer.gradient_clip_val=0.5")
+    assert metrics(tmp_path)["status"] == "completed"
+    assert metrics(tmp_path)["config"]["optimizer"]["fused"] is False

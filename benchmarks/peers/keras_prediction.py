@@ -1,6 +1,6 @@
 """Keras 3 on TensorFlow: `model.predict` with its defaults.
 
---save FILE writes an untrained model; --latency and --batch B take turns at single images and at batches of B."""
+--save FILE writes an untrained model; --batch B takes turns at batches of B, otherwise at single images."""
 
 import argparse
 import time

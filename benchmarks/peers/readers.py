@@ -24,8 +24,9 @@ def with_polars() -> np.ndarray:
 
 
 def with_pyarrow() -> np.ndarray:
-    table = arrow_csv.read_csv(options.file)
-    return np.column_stack([column.to_numpy().astype(np.uint8) for column in table.columns])
+    names = ["label", *(f"pixel{k}" for k in range(784))]
+    types = arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.uint8()))
+    return np.column_stack([column.to_numpy() for column in arrow_csv.read_csv(options.file, convert_options=types)])
 
 
 def with_numpy() -> np.ndarray:
@@ -49,6 +50,7 @@ if "pandas" in options.reader:
 if options.reader == "polars":
     import polars
 if options.reader == "pyarrow":
+    import pyarrow
     from pyarrow import csv as arrow_csv
 
 

@@ -19,11 +19,15 @@ class RandomAffine(nn.Module):
     def __init__(
         self,
         degrees: float,
-        translate: Sequence[float] = (0.0, 0.0),
-        scale: Sequence[float] = (1.0, 1.0),
+        translate: Sequence[float] | None = None,
+        scale: Sequence[float] | None = None,
         shear: float | None = None,
     ) -> None:
         super().__init__()
+        translate, scale = translate or (0.0, 0.0), scale or (1.0, 1.0)
+        for name, most, bound in (("degrees", degrees, 180), ("shear", shear, 80)):
+            if not isinstance(most, int | float | None) or not 0 <= (most or 0) <= bound:
+                raise InputError(f"augment.{name}={most}: one number of degrees from 0 to {bound} is expected")
         if len(translate) != 2 or not all(0 <= part <= 1 for part in translate):
             raise InputError(f"augment.translate={list(translate)}: two fractions from 0 to 1 are expected")
         if len(scale) != 2 or not 0 < scale[0] <= scale[1]:

@@ -21,7 +21,7 @@ def read_values(name: str, columns: list[str], lines: Sequence[bytes], first: in
 
     Raises InputError that names the first cell that is no whole number from 0 to 255, or to 9 in the column `label`.
     """
-    blocks = [_plain_values(lines[start : start + BLOCK], len(columns)) for start in range(0, len(lines), BLOCK)]
+    blocks = [plain_values(lines[start : start + BLOCK], len(columns)) for start in range(0, len(lines), BLOCK)]
     plain = [block for block in blocks if block is not None]
     values = np.concatenate(plain) if len(plain) == len(blocks) else _any_values(name, columns, lines, first)
     if "label" in columns and values[:, columns.index("label")].max() > 9:
@@ -29,7 +29,7 @@ def read_values(name: str, columns: list[str], lines: Sequence[bytes], first: in
     return values
 
 
-def _plain_values(lines: Sequence[bytes], columns: int) -> Values | None:
+def plain_values(lines: Sequence[bytes], columns: int) -> Values | None:
     """The values of lines that hold nothing but numbers of one to three digits and commas; None for any other.
 
     All bytes are looked at as one array: a number ends where a digit stands before another character, and the two bytes

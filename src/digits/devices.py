@@ -44,8 +44,8 @@ def keep_freed_memory() -> None:
     page by page: 6 % of a step of `kaggle_cnn`, and far more on a virtual machine short of memory. glibc only."""
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None) if platform.system() == "Linux" else None:
         trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
-        mallopt(mmap_threshold, 2**30)
-        mallopt(trim_threshold, -1)
+        if mallopt(mmap_threshold, 2**30) or mallopt(mmap_threshold, 2**25):  # the most that glibc before 2.35 takes
+            mallopt(trim_threshold, -1)
 
 
 def synchronize(device: torch.device) -> None:

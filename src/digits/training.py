@@ -119,6 +119,8 @@ def _choices() -> dict[str, str]:
 def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
     """The run itself. Fills `metrics` as it goes, so that a run that ends early tells what it knew."""
     _silence_lightning()
+    if config.trainer.get("gradient_clip_val") and config.optimizer.get("fused"):
+        config.optimizer.fused = False  # Lightning clips between the backward pass and a step that is not fused
     settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     metrics |= {"choices": _choices(), "config": settings, "fingerprint": fingerprint(settings)}
     check_settings(config)
