@@ -26,6 +26,7 @@ def plot_advantages(contests: list[Contest], path: Path) -> None:
         axes.annotate(f" {median(ratios):.1f} ×", (max(ratios), place), va="center", fontsize=8)
     axes.set_yticks(range(len(bars)), [f"{contest.title}: {peer}" for contest, peer in reversed(bars)], fontsize=8)
     axes.axvline(1, color="black", linewidth=0.8)
+    axes.margins(x=0.1)
     axes.set_xlabel(f"{US} is so many times as fast; bars: medians, marks: turns")
     figure.savefig(path, dpi=110)
     plt.close(figure)
@@ -51,13 +52,17 @@ def plot_pareto(contests: list[Contest], path: Path) -> None:
                 axes.plot(*zip(*points, strict=True), "s--", markersize=4, linewidth=1, label=name)
     for model, outcomes in ours.items():
         when, means, lowest, highest = zip(*outcomes, strict=True)
+        if len(outcomes) == 1:
+            axes.plot(when, means, "o", color="gray")
+            axes.annotate(f"  {model}", (when[0], means[0]), va="center", fontsize=8, color="dimgray")
+            continue
         [line] = axes.plot(when, means, "o-", linewidth=2, label=f"{US}: {model}")
         axes.fill_between(when, lowest, highest, color=line.get_color(), alpha=0.2)
     axes.set(xscale="log", yscale="log", xlabel="seconds of training and testing", ylabel="test error [%]")
     axes.set_yticks([0.25, 0.5, 1, 2, 4], ["0.25", "0.5", "1", "2", "4"])
     axes.minorticks_off()
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="upper right")
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
