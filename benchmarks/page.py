@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.contest import Contest, figure, markdown
 from benchmarks.record import read_record
 
-BLOCK = re.compile(r"(?<=<!-- )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(?<=<!-- )(?!end )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
 def filled(page: str, folder: Path) -> str:
