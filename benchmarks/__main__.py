@@ -12,6 +12,7 @@ from benchmarks.page import filled
 from benchmarks.parts import PARTS, Options
 from benchmarks.plots import plot_advantages, plot_growth, plot_pareto
 from benchmarks.record import read_record, write_record
+from digits.errors import InputError
 from digits.sources import mnist
 
 FOLDER = Path("outputs/bench")
@@ -28,9 +29,14 @@ def main() -> None:
     if unknown := set(arguments.parts) - set(PARTS):
         sys.exit(f"error: {', '.join(unknown)}: no such part; there are {', '.join(PARTS)}")
     root = str(Path(arguments.root).resolve())
-    mnist(root)  # downloaded and checked, before programs read it that do neither
+    parts = arguments.parts or ([] if arguments.page else PARTS)
+    try:
+        if parts:
+            mnist(root)  # downloaded and checked, before programs read it that do neither
+    except InputError as error:
+        sys.exit(f"error: {str(error).replace('data.root', '--root')}")
     options = Options(root, arguments.turns, Files(FOLDER, root))
-    for name in arguments.parts or ([] if arguments.page else PARTS):
+    for name in parts:
         contests = []
         for contest in PARTS[name](options):
             say("\n".join(["", *contest.table(), ""]))
