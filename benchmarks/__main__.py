@@ -12,8 +12,8 @@ from benchmarks.page import filled
 from benchmarks.parts import PARTS, Options
 from benchmarks.plots import plot_advantages, plot_growth, plot_pareto
 from benchmarks.record import read_record, write_record
+from digits.data.sources import mnist
 from digits.errors import InputError
-from digits.sources import mnist
 
 FOLDER = Path("outputs/bench")
 

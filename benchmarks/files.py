@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.contest import PEERS_PYTHON, PROJECT
-from benchmarks.kaggle_split import write_split
+from tools.kaggle_split import write_split
 
 
 class Files:
@@ -50,7 +50,7 @@ class Files:
 
     def picture(self) -> Path:
         if not (self / "scenes").exists():
-            self._python("-m", "benchmarks.pictures", "--root", self.root, "--save", str(self / "scenes"))
+            self._python("-m", "tools.picture_scenes", "--root", self.root, "--save", str(self / "scenes"))
         return self / "scenes" / "pen.png"
 
     def keras_model(self) -> Path:

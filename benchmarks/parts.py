@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from benchmarks.contest import PEERS_PYTHON, US, Command, Contest, Worker, hold
 from benchmarks.files import Files
-from digits.networks import NETWORKS
+from digits.models.networks import NETWORKS
 
 
 class Options(NamedTuple):

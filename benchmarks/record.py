@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from benchmarks.contest import PEERS_PYTHON, Contest
-from digits.devices import best_precision, device_name
-from digits.results import git_state
+from digits.devices import default_precision, device_name
+from digits.runs.provenance import git_state
 
 OURS = ("torch", "lightning", "onnxruntime", "pandas")
 PEERS = ("keras", "tensorflow", "torch", "lightning", "scikit-learn", "pandas", "polars", "pyarrow")
@@ -27,7 +27,7 @@ def machine() -> dict[str, Any]:
     return {
         "device": device_name(device),
         "cores": os.cpu_count(),
-        "precision": best_precision("auto"),
+        "precision": default_precision("auto"),
         "digits": ", ".join(f"{package} {version(package)}" for package in OURS),
         "peers": peers,
         "git": git_state(),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from digits.sources import Digits
+from digits.data.sources import Digits
 
 
 class Recorder(Callback):

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
+from helpers import PROJECT
 
 from benchmarks import contest
 from benchmarks.contest import US, Command, Contest, Worker, hold

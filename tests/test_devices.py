@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from digits.devices import best_precision
+from digits.devices import default_precision
 
 
 @pytest.mark.parametrize(
@@ -12,11 +12,11 @@ from digits.devices import best_precision
 )
 def test_cpu(monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], precision: str) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-    assert best_precision("cpu") == precision
+    assert default_precision("cpu") == precision
 
 
 @pytest.mark.parametrize(("supported", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
 def test_gpu(monkeypatch: pytest.MonkeyPatch, supported: bool, precision: str) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: supported)
-    assert best_precision("auto") == best_precision("gpu") == precision
+    assert default_precision("auto") == default_precision("gpu") == precision

@@ -1,10 +1,10 @@
 """What the pages say is what the committed results say."""
 
 import pytest
-from conftest import PROJECT
+from helpers import PROJECT
 
-from digits.leaderboard import Leaderboard, read_results
-from digits.report import read_beside
+from digits.studies.leaderboard import Leaderboard, read_results
+from digits.studies.report import read_beside
 
 RESULTS = PROJECT / "docs" / "results"
 

@@ -12,18 +12,18 @@ from hydra.utils import instantiate
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from benchmarks.contest import PROJECT
-from digits import cli as _resolvers  # noqa: F401
-from digits.datamodule import DigitsDataModule
-from digits.devices import best_precision, keep_freed_memory, synchronize
-from digits.module import DigitClassifier
-from digits.networks import build_network
-from digits.sources import Digits, Source
+from digits.cli.app import app as _resolvers  # noqa: F401
+from digits.data.datamodule import DigitsDataModule
+from digits.data.sources import Digits, Source
+from digits.devices import default_precision, keep_freed_memory, synchronize
+from digits.models.networks import build_network
+from digits.training.module import DigitsModule
 
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 warnings.simplefilter("ignore")
 keep_freed_memory()
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-PRECISION = best_precision("auto")
+PRECISION = default_precision("auto")
 
 
 class TimeEpoch(Callback):
@@ -51,15 +51,15 @@ def _made_source(total: int) -> Source:
     return Source(Digits(images, torch.arange(total) % 10), None)
 
 
-def fresh_module(model: str, *overrides: str) -> DigitClassifier:
+def fresh_module(model: str, *overrides: str) -> DigitsModule:
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
         config: Any = compose("train", [f"model={model}", *overrides])
     augment = instantiate(config.augment, _convert_="all")
     optimizer = instantiate(config.optimizer, _convert_="all")
-    return DigitClassifier(build_network(model), optimizer, augment=augment).to(DEVICE)
+    return DigitsModule(build_network(model), optimizer, augment=augment).to(DEVICE)
 
 
-def epoch_seconds(module: DigitClassifier, datamodule: DigitsDataModule) -> float:
+def epoch_seconds(module: DigitsModule, datamodule: DigitsDataModule) -> float:
     timer = TimeEpoch()
     trainer = Trainer(
         accelerator=DEVICE.type,

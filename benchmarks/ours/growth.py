@@ -9,9 +9,9 @@ import torch
 
 from benchmarks.ours.epoch import epoch_seconds, fresh_module, made_data
 from benchmarks.peers.turns import take_turns
-from digits.classifier import Classifier, Member
-from digits.devices import best_precision
-from digits.networks import build_network
+from digits.devices import default_precision
+from digits.models.networks import build_network
+from digits.prediction.classifier import Classifier, Member
 
 parser = argparse.ArgumentParser()
 parser.add_argument("what", choices=["images", "batch", "ensemble"])
@@ -20,7 +20,7 @@ options = parser.parse_args()
 
 if options.what == "ensemble":
     classifier = Classifier([Member("kaggle_cnn", build_network("kaggle_cnn"), None) for _ in range(options.size)])
-    classifier.precision = best_precision("auto")
+    classifier.precision = default_precision("auto")
     images = torch.randint(0, 256, (5000, 28, 28), dtype=torch.uint8)
 else:
     total, batch = (options.size, 128) if options.what == "images" else (16_384, options.size)

@@ -13,10 +13,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.ours.epoch import DEVICE, PRECISION, epoch_seconds, fresh_module, made_data
 from benchmarks.peers.turns import take_turns
-from digits.classifier import AUTOCAST
 from digits.devices import synchronize
-from digits.module import DigitClassifier
-from digits.networks import build_network, to_pixels
+from digits.models.layers import scale_images
+from digits.models.networks import build_network
+from digits.prediction.classifier import AUTOCAST
+from digits.training.module import DigitsModule
 
 BATCH = 128
 
@@ -55,13 +56,13 @@ def operations() -> int:
     return int(counter.get_total_flops())
 
 
-def bare_loop(module: DigitClassifier) -> dict[str, float]:
+def bare_loop(module: DigitsModule) -> dict[str, float]:
     """Seconds of each part of an epoch."""
     optimizer = module.make_optimizer(module.network.parameters())
     watch = Stopwatch()
     for images, labels in datamodule.train_dataloader():
         watch("data")
-        pixels = module.augment(to_pixels(images))
+        pixels = module.augment(scale_images(images))
         watch("augmentation")
         with torch.autocast(DEVICE.type, **AUTOCAST[PRECISION]):
             loss = F.cross_entropy(module.network(pixels), labels)

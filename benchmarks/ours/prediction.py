@@ -7,9 +7,9 @@ import time
 import numpy as np
 
 from benchmarks.peers.turns import take_turns
-from digits.classifier import load_classifier
+from digits.data.idx import read_mnist
 from digits.devices import keep_freed_memory
-from digits.mnist_files import read_mnist
+from digits.prediction.classifier import load_classifier
 
 parser = argparse.ArgumentParser()
 parser.add_argument("checkpoint", nargs="+")

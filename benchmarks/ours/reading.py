@@ -4,7 +4,7 @@ import sys
 import time
 
 from benchmarks.peers.turns import take_turns
-from digits.csv_file import read_csv
+from digits.data.kaggle_csv import read_csv
 
 
 def turn() -> dict[str, float]:

@@ -9,8 +9,8 @@ from hydra import compose, initialize_config_dir
 
 from benchmarks.contest import PROJECT
 from benchmarks.peers.turns import take_turns
-from digits import cli as _resolvers  # noqa: F401
-from digits.training import train
+from digits.cli.app import app as _resolvers  # noqa: F401
+from digits.training.train import train
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--steps", type=int, required=True)

@@ -7,7 +7,7 @@ __all__ = ["load_classifier"]
 
 def __getattr__(name: str) -> Any:
     if name in __all__:  # only when asked for: `import digits` is to answer without torch
-        from digits.classifier import load_classifier
+        from digits.prediction.classifier import load_classifier
 
         return load_classifier
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,7 @@ import torch
 from digits.errors import InputError
 
 
-def best_precision(accelerator: str) -> str:
+def default_precision(accelerator: str) -> str:
     """Lightning's `bf16-mixed` where the accelerator multiplies bfloat16 in hardware, else `32-true`."""
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         supported = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -20,7 +20,7 @@ def best_precision(accelerator: str) -> str:
     return "bf16-mixed" if supported else "32-true"
 
 
-def pick_device(accelerator: str) -> torch.device:
+def resolve_device(accelerator: str) -> torch.device:
     """The device that Lightning's `auto`, `cpu`, `gpu`, `cuda` or `mps` means. Raises InputError if there is none."""
     here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     wanted = {"auto": ("cuda", "mps", "cpu"), "gpu": ("cuda", "mps")}.get(accelerator, (accelerator,))

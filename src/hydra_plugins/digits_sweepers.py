@@ -16,12 +16,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
+from digits.config import validate_sweep_job
 from digits.errors import InputError
-from digits.settings import check_job
 
 if TYPE_CHECKING:
-    from digits.study import Job, Study
-    from digits.sweep import Sweep
+    from digits.studies.runner import StudyRunner
+    from digits.studies.study import Job, Study
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class GridSweeper(BasicSweeper):
             sweep.run(jobs)
 
     def _study(self, overrides: Mapping[str, Override], varies: list[str]) -> "Study":
-        from digits.study import Study
+        from digits.studies.study import Study
 
         assert self.config is not None
         fixed = {key: override.get_value_element_as_str() for key, override in overrides.items() if key not in varies}
@@ -71,7 +71,7 @@ class GridSweeper(BasicSweeper):
     def _jobs(self, values: Values, varies: list[str], **named: object) -> Iterator["Job"]:
         """All combinations, composed: Hydra raises here what is wrong with them. Their folders are named after what is
         `named` and what varies."""
-        from digits.study import Job, job_name
+        from digits.studies.study import Job, job_name
 
         assert self.config is not None
         assert self.hydra_context is not None
@@ -81,13 +81,13 @@ class GridSweeper(BasicSweeper):
             config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
             del config.hydra
             settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-            check_job(settings)
+            validate_sweep_job(settings)
             varied = {**named, **{key.lstrip("+"): chosen[key] for key in varies if key != "seed"}}
             yield Job(job_name(varied, settings["seed"]), overrides, settings)
 
     @contextmanager
-    def _at_work(self, study: "Study", total: int) -> Iterator["Sweep"]:
-        from digits.sweep import Sweep
+    def _at_work(self, study: "Study", total: int) -> Iterator["StudyRunner"]:
+        from digits.studies.runner import StudyRunner
 
         assert self.launcher is not None
         launcher = self.launcher
@@ -98,7 +98,7 @@ class GridSweeper(BasicSweeper):
             first, launched = launched, launched + len(overrides)
             return launcher.launch(overrides, first)
 
-        sweep = Sweep(study, launch, one_by_one=isinstance(launcher, BasicLauncher), total=total)
+        sweep = StudyRunner(study, launch, one_by_one=isinstance(launcher, BasicLauncher), total=total)
         with study.opened():
             log.info(f"study {study.name}: {total} {'job' if total == 1 else 'jobs'} in {study.folder}")
             try:
@@ -128,11 +128,11 @@ class OptunaSweeper(GridSweeper):
         self.trials, self.at_once, self.seed = trials, at_once, seed
 
     def _sweep(self, overrides: Mapping[str, Override]) -> None:
-        from digits.leaderboard import FOLDED
-        from digits.search import Search, space
+        from digits.studies.leaderboard import REPLICATE_KEYS
+        from digits.studies.search import Search, space
 
         swept = {key: override for key, override in overrides.items() if override.is_sweep_override()}
-        searched = {key: override for key, override in swept.items() if key not in FOLDED}
+        searched = {key: override for key, override in swept.items() if key not in REPLICATE_KEYS}
         if not searched:
             raise InputError(
                 "nothing to search: give a setting a range, as in 'optimizer.lr=tag(log,interval(1e-4,1e-1))'"

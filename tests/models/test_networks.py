@@ -1,0 +1,93 @@
+"""The networks have the sizes and the initial weights of their originals."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from helpers import PROJECT, config
+from torch import nn
+
+from digits.errors import InputError
+from digits.models.networks import NETWORKS, build_network
+
+# Keras's `count_params` of the originals, without the running statistics of batch normalisation.
+PARAMETERS = {
+    "mlp": 623_290,
+    "simple_cnn": 592_074,
+    "larger_cnn": 59_933,
+    "keras_cnn": 1_199_882,
+    "kaggle_cnn": 887_530,
+    "conv28": 607_394,
+    "dropout_cnn": 233_162,
+    "m3": 1_124_180,
+    "m5": 1_128_180,
+    "m7": 2_291_972,
+    "compact_cnn": 288_170,
+    "fast_cnn": 215_194,
+}
+KERAS = ["simple_cnn", "larger_cnn", "keras_cnn", "kaggle_cnn", "conv28", "dropout_cnn"]
+
+
+def layers(network: nn.Module) -> Iterator[nn.Conv2d | nn.Linear]:
+    return (layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear))
+
+
+def test_every_network_is_counted() -> None:
+    assert NETWORKS.keys() == PARAMETERS.keys()
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameters_and_logits(name: str) -> None:
+    network = build_network(name)
+    assert sum(parameter.numel() for parameter in network.parameters()) == PARAMETERS[name]
+    assert network(torch.rand(3, 1, 28, 28)).shape == (3, 10)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_configuration_tells_the_truth(name: str) -> None:
+    assert config(f"model={name}").model.name == name
+    comment = (PROJECT / "conf" / "model" / f"{name}.yaml").read_text().splitlines()[0]
+    assert comment.startswith(f"# {PARAMETERS[name]:,} parameters")
+
+
+def test_convolutions_are_channels_last() -> None:
+    for layer in layers(build_network("compact_cnn")):
+        if isinstance(layer, nn.Conv2d) and layer.in_channels > 1:
+            assert layer.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_keras_initialisation(name: str) -> None:
+    torch.manual_seed(0)
+    for layer in layers(build_network(name)):
+        field = layer.weight[0][0].numel()
+        limit = (6 / (layer.weight.shape[1] * field + layer.weight.shape[0] * field)) ** 0.5
+        assert 0.9 * limit < layer.weight.abs().max() <= limit
+        assert layer.weight.std().item() == pytest.approx(limit / 3**0.5, rel=0.1)
+        assert layer.bias is not None
+        assert not layer.bias.any()
+
+
+def test_mlp_is_drawn_from_a_normal_distribution() -> None:
+    for layer in layers(build_network("mlp")):
+        assert layer.weight.std().item() == pytest.approx(0.05, rel=0.03)
+        assert not layer.bias.any()
+
+
+def test_m_networks_see_plus_minus_one() -> None:
+    scaled = build_network("m3")[0](torch.tensor([0.0, 0.5, 1.0]))
+    assert scaled.tolist() == [-1, 0, 1]
+
+
+def test_initial_weights_are_the_seeds() -> None:
+    weights = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        weights.append(torch.cat([parameter.flatten() for parameter in build_network("larger_cnn").parameters()]))
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_unknown_network_is_answered_with_the_known() -> None:
+    with pytest.raises(InputError, match="model.name=lenet: no such network; there are mlp, simple_cnn"):
+        build_network("lenet")
