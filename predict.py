@@ -1,4 +1,4 @@
-"""Predicts digits with trained networks; `python predict.py --help` tells from what and how."""
+"""Predicts digits with trained networks; see `python predict.py --help`."""
 
 import signal
 from pathlib import Path
@@ -6,19 +6,22 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from digits.cli.app import job_errors, run_app
+from digits.cli.app import hydra_job, job_errors, run_app
+from digits.config import validate_predict
 
 CONF = Path(__file__).parent.resolve() / "conf"
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="predict")
 def main(config: DictConfig) -> None:
-    from digits.prediction.predict import predict  # only here, so that --help answers without torch
+    from digits.prediction.predict import PredictOptions, predict  # imported late: --help needs no torch
 
     with job_errors():
-        predict(config)
+        settings = hydra_job(config).config
+        validate_predict(settings)
+        predict(PredictOptions.from_config(settings))
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, with nothing half-written
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: no half-written file
     run_app(main, CONF, "predict")

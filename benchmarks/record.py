@@ -1,4 +1,4 @@
-"""What was measured, on which machine: a JSON file a part."""
+"""The measurements of a part with a description of the machine: one JSON file per part."""
 
 import json
 import os
@@ -9,37 +9,44 @@ from typing import Any
 
 import torch
 
-from benchmarks.contest import PEERS_PYTHON, Contest
+from benchmarks.harness import PEERS_PYTHON, Benchmark
 from digits.devices import default_precision, device_name
 from digits.runs.provenance import git_state
 
-OURS = ("torch", "lightning", "onnxruntime", "pandas")
-PEERS = ("keras", "tensorflow", "torch", "lightning", "scikit-learn", "pandas", "polars", "pyarrow")
+PROJECT_PACKAGES = ("torch", "lightning", "onnxruntime", "pandas")
+PEER_PACKAGES = ("keras", "tensorflow", "torch", "lightning", "scikit-learn", "pandas", "polars", "pyarrow")
+
+
+def write_record(part: str, benchmarks: list[Benchmark], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    contests = [
+        {"title": title, "quantity": quantity, "turns": rounds, "missing": missing}
+        for title, quantity, rounds, missing in benchmarks
+    ]
+    (folder / f"{part}.json").write_text(json.dumps({"machine": machine(), "contests": contests}, indent=1) + "\n")
+
+
+def read_record(part: str, folder: Path) -> tuple[dict[str, Any], list[Benchmark]]:
+    content = json.loads((folder / f"{part}.json").read_text())
+    return content["machine"], [
+        Benchmark(contest["title"], contest["quantity"], contest["turns"], contest["missing"])
+        for contest in content["contests"]
+    ]
 
 
 def machine() -> dict[str, Any]:
-    """Where the numbers come from."""
+    """Device, precision, package versions and commit."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     peers = ""
     if PEERS_PYTHON.exists():
-        code = f"from importlib.metadata import version; print(', '.join(f'{{p}} {{version(p)}}' for p in {PEERS}))"
+        versions = f"', '.join(f'{{name}} {{version(name)}}' for name in {PEER_PACKAGES})"
+        code = f"from importlib.metadata import version; print({versions})"
         peers = subprocess.run([PEERS_PYTHON, "-c", code], capture_output=True, text=True, check=False).stdout.strip()
     return {
         "device": device_name(device),
         "cores": os.cpu_count(),
         "precision": default_precision("auto"),
-        "digits": ", ".join(f"{package} {version(package)}" for package in OURS),
+        "digits": ", ".join(f"{package} {version(package)}" for package in PROJECT_PACKAGES),
         "peers": peers,
         "git": git_state(),
     }
-
-
-def write_record(part: str, contests: list[Contest], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    content = {"machine": machine(), "contests": [contest._asdict() for contest in contests]}
-    (folder / f"{part}.json").write_text(json.dumps(content, indent=1) + "\n")
-
-
-def read_record(part: str, folder: Path) -> tuple[dict[str, Any], list[Contest]]:
-    content = json.loads((folder / f"{part}.json").read_text())
-    return content["machine"], [Contest(**contest) for contest in content["contests"]]

@@ -4,14 +4,14 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 # Made digits are too few for two threads: they would only wait for each other. Must be set before torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
-from helpers import SMALL, config, frame, made_digits, run_program
+from helpers import SMALL, config, frame, made_digits, run_program, train_small
 
 from digits.training.train import train
 
@@ -32,6 +32,19 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     train(config(*SMALL, "model=fast_cnn", "augment=none", "data.batch_size=64", "trainer.max_epochs=3"), folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory, made_csv: Path) -> Callable[..., Path]:
+    """Trains as `train_small` does, once for each set of overrides; returns the folder, which tests only read."""
+
+    @cache
+    def run(*overrides: str) -> Path:
+        folder = tmp_path_factory.mktemp("run")
+        train_small(folder, made_csv, *overrides)
+        return folder
+
+    return run
 
 
 @pytest.fixture

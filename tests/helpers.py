@@ -1,35 +1,52 @@
-"""Made digits, and runs of the real entry points at a small size."""
+"""Made digits, and small runs of the entry points: in this process, or in one of their own."""
 
+import contextlib
+import io
+import json
+import logging
 import os
+import runpy
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pandas as pd
 import torch
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
-from torch import Tensor
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+
+import digits.cli.app  # noqa: F401: registers the resolvers
+from digits.models.networks import build_network
+from digits.runs.checkpoint import read_checkpoint
 
 PROJECT = Path(__file__).parent.parent
 SMALL = ["trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=2", "data.batch_size=16"]
 
 
-def config(*overrides: str, program: str = "train", whole: bool = False) -> DictConfig:
-    """What `python train.py *overrides` composes, or another program; the `whole` with Hydra's own settings."""
+def config(*overrides: str, program: str = "train") -> dict[str, Any]:
+    """The resolved configuration of `python train.py *overrides`, or of another program."""
+    return OmegaConf.to_container(compose_config(*overrides, program=program), resolve=True)  # type: ignore[return-value]
+
+
+def compose_config(*overrides: str, program: str = "train", hydra: bool = False) -> DictConfig:
+    """The same before interpolations are resolved; with Hydra's own settings on request."""
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        return compose(program, list(overrides), return_hydra_config=whole)
+        return compose(program, list(overrides), return_hydra_config=hydra)
 
 
 def choices(group: str) -> list[str]:
-    """What a user may choose in a group of the configuration: all but the parts that the choices share."""
-    folder = PROJECT / "conf" / group
-    return sorted(path.stem for path in folder.glob("*.yaml") if (group, path.stem) != ("data", "split"))
+    """The choices of a config group."""
+    return sorted(path.stem for path in (PROJECT / "conf" / group).glob("[!_]*.yaml"))
 
 
 def made_digits(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Images uint8 [count, 28, 28] that a network can learn, labels int64 [count]: each class has its bright row."""
+    """Images uint8 [count, 28, 28] and labels int64 [count] that a network can learn: each class has its bright row."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(count) % 10
     images = torch.randint(0, 60, (count, 28, 28), generator=generator, dtype=torch.uint8)
@@ -38,14 +55,82 @@ def made_digits(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 def frame(images: Tensor, labels: Tensor | None) -> pd.DataFrame:
-    """In Kaggle's format."""
+    """A table in Kaggle's format."""
     table = pd.DataFrame(images.reshape(-1, 784).numpy(), columns=[f"pixel{k}" for k in range(784)])
     if labels is not None:
         table.insert(0, "label", labels.numpy())
     return table
 
 
+def run_main(program: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs `python PROGRAM *arguments` in this process, which saves the seconds of importing torch and Lightning."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    root = logging.getLogger()
+    handlers, level, sigterm = root.handlers[:], root.level, signal.getsignal(signal.SIGTERM)
+    returncode: Any = 0
+    try:
+        with (
+            contextlib.chdir(folder),
+            contextlib.redirect_stdout(stdout),
+            contextlib.redirect_stderr(stderr),
+            mock.patch.object(sys, "argv", [program, *arguments]),
+            mock.patch.dict(os.environ, COLUMNS="120"),
+        ):
+            runpy.run_path(str(PROJECT / program), run_name="__main__")
+    except SystemExit as end:
+        returncode = end.code or 0
+    finally:
+        GlobalHydra.instance().clear()
+        HydraConfig.instance().cfg = None
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        signal.signal(signal.SIGTERM, sigterm)
+    if isinstance(returncode, str):
+        print(returncode, file=stderr)
+        returncode = 1
+    return subprocess.CompletedProcess([program, *arguments], returncode, stdout.getvalue(), stderr.getvalue())
+
+
 def run_program(program: str, *arguments: str, folder: Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Runs `python PROGRAM *arguments` in a process of its own."""
     command = [sys.executable, str(PROJECT / program), *arguments]
-    environment = {**os.environ, "COLUMNS": "120"}
+    environment = os.environ | {"COLUMNS": "120"}
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, **options)
+
+
+def train_small(folder: Path, train_csv: Path, *overrides: str) -> dict[str, Any]:
+    """Trains `dropout_cnn` for two epochs on made digits; returns the last checkpoint."""
+    from digits.training.train import train
+
+    folder.mkdir(exist_ok=True)
+    data = ["data=csv", f"data.train_csv={train_csv}", "data.val_size=20"]
+    train(config(*SMALL, *data, "model=dropout_cnn", *overrides), folder)
+    return last_checkpoint(folder)
+
+
+def last_checkpoint(folder: Path) -> dict[str, Any]:
+    """The content of the last checkpoint of a run."""
+    return read_checkpoint(folder / "checkpoints" / "last.ckpt")
+
+
+def trained_network(checkpoint: dict[str, Any]) -> nn.Module:
+    """The network of a checkpoint, built without the code that predicts."""
+    weights = {
+        name.removeprefix("network."): values for name, values in checkpoint["state_dict"].items() if "network." in name
+    }
+    network = build_network(**checkpoint["digits"]["config"]["model"]).eval()
+    network.load_state_dict(weights)
+    return network
+
+
+def read_metrics_json(folder: Path) -> dict[str, Any]:
+    """metrics.json as a script reads it."""
+    metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text())
+    return metrics
+
+
+def assert_same_weights(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Compares two checkpoints bit by bit."""
+    assert one["state_dict"].keys() == other["state_dict"].keys()
+    for name, weights in one["state_dict"].items():
+        assert torch.equal(weights, other["state_dict"][name]), name

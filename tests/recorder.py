@@ -15,15 +15,8 @@ class Recorder(Callback):
         with (self.folder / f"{stage}-{trainer.current_epoch}-{trainer.global_rank}.txt").open("a") as file:
             file.writelines(image.numpy().tobytes().hex() + "\n" for image in batch.images.cpu())
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Digits, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Digits, *_: int) -> None:
         self._record("train", trainer, batch)
 
-    def on_test_batch_start(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        batch: Digits,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def on_test_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Digits, *_: int) -> None:
         self._record("test", trainer, batch)

@@ -1,4 +1,4 @@
-"""A file appears under its name whole or not at all."""
+"""Atomic file writes."""
 
 import os
 from pathlib import Path
@@ -9,44 +9,52 @@ from digits.errors import InputError
 from digits.files import atomic_write
 
 
-def test_appears_at_the_end(tmp_path: Path) -> None:
+def test_file_appears_when_the_block_ends(tmp_path: Path) -> None:
     path = tmp_path / "some.csv"
     path.write_text("older")
-    with atomic_write(path) as part:
-        part.write_text("newer")
+    with atomic_write(path) as temp_path:
+        temp_path.write_text("newer")
         assert path.read_text() == "older"
     assert path.read_text() == "newer"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_fault_leaves_what_was_there(tmp_path: Path) -> None:
-    def fail(part: Path) -> None:
-        part.write_text("half")
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError), atomic_write(tmp_path / "some.csv") as part:
-        fail(part)
+def test_nothing_is_left_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), atomic_write(tmp_path / "some.csv") as temp_path:
+        temp_path.write_text(str(1 / 0))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_pipe_is_written_directly(tmp_path: Path) -> None:
+def test_permissions_follow_the_umask(tmp_path: Path) -> None:
+    umask = os.umask(0o027)
+    with atomic_write(tmp_path / "some.csv"):
+        os.umask(umask)
+    assert (tmp_path / "some.csv").stat().st_mode & 0o777 == 0o640
+
+
+def test_target_of_a_link_is_written(tmp_path: Path) -> None:
+    (tmp_path / "link.csv").symlink_to(tmp_path / "target.csv")
+    with atomic_write(tmp_path / "link.csv") as temp_path:
+        temp_path.write_text("digits")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "target.csv").read_text() == "digits"
+
+
+def test_pipe_is_written_directly(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    with atomic_write(pipe) as part:
-        assert part == pipe
-        part.write_text("digits")
+    with atomic_write(pipe) as path:
+        path.write_text("digits")
     assert os.read(reader, 100) == b"digits"
     os.close(reader)
     assert pipe.is_fifo()
 
 
-def test_where_nothing_can_be_written(tmp_path: Path) -> None:
-    for path, message in (
-        (tmp_path, "is a folder"),
-        (tmp_path / "away" / "some.csv", "there is no folder"),
-        (tmp_path / ("long" * 100), "cannot be written .File name too long"),
-        (Path("/proc/some.csv"), "cannot be written"),
-    ):
-        with pytest.raises(InputError, match=message), atomic_write(path):
-            pass
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [(".", "is a folder"), ("away/some.csv", "no folder"), ("long" * 100, "too long"), ("/proc/some.csv", "cannot")],
+)
+def test_path_that_cannot_be_written(tmp_path: Path, path: str, message: str) -> None:
+    with pytest.raises(InputError, match=message), atomic_write(tmp_path / path):
+        pass

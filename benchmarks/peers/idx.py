@@ -1,13 +1,16 @@
-"""MNIST's files as NumPy arrays, for the peers that have no reader of their own for them."""
+"""MNIST's IDX files as NumPy arrays, for the peers without a reader of their own."""
 
 from pathlib import Path
 
 import numpy as np
 
 
-def load_mnist(root: str, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 [N, 28, 28] and labels uint8 [N] of `train` or `t10k` in root/MNIST/raw."""
+def load_mnist(root: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Training images uint8 [60000, 28, 28] and labels uint8 [60000], test images and labels, from root/MNIST/raw."""
     raw = Path(root) / "MNIST" / "raw"
-    images = np.frombuffer((raw / f"{part}-images-idx3-ubyte").read_bytes(), np.uint8, offset=16)
-    labels = np.frombuffer((raw / f"{part}-labels-idx1-ubyte").read_bytes(), np.uint8, offset=8)
-    return images.reshape(-1, 28, 28), labels
+    arrays = []
+    for split in ("train", "t10k"):
+        pixels = np.frombuffer((raw / f"{split}-images-idx3-ubyte").read_bytes(), np.uint8, offset=16)
+        labels = np.frombuffer((raw / f"{split}-labels-idx1-ubyte").read_bytes(), np.uint8, offset=8)
+        arrays += [pixels.reshape(-1, 28, 28), labels]
+    return tuple(arrays)

@@ -5,7 +5,7 @@ from keras import layers
 
 
 def kaggle_cnn() -> keras.Model:
-    """Compiled as Y. Ghouzam's Kaggle kernel has it. Pixels float32 [N, 28, 28, 1] in [0, 1] to probabilities."""
+    """Compiled as in Y. Ghouzam's Kaggle kernel. Pixels float32 [N, 28, 28, 1] in [0, 1] to probabilities."""
     model = keras.Sequential(
         [
             keras.Input((28, 28, 1)),

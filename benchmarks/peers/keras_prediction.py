@@ -1,14 +1,15 @@
-"""Keras 3 on TensorFlow: `model.predict` with its defaults.
+"""Keras 3 on TensorFlow: one round predicts single images, or the test set in batches of --batch with `model.predict`.
 
---save FILE writes an untrained model; --batch B takes turns at batches of B, otherwise at single images."""
+--save FILE writes an untrained model instead."""
 
 import argparse
-import time
+from statistics import median
 
 import numpy as np
-from idx import load_mnist
-from keras_network import kaggle_cnn
-from turns import take_turns
+
+from benchmarks.peers.idx import load_mnist
+from benchmarks.peers.keras_network import kaggle_cnn
+from benchmarks.worker import measure_seconds, serve_rounds
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--root")
@@ -20,25 +21,23 @@ if options.save:
     model.save(options.save)
     raise SystemExit
 
-images, _ = load_mnist(options.root, "t10k")
+images = load_mnist(options.root)[2]
 
 
-def single_images() -> dict[str, float]:
-    """A call of the model on one image: what Keras's documentation advises for small inputs, in place of predict."""
-    seconds = []
-    for image in images[:200]:
-        began = time.perf_counter()
-        np.asarray(model(image[None, ..., None].astype("float32") / 255, training=False)).argmax()
-        seconds.append(time.perf_counter() - began)
-    return {"ms": 1000 * float(np.median(seconds))}
+def classify(image: np.ndarray) -> None:
+    """Calls the model, as Keras's documentation advises for small inputs instead of predict."""
+    np.asarray(model(image[None, ..., None].astype("float32") / 255, training=False)).argmax()
 
 
-def batches() -> dict[str, float]:
-    began = time.perf_counter()
+def classify_all() -> None:
     model.predict(images[..., None].astype("float32") / 255, batch_size=options.batch, verbose=0).argmax(1)
-    return {"images/s": len(images) / (time.perf_counter() - began)}
 
 
-turn = batches if options.batch else single_images
-turn()
-take_turns(turn)
+def measure() -> dict[str, float]:
+    if options.batch:
+        return {"images/s": len(images) / measure_seconds(classify_all)}
+    return {"ms": 1000 * median(measure_seconds(classify, image) for image in images[:200])}
+
+
+measure()
+serve_rounds(measure)

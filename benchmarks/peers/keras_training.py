@@ -1,22 +1,15 @@
 """Keras 3 on TensorFlow: `model.fit`; augmentation by preprocessing layers mapped over a tf.data pipeline."""
 
-import argparse
-import time
-
 import keras
 import tensorflow as tf
-from idx import load_mnist
 from keras import layers
-from keras_network import kaggle_cnn
-from turns import take_turns
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--root", required=True)
-parser.add_argument("--steps", type=int, required=True)
-parser.add_argument("--augment", action="store_true")
-options = parser.parse_args()
+from benchmarks.peers.idx import load_mnist
+from benchmarks.peers.keras_network import kaggle_cnn
+from benchmarks.peers.options import options
+from benchmarks.worker import measure_seconds, serve_rounds
 
-images, digits = load_mnist(options.root, "train")
+images, digits, _, _ = load_mnist(options.root)
 x = images[..., None].astype("float32") / 255
 y = keras.utils.to_categorical(digits, 10)
 model = kaggle_cnn()
@@ -39,18 +32,12 @@ if options.augment:
     )
 
 
-def fit(steps: int) -> None:
+def train(steps: int) -> None:
     if options.augment:
         model.fit(batches, steps_per_epoch=steps, epochs=1, verbose=0)
     else:
         model.fit(x[: steps * 128], y[: steps * 128], batch_size=128, epochs=1, verbose=0)
 
 
-def turn() -> dict[str, float]:
-    began = time.perf_counter()
-    fit(options.steps)
-    return {"images/s": options.steps * 128 / (time.perf_counter() - began)}
-
-
-fit(20)
-take_turns(turn)
+train(20)
+serve_rounds(lambda: {"images/s": options.steps * 128 / measure_seconds(lambda: train(options.steps))})

@@ -1,7 +1,6 @@
-"""Plain Lightning: the same as pytorch_training inside a LightningModule and a LightningDataModule, with metrics
-updated and logged in every step, as lightning-hydra-template has them."""
+"""Plain Lightning: pytorch_training as a LightningModule and a LightningDataModule. Metrics are updated and logged in
+every step, as in lightning-hydra-template."""
 
-import argparse
 import logging
 import time
 import warnings
@@ -9,18 +8,14 @@ import warnings
 import torch
 import torch.nn.functional as F
 from lightning import LightningDataModule, LightningModule, Trainer
-from pytorch_network import kaggle_cnn, mnist
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
-from turns import take_turns
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--root", required=True)
-parser.add_argument("--steps", type=int, required=True)
-parser.add_argument("--augment", action="store_true")
-options = parser.parse_args()
+from benchmarks.peers.options import options
+from benchmarks.peers.pytorch_network import kaggle_cnn, mnist
+from benchmarks.worker import serve_rounds
 
 
 class MNISTModule(LightningModule):
@@ -41,10 +36,10 @@ class MNISTModule(LightningModule):
         return loss
 
     def on_train_epoch_start(self) -> None:
-        self.began = time.perf_counter()
+        self.started_at = time.perf_counter()
 
     def on_train_epoch_end(self) -> None:
-        self.seconds = time.perf_counter() - self.began
+        self.seconds = time.perf_counter() - self.started_at
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.RMSprop(self.parameters(), lr=1e-3, alpha=0.9)
@@ -58,7 +53,7 @@ class MNISTDataModule(LightningDataModule):
         return DataLoader(self.digits, batch_size=128, shuffle=True)
 
 
-def fit(steps: int) -> float:
+def measure(steps: int = options.steps) -> dict[str, float]:
     trainer = Trainer(
         max_epochs=1,
         limit_train_batches=steps,
@@ -68,15 +63,11 @@ def fit(steps: int) -> float:
         enable_model_summary=False,
     )
     trainer.fit(module, datamodule)
-    return module.seconds
-
-
-def turn() -> dict[str, float]:
-    return {"images/s": options.steps * 128 / fit(options.steps)}
+    return {"images/s": steps * 128 / module.seconds}
 
 
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 warnings.simplefilter("ignore")
 module, datamodule = MNISTModule(), MNISTDataModule()
-fit(20)
-take_turns(turn)
+measure(20)
+serve_rounds(measure)

@@ -1,16 +1,17 @@
-"""The MNIST example of github.com/pytorch/examples (its network, Adadelta at 1 times 0.7 an epoch, batches of 64, a
-test after every epoch): a turn trains until the test accuracy is 99 %, from fresh weights, at most 14 epochs."""
+"""The MNIST example of github.com/pytorch/examples: its network, Adadelta at a rate of 1 times 0.7 per epoch, batches
+of 64, a test after each epoch. One round trains from fresh weights to a test accuracy of 99 %, at most 14 epochs."""
 
 import argparse
 import time
 
 import torch
 import torch.nn.functional as F
-from pytorch_network import mnist
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import StepLR
 from torch.utils.data import DataLoader
-from turns import take_turns
+
+from benchmarks.peers.pytorch_network import mnist
+from benchmarks.worker import serve_rounds
 
 
 class Net(nn.Module):
@@ -30,12 +31,12 @@ class Net(nn.Module):
         return F.log_softmax(self.fc2(x), dim=1)
 
 
-def turn() -> dict[str, float]:
+def measure() -> dict[str, float]:
     model = Net().to(device)
     optimizer = torch.optim.Adadelta(model.parameters(), lr=1.0)
     scheduler = StepLR(optimizer, step_size=1, gamma=0.7)
-    began = time.perf_counter()
-    measured = {}
+    started_at = time.perf_counter()
+    course = {}
     for epoch in range(1, 15):
         model.train()
         for step, (images, labels) in enumerate(train_loader):
@@ -53,10 +54,11 @@ def turn() -> dict[str, float]:
                 images, labels = images.to(device), labels.to(device)
                 correct += (model(images).argmax(1) == labels).sum().item()
         scheduler.step()
-        measured |= {f"error {epoch}": 1 - correct / 10_000, f"seconds {epoch}": time.perf_counter() - began}
+        error, seconds = 1 - correct / 10_000, time.perf_counter() - started_at
+        course |= {f"error {epoch}": error, f"seconds {epoch}": seconds}
         if correct >= 9_900:
             break
-    return {"seconds": measured[f"seconds {epoch}"], "error": measured[f"error {epoch}"], **measured}
+    return {"seconds": seconds, "error": error, **course}
 
 
 parser = argparse.ArgumentParser()
@@ -65,4 +67,4 @@ options = parser.parse_args()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 train_loader = DataLoader(mnist(options.root, train=True), batch_size=64, shuffle=True)
 test_loader = DataLoader(mnist(options.root, train=False), batch_size=1000)
-take_turns(turn)
+serve_rounds(measure)

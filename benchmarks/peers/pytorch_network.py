@@ -1,4 +1,4 @@
-"""`kaggle_cnn` in plain PyTorch, and MNIST as torchvision gives it."""
+"""`kaggle_cnn` in plain PyTorch, and torchvision's MNIST."""
 
 from torch import nn
 from torchvision import datasets, transforms
@@ -16,6 +16,6 @@ def kaggle_cnn() -> nn.Sequential:
 
 
 def mnist(root: str, *, train: bool, augment: bool = False) -> datasets.MNIST:
-    moves = [transforms.RandomAffine(10, translate=(0.1, 0.1), scale=(0.9, 1.1))] if augment else []
-    normalise = transforms.Normalize((0.1307,), (0.3081,))
-    return datasets.MNIST(root, train=train, transform=transforms.Compose([*moves, transforms.ToTensor(), normalise]))
+    affine = [transforms.RandomAffine(10, translate=(0.1, 0.1), scale=(0.9, 1.1))] if augment else []
+    normalize = transforms.Normalize((0.1307,), (0.3081,))
+    return datasets.MNIST(root, train=train, transform=transforms.Compose([*affine, transforms.ToTensor(), normalize]))

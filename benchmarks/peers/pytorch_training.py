@@ -1,19 +1,12 @@
 """Plain PyTorch: the loop of its MNIST example, float32, torchvision's MNIST behind a DataLoader with its defaults."""
 
-import argparse
-import time
-
 import torch
 import torch.nn.functional as F
-from pytorch_network import kaggle_cnn, mnist
 from torch.utils.data import DataLoader
-from turns import take_turns
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--root", required=True)
-parser.add_argument("--steps", type=int, required=True)
-parser.add_argument("--augment", action="store_true")
-options = parser.parse_args()
+from benchmarks.peers.options import options
+from benchmarks.peers.pytorch_network import kaggle_cnn, mnist
+from benchmarks.worker import measure_seconds, serve_rounds
 
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 loader = DataLoader(mnist(options.root, train=True, augment=options.augment), batch_size=128, shuffle=True)
@@ -32,14 +25,8 @@ def train(steps: int) -> None:
         loss.backward()
         optimizer.step()
         if step % 10 == 0:
-            loss.item()  # what the example prints
-
-
-def turn() -> dict[str, float]:
-    began = time.perf_counter()
-    train(options.steps)
-    return {"images/s": options.steps * 128 / (time.perf_counter() - began)}
+            loss.item()  # the example prints the loss
 
 
 train(20)
-take_turns(turn)
+serve_rounds(lambda: {"images/s": options.steps * 128 / measure_seconds(lambda: train(options.steps))})

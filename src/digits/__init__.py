@@ -1,4 +1,4 @@
-"""Digits: deep CNNs on handwritten digits with PyTorch Lightning and Hydra."""
+"""Deep CNNs on handwritten digits with PyTorch Lightning and Hydra."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ __all__ = ["load_classifier"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:  # only when asked for: `import digits` is to answer without torch
+    if name in __all__:  # imported late: `import digits` needs no torch
         from digits.prediction.classifier import load_classifier
 
         return load_classifier

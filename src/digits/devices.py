@@ -1,6 +1,5 @@
-"""What the hardware at hand can do, and what it is called."""
+"""The training and prediction device: selection, precision, name."""
 
-import ctypes
 import platform
 
 import torch
@@ -9,7 +8,7 @@ from digits.errors import InputError
 
 
 def default_precision(accelerator: str) -> str:
-    """Lightning's `bf16-mixed` where the accelerator multiplies bfloat16 in hardware, else `32-true`."""
+    """`bf16-mixed` where the accelerator multiplies bfloat16 in hardware, else `32-true` (Lightning's names)."""
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         supported = torch.cuda.is_bf16_supported(including_emulation=False)
     elif accelerator == "cpu" or (accelerator == "auto" and not torch.backends.mps.is_available()):
@@ -21,17 +20,18 @@ def default_precision(accelerator: str) -> str:
 
 
 def resolve_device(accelerator: str) -> torch.device:
-    """The device that Lightning's `auto`, `cpu`, `gpu`, `cuda` or `mps` means. Raises InputError if there is none."""
-    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    wanted = {"auto": ("cuda", "mps", "cpu"), "gpu": ("cuda", "mps")}.get(accelerator, (accelerator,))
-    for name in wanted:
-        if here.get(name):
+    """The device for Lightning's `auto`, `cpu`, `gpu`, `cuda` or `mps`. Raises InputError if there is none."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    candidates = {"auto": ("cuda", "mps", "cpu"), "gpu": ("cuda", "mps")}.get(accelerator, (accelerator,))
+    for name in candidates:
+        if available.get(name):
             return torch.device(name)
-    raise InputError(f"trainer.accelerator={accelerator}: this machine has {', '.join(n for n in here if here[n])}")
+    names = ", ".join(name for name, present in available.items() if present)
+    raise InputError(f"trainer.accelerator={accelerator}: this machine has {names}")
 
 
 def device_name(device: torch.device) -> str:
-    """The processor as its maker calls it."""
+    """The product name of the processor; for a CPU with the number of threads that PyTorch uses."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     name = torch.cpu.get_capabilities().get("cpu_name") or platform.machine()
@@ -39,16 +39,7 @@ def device_name(device: torch.device) -> str:
     return f"{name} {device.type}, {threads} {'thread' if threads == 1 else 'threads'}"
 
 
-def keep_freed_memory() -> None:
-    """Has the C library keep what is freed for the next step. It would give it back to the system and ask for it again,
-    page by page: 6 % of a step of `kaggle_cnn`, and far more on a virtual machine short of memory. glibc only."""
-    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None) if platform.system() == "Linux" else None:
-        trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
-        if mallopt(mmap_threshold, 2**30) or mallopt(mmap_threshold, 2**25):  # the most that glibc before 2.35 takes
-            mallopt(trim_threshold, -1)
-
-
 def synchronize(device: torch.device) -> None:
-    """Waits until the device has done what it was asked to; before the clock is read."""
+    """Waits until all work queued on the device is finished. Call it before reading the clock."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -1,5 +1,5 @@
-"""The one exception that is shown to people as a line instead of a stack trace."""
+"""The exception for mistakes in the user's input."""
 
 
 class InputError(ValueError):
-    """A mistake in what the user gave. Its message is one line: what is wrong, where, and what to do."""
+    """A mistake in the input, shown as one line without a stack trace: what is wrong, where, what to do."""

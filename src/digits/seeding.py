@@ -1,4 +1,4 @@
-"""Randomness as a function of the seed and the epoch, so that a resumed run draws what an uninterrupted one does."""
+"""Random numbers as a function of seed and epoch: a resumed run draws the same numbers as an uninterrupted one."""
 
 import numpy as np
 import torch
@@ -6,15 +6,16 @@ from lightning import pytorch as pl
 
 
 def seed_everything(seed: int) -> None:
-    """Seeds every global generator, and has CUDA choose convolutions that repeat themselves bit for bit."""
+    """Seeds all global generators, and makes CUDA choose deterministic convolutions."""
     pl.seed_everything(seed, verbose=False)
     torch.backends.cudnn.deterministic = True
 
 
 def seeded_generator(*key: int) -> torch.Generator:
-    """A generator for this key, e.g. (seed, epoch)."""
+    """A generator for a key such as (seed, epoch)."""
     return torch.Generator().manual_seed(derive_seed(*key))
 
 
 def derive_seed(*key: int) -> int:
+    """A seed for a key such as (seed, epoch, rank)."""
     return int(np.random.SeedSequence(key).generate_state(1)[0])

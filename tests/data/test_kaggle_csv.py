@@ -1,187 +1,134 @@
-"""Kaggle's format is read by column name, and every fault is named where it stands."""
+"""Kaggle's CSV format: columns are found by name, and every invalid cell is located."""
 
 import gzip
+import re
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import torch
-from helpers import frame, made_digits
+from helpers import frame
 
-from digits.data.kaggle_csv import iter_chunks, read_csv
-from digits.data.sources import csv
+from digits.data.kaggle_csv import iter_chunks, parse_plain_integers, parse_rows, read_csv
 from digits.errors import InputError
 from digits.files import open_binary
 
-
-@pytest.fixture
-def table() -> pd.DataFrame:
-    return frame(*made_digits(12))
-
-
-def test_reads_images_and_labels(tmp_path: Path, table: pd.DataFrame) -> None:
-    images, labels = made_digits(12)
-    table.to_csv(tmp_path / "train.csv", index=False)
-    read_images, read_labels = read_csv(tmp_path / "train.csv")
-    assert read_images.dtype == torch.uint8
-    assert torch.equal(read_images, images)
-    assert read_labels is not None
-    assert torch.equal(read_labels, labels)
+IMAGES = (torch.arange(300 * 784) * 7 % 256).to(torch.uint8).reshape(300, 28, 28)  # all values from 0 to 255
+LABELS = torch.arange(300) % 10
+TABLE = frame(IMAGES, LABELS)
+TEXT = TABLE.to_csv(index=False, lineterminator="\n").encode()
+HEADER, *ROWS = TEXT.splitlines(keepends=True)
 
 
-def test_columns_are_found_by_name(tmp_path: Path, table: pd.DataFrame) -> None:
-    table.sample(frac=1, axis=1, random_state=0).to_csv(tmp_path / "shuffled.csv", index=False)
-    read_images, read_labels = read_csv(tmp_path / "shuffled.csv")
-    images, labels = made_digits(12)
-    assert torch.equal(read_images, images)
-    assert read_labels is not None
-    assert torch.equal(read_labels, labels)
+def assert_all_digits(images: torch.Tensor, labels: torch.Tensor | None) -> None:
+    assert labels is not None
+    assert images.dtype == torch.uint8
+    assert torch.equal(images, IMAGES)
+    assert torch.equal(labels, LABELS)
 
 
-@pytest.mark.parametrize("write", ["gzip", "crlf", "bom", "quoted", "blank lines", "floats"])
-def test_dialects(tmp_path: Path, table: pd.DataFrame, write: str) -> None:
-    text = table.to_csv(index=False)
-    if write == "crlf":
-        text = text.replace("\n", "\r\n")
-    elif write == "bom":
-        text = "\ufeff" + text
-    elif write == "quoted":
-        text = table.to_csv(index=False, quoting=1)
-    elif write == "blank lines":
-        text = text.replace("\n", "\n\n", 5)
-    elif write == "floats":
-        text = table.astype(float).to_csv(index=False)
-    path = tmp_path / ("train.csv.gz" if write == "gzip" else "train.csv")
-    path.write_bytes(gzip.compress(text.encode()) if write == "gzip" else text.encode())
-    assert torch.equal(read_csv(path)[0], made_digits(12)[0])
+def test_columns_are_found_by_name(tmp_path: Path) -> None:
+    TABLE.sample(frac=1, axis=1, random_state=0).to_csv(tmp_path / "shuffled.csv", index=False)
+    assert_all_digits(*read_csv(tmp_path / "shuffled.csv"))
 
 
-def test_labels_are_optional_to_read_but_not_to_train(tmp_path: Path, table: pd.DataFrame) -> None:
-    path = tmp_path / "test.csv"
-    table.drop(columns="label").to_csv(path, index=False)
-    assert read_csv(path)[1] is None
-    with pytest.raises(InputError, match=r"test\.csv, row 1: no column 'label'"):
-        csv(str(path))
+def test_labels_are_optional(tmp_path: Path) -> None:
+    TABLE.drop(columns="label").to_csv(tmp_path / "test.csv", index=False)
+    assert read_csv(tmp_path / "test.csv")[1] is None
 
 
-def cell(row: int, column: str, value: object) -> Callable[[pd.DataFrame], str]:
-    def change(table: pd.DataFrame) -> str:
-        table = table.astype(object)
-        table.loc[row, column] = value
-        return table.to_csv(index=False)
-
-    return change
+@pytest.mark.parametrize("compress", [gzip.compress, bytes], ids=["gzip", "plain"])
+@pytest.mark.parametrize("name", ["train.csv", "train.csv.gz"])
+def test_gzip_is_recognized_by_content(tmp_path: Path, name: str, compress: Callable[[bytes], bytes]) -> None:
+    (tmp_path / name).write_bytes(compress(TEXT))
+    assert_all_digits(*read_csv(tmp_path / name))
 
 
-def line(number: int, edit: Callable[[str], str]) -> Callable[[pd.DataFrame], str]:
-    def change(table: pd.DataFrame) -> str:
-        lines = table.to_csv(index=False).splitlines()
-        lines[number - 1] = edit(lines[number - 1])
-        return "\n".join(lines) + "\n"
-
-    return change
-
-
-FAULTS: dict[str, tuple[Callable[[pd.DataFrame], str], str]] = {
-    "empty": (lambda table: "", "empty"),
-    "header only": (lambda table: table[:0].to_csv(index=False), "a header, but no images"),
-    "no header": (lambda table: table.to_csv(index=False, header=False), "row 1: no header"),
-    "pixel missing": (
-        lambda table: table.drop(columns="pixel42").to_csv(index=False),
-        "row 1: column 'pixel42' is missing",
-    ),
-    "pixel doubled": (
-        line(1, lambda text: text.replace("pixel43", "pixel42")),
-        "row 1: column 'pixel42' stands there 2 times",
-    ),
-    "pixel unknown": (
-        line(1, lambda text: text.replace("pixel43", "pixel784")),
-        "row 1, column 45: unknown column 'pixel784'",
-    ),
-    "row short": (
-        line(4, lambda text: text.rpartition(",")[0]),
-        "row 4: 784 values, but the header names 785 columns",
-    ),
-    "row long": (line(4, lambda text: text + ",0"), "row 4: 786 values, but the header names 785 columns"),
-    "lone quotation mark": (
-        lambda table: line(4, lambda text: text.replace(",", ',"', 1))(table) + "0,0" * 100_000,
-        "row [0-9]+: field larger than field limit",
-    ),
-    "every row long": (
-        lambda table: table.to_csv(index=False).replace("\n", ",0\n").replace(",0\n", "\n", 1),
-        "row 2: 786 values, but the header names 785 columns",
-    ),
-    "fraction": (
-        cell(3, "pixel5", 1.5),
-        "row 5, column 'pixel5': a whole number from 0 to 255 is expected, not '1.5'",
-    ),
-    "word": (cell(3, "pixel5", "ink"), "row 5, column 'pixel5': .* not 'ink'"),
-    "nothing": (cell(3, "pixel5", None), "row 5, column 'pixel5': .* not nothing"),
-    "nan": (cell(3, "pixel5", "nan"), "row 5, column 'pixel5': .* not 'nan'"),
-    "infinite": (cell(3, "pixel5", "inf"), "row 5, column 'pixel5': .* not 'inf'"),
-    "below 0": (cell(3, "pixel5", -1), "row 5, column 'pixel5': .* not '-1'"),
-    "above 255": (cell(3, "pixel5", 256), "row 5, column 'pixel5': .* not '256'"),
-    "far above": (cell(3, "pixel5", 10**30), "row 5, column 'pixel5': .* not '1000"),
-    "label above 9": (
-        cell(0, "label", 10),
-        "row 2, column 'label': a whole number from 0 to 9 is expected, not '10'",
-    ),
-    "label missing": (cell(0, "label", None), "row 2, column 'label': .* not nothing"),
-    "after a blank line": (
-        lambda table: cell(3, "pixel5", -1)(table).replace("\n", "\n\n", 1),
-        "row 6, column 'pixel5'",
-    ),
+PLAIN = {
+    "integers": TEXT,
+    "byte order mark": b"\xef\xbb\xbf" + TEXT,
+    "CRLF": TEXT.replace(b"\n", b"\r\n"),
+    "no line end at the end": TEXT.rstrip(b"\n"),
+    "leading zeros": TEXT.replace(b",7,", b",007,"),
+}
+OTHER = {
+    "four digits": TEXT.replace(b",7,", b",0007,"),
+    "spaces": TEXT.replace(b",7,", b", 7 ,"),
+    "quotation marks": TEXT.replace(b",7,", b',"7",'),
+    "floats": TEXT.replace(b",7,", b",7.0,").replace(b",8,", b",8e0,"),
+    "empty lines at the end": TEXT + b"\n\n",
+    "empty line after the header": TEXT.replace(b"\n", b"\n\n", 1),
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_fault_is_named_with_row_and_column(tmp_path: Path, table: pd.DataFrame, fault: str) -> None:
-    change, message = FAULTS[fault]
-    path = tmp_path / "train.csv"
-    path.write_text(change(table))
-    with pytest.raises(InputError, match=f"train.csv.*{message}") as raised:
-        read_csv(path)
-    assert "\n" not in str(raised.value)
+@pytest.mark.parametrize("notation", [*PLAIN, *OTHER])
+def test_all_notations_of_numbers_are_read(tmp_path: Path, notation: str) -> None:
+    content = (PLAIN | OTHER)[notation]
+    (tmp_path / "train.csv").write_bytes(content)
+    assert_all_digits(*read_csv(tmp_path / "train.csv"))
+    plain = parse_plain_integers(content.splitlines(keepends=True)[1:], 785)
+    assert (plain is not None) == (notation in PLAIN)
 
 
-def test_files_that_cannot_be_read(tmp_path: Path, table: pd.DataFrame) -> None:
-    with pytest.raises(InputError, match=r"nowhere\.csv: no such file"):
-        read_csv(tmp_path / "nowhere.csv")
-    with pytest.raises(InputError, match="cannot be read"):
-        read_csv(tmp_path)
-    (tmp_path / "picture.csv").write_bytes(bytes(range(256)) * 10)
-    with pytest.raises(InputError, match=r"picture\.csv: not a text file"):
-        read_csv(tmp_path / "picture.csv")
-    whole = gzip.compress(table.to_csv(index=False).encode())
-    (tmp_path / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"cut\.csv\.gz: cannot be read"):
-        read_csv(tmp_path / "cut.csv.gz")
-
-
-def test_gzip_is_known_by_its_content(tmp_path: Path, table: pd.DataFrame) -> None:
-    text = table.to_csv(index=False).encode()
-    (tmp_path / "packed.csv").write_bytes(gzip.compress(text))
-    (tmp_path / "plain.csv.gz").write_bytes(text)
-    for name in ("packed.csv", "plain.csv.gz"):
-        assert torch.equal(read_csv(tmp_path / name)[0], made_digits(12)[0])
-
-
-@pytest.mark.parametrize("rows", [1, 5, 11, 12, 13])
-def test_chunks_are_the_whole(tmp_path: Path, table: pd.DataFrame, rows: int) -> None:
-    table.to_csv(tmp_path / "train.csv", index=False)
+@pytest.mark.parametrize("rows", [1, 128, 299, 300, 301])
+def test_chunks_are_consecutive(tmp_path: Path, rows: int) -> None:
+    (tmp_path / "train.csv").write_bytes(TEXT)
     with open_binary(tmp_path / "train.csv") as file:
-        chunks = [read() for read in iter_chunks(file, "train.csv", rows)]
-    assert all(len(images) == rows for images, _ in chunks[:-1])
-    images, labels = made_digits(12)
-    assert torch.equal(torch.cat([chunk[0] for chunk in chunks]), images)
-    assert torch.equal(torch.cat([chunk[1] for chunk in chunks if chunk[1] is not None]), labels)
+        images, labels = zip(*(parse() for parse in iter_chunks(file, "train.csv", rows)), strict=True)
+    assert all(len(chunk) == rows for chunk in images[:-1])
+    assert_all_digits(torch.cat(images), torch.cat(labels))
 
 
-def test_fault_in_a_later_chunk_has_its_row(tmp_path: Path, table: pd.DataFrame) -> None:
-    (tmp_path / "train.csv").write_text(cell(9, "pixel5", -1)(table))
+def test_error_in_a_later_chunk_has_its_row(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_bytes(b"".join([HEADER, *ROWS[:9], b"-" + ROWS[9]]))
     with open_binary(tmp_path / "train.csv") as file:
         first, second, third = iter_chunks(file, "train.csv", 4)
         first(), second()
-        with pytest.raises(InputError, match="row 11, column 'pixel5'"):
+        with pytest.raises(InputError, match="row 11, column 'label'"):
             third()
+
+
+CELLS = ["256", "300", "999", "1000", "1" + 30 * "0", "-1", "1.5", "1;2", "2\t3", "+", "ink", "nan", "inf", ""]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("column", "row"), [("pixel5", 0), ("pixel5", 299), ("label", 0)])
+def test_invalid_cell_is_located(cell: str, column: str, row: int) -> None:
+    cells = ROWS[row].decode().split(",")
+    cells[list(TABLE).index(column)] = cell
+    lines = [*ROWS[:row], ",".join(cells).encode(), *ROWS[row + 1 :]]
+    shown = re.escape(repr(cell)) if cell else "nothing"
+    with pytest.raises(InputError, match=f"^digits.csv, row {row + 2}, column {column!r}: .* not {shown}$"):
+        parse_rows("digits.csv", list(TABLE), lines, 2)
+
+
+A, B, C = ROWS[:3]  # rows 2, 3 and 4 of the file
+FAULTS = {
+    "missing": (None, "no such file"),
+    "binary": (bytes(range(256)) * 10, "not a text file"),
+    "gzip cut": (gzip.compress(TEXT)[:-5000], "cannot be read"),
+    "empty": (b"", "empty"),
+    "header only": (HEADER, "no images"),
+    "CR alone": (TEXT.replace(b"\n", b"\r"), "CR"),
+    "no header": (A + B, "row 1: no header"),
+    "column missing": (HEADER.replace(b",pixel42,", b",") + A, "row 1: .*'pixel42' is missing"),
+    "column repeated": (HEADER.replace(b"pixel43", b"pixel42") + A, "row 1: .*'pixel42' .* 2 times"),
+    "column unknown": (HEADER.replace(b"pixel43", b"pixel784") + A, "row 1, column 45: .*'pixel784'"),
+    "row short": (HEADER + A + B + C.rpartition(b",")[0], "row 4: 784 values.* 785 columns"),
+    "row long": (HEADER + A + B + C.replace(b"\n", b",0\n"), "row 4: 786 values.* 785 columns"),
+    "every row long": (HEADER + (A + B + C).replace(b"\n", b",0\n"), "row 2: 786 values"),
+    "value in another row": (HEADER + A.replace(b"\n", b",5\n") + B.partition(b",")[2] + C, "row 2: 786 values"),
+    "label above 9": (HEADER + A + b"1" + B, "row 3, column 'label': .* 9 .*'11'"),
+    "quotation mark": (HEADER + A + B + b'"' + C + 50_000 * b"0,0", "row [0-9]+: field"),
+    "after an empty line": (HEADER + b"\n" + A + B + b"-" + C, "row 5"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_located_in_one_line(tmp_path: Path, fault: str) -> None:
+    content, message = FAULTS[fault]
+    if content is not None:
+        (tmp_path / "train.csv").write_bytes(content)
+    with pytest.raises(InputError, match=f"train.csv.*{message}") as raised:
+        read_csv(tmp_path / "train.csv")
+    assert "\n" not in str(raised.value)

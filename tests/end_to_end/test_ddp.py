@@ -1,4 +1,4 @@
-"""Two processes on the CPU: every image once an epoch, and the counts of one process."""
+"""Two processes on the CPU see each image once per epoch, and count as one process does."""
 
 import json
 import subprocess
@@ -10,6 +10,7 @@ import pytest
 import torch
 from helpers import PROJECT, SMALL, frame, made_digits
 
+from digits.data.splits import split_indices
 from digits.models.layers import scale_images
 from digits.models.networks import build_network
 from digits.runs.checkpoint import read_checkpoint
@@ -19,16 +20,16 @@ def test_two_processes(
     train_py: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(PROJECT / "tests"))
-    train, test = made_digits(121), made_digits(57, seed=1)  # odd: the shares cannot be equal
+    train, test = made_digits(121), made_digits(57, seed=1)  # odd numbers: the shares differ
     frame(*train).to_csv(tmp_path / "train.csv", index=False)
     frame(*test).to_csv(tmp_path / "test.csv", index=False)
-    answer = train_py(
+    process = train_py(
         *SMALL, "trainer=ddp", "name=two", "model=compact_cnn", "data=csv", "data.train_csv=train.csv",
-        "data.test_csv=test.csv", "data.val_size=0",
+        "data.test_csv=test.csv", "data.val_size=20",
         f"trainer.callbacks=[{{_target_:recorder.Recorder,folder:{tmp_path}}}]",
     )  # fmt: skip
-    assert answer.returncode == 0, answer.stderr
-    assert answer.stdout.count("epoch 1/2") == 1
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count("epoch 1/2") == 1
 
     def seen(pattern: str) -> Counter[str]:
         files = list(tmp_path.glob(pattern))
@@ -38,14 +39,17 @@ def test_two_processes(
     def expected(images: torch.Tensor) -> Counter[str]:
         return Counter(image.numpy().tobytes().hex() for image in images)
 
-    assert seen("train-0-*.txt") == seen("train-1-*.txt") == expected(train[0])
+    indices, _ = split_indices(train[1], val_size=20, seed=0)
+    assert seen("train-0-*.txt") == seen("train-1-*.txt") == expected(train[0][indices])
     assert seen("test-*.txt") == expected(test[0])
 
     folder = tmp_path / "outputs" / "two"
     network = build_network("compact_cnn").eval()
-    weights = read_checkpoint(folder / "checkpoints" / "last.ckpt")["state_dict"]
+    checkpoint = read_checkpoint(folder / "checkpoints" / "last.ckpt")
+    weights = checkpoint["state_dict"]
     network.load_state_dict({name.removeprefix("network."): value for name, value in weights.items()})
     errors = int((network(scale_images(test[0])).argmax(1) != test[1]).sum())
-    left = json.loads((folder / "metrics.json").read_text())
-    assert (left["test"]["errors"], left["test"]["total"]) == (errors, 57)
-    assert left["status"] == "completed"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert (metrics["test"]["errors"], metrics["test"]["total"]) == (errors, 57)
+    assert metrics["status"] == "completed"
+    assert checkpoint["digits"]["temperature"] == metrics["calibration"]["temperature"]

@@ -1,4 +1,4 @@
-"""Pictures are drawn for any result, from none wrong to most."""
+"""Plots are saved for any result, from no mistake to more than fit."""
 
 from pathlib import Path
 
@@ -6,22 +6,18 @@ import pytest
 import torch
 from PIL import Image
 
-from digits.evaluation.plots import MOST_MISTAKES, plot_confusion, plot_curves, plot_mistakes
+from digits.evaluation.metrics import Misclassified
+from digits.evaluation.plots import MAX_IMAGES, plot_confusion, plot_curves, plot_misclassified
 
 
-@pytest.mark.parametrize("count", [0, 1, 25, MOST_MISTAKES + 500])
-def test_mistakes(tmp_path: Path, count: int) -> None:
-    mistakes = {
-        "images": torch.full((count, 28, 28), 255, dtype=torch.uint8),
-        "labels": torch.zeros(count, dtype=torch.long),
-        "predicted": torch.ones(count, dtype=torch.long),
-        "confidence": torch.full((count,), 0.5),
-    }
-    plot_mistakes(mistakes, f"{count} mistakes", tmp_path / "mistakes.png")
-    with Image.open(tmp_path / "mistakes.png") as picture:
+@pytest.mark.parametrize("count", [0, 1, 25, MAX_IMAGES + 500])
+def test_misclassified_images_are_shown(tmp_path: Path, count: int) -> None:
+    labels = torch.zeros(count, dtype=torch.long)
+    images = torch.full((count, 28, 28), 255, dtype=torch.uint8)
+    plot_misclassified(Misclassified(images, labels, labels + 1, torch.full((count,), 0.5)), "", tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as picture:
         dark = sum(picture.convert("L").histogram()[:10]) / (picture.width * picture.height)
-    shown = min(count, MOST_MISTAKES)
-    assert (dark > 0.2) == (shown > 10)  # the images are all ink
+    assert (dark > 0.2) == (count > 10)  # the images are all ink
 
 
 def test_curves_without_validation(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
-"""Digits in any usual form are the same digits, chunk after chunk, and every fault is one line."""
+"""Every input format gives the same digits in chunks, and every error is one line."""
 
 import gzip
-import os
 import struct
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,158 +12,132 @@ import torch
 from helpers import frame, made_digits
 from PIL import Image
 
-from digits.data.pictures.decode import read_picture
 from digits.errors import InputError
 from digits.prediction.inputs import open_input
 
 IMAGES, LABELS = made_digits(25)
 
 
-def idx(array: np.ndarray) -> bytes:  # type: ignore[type-arg]
+def idx(array: np.ndarray[Any, Any]) -> bytes:
     return b"\0\0\x08" + bytes([array.ndim]) + struct.pack(f">{array.ndim}i", *array.shape) + array.tobytes()
-
-
-def write(folder: Path, form: str) -> Path:
-    path = folder / {"csv": "test.csv", "csv.gz": "test.csv.gz", "npy": "test.npy"}.get(form, "t10k-images-idx3-ubyte")
-    content = frame(IMAGES, None).to_csv(index=False).encode() if "csv" in form else idx(IMAGES.numpy())
-    if form == "npy":
-        np.save(path, IMAGES.numpy())
-    else:
-        path.write_bytes(gzip.compress(content) if form.endswith("gz") else content)
-    return path
 
 
 @pytest.mark.parametrize("form", ["csv", "csv.gz", "npy", "idx", "idx.gz"])
 @pytest.mark.parametrize("chunk_size", [7, 25, 100])
-def test_forms(tmp_path: Path, form: str, chunk_size: int) -> None:
-    digits = open_input(str(write(tmp_path, form)), chunk_size)
-    fractions, chunks = [], []
-    for read in digits.chunks:
-        chunks.append(read())
-        fractions.append(digits.fraction())
+def test_content_decides_on_the_format(tmp_path: Path, form: str, chunk_size: int) -> None:
+    content = frame(IMAGES, None).to_csv(index=False).encode() if "csv" in form else idx(IMAGES.numpy())
+    if form == "npy":
+        np.save(buffer := BytesIO(), IMAGES.numpy())
+        content = buffer.getvalue()
+    (tmp_path / "digits.dat").write_bytes(gzip.compress(content) if "gz" in form else content)
+    stream = open_input(str(tmp_path / "digits.dat"), chunk_size)
+    chunks, progress = zip(*((read(), stream.progress()) for read in stream.readers), strict=True)
     assert [len(chunk.images) for chunk in chunks] == [min(chunk_size, 25 - n) for n in range(0, 25, chunk_size)]
     assert torch.equal(torch.cat([chunk.images for chunk in chunks]), IMAGES)
     assert all(chunk.labels is None for chunk in chunks)
-    assert not digits.pictures
-    assert fractions[-1] == 1
-    assert fractions == sorted(fractions)  # type: ignore[type-var]
+    assert not stream.from_pictures
+    assert progress[-1] == 1
+    assert list(progress) == sorted(progress)
 
 
-def test_what_is_in_a_file_counts_more_than_its_name(tmp_path: Path) -> None:
-    for form in ("csv", "npy", "idx"):
-        path = write(tmp_path, form).rename(tmp_path / "digits.dat")
-        [read] = open_input(str(path), 100).chunks
-        assert torch.equal(read().images, IMAGES)
-    Image.new("L", (60, 60)).save(tmp_path / "picture", "PNG")
-    assert open_input(str(tmp_path / "picture"), 100).pictures
+def write_mnist(folder: Path, labels: torch.Tensor) -> list[Path]:
+    paths = [folder / "t10k-images-idx3-ubyte", folder / "t10k-labels-idx1-ubyte"]
+    for path, values in zip(paths, (IMAGES, labels), strict=True):
+        path.write_bytes(idx(values.numpy().astype(np.uint8)))
+    return paths
 
 
-def test_labels_beside_mnist_images(tmp_path: Path) -> None:
-    path = write(tmp_path, "idx")
-    labels = tmp_path / "t10k-labels-idx1-ubyte"
-    labels.write_bytes(idx(LABELS.numpy().astype(np.uint8)))
-    chunks = [read() for read in open_input(str(path), 10).chunks]
-    assert torch.equal(torch.cat([chunk.labels for chunk in chunks if chunk.labels is not None]), LABELS)
-    labels.write_bytes(idx(LABELS[:9].numpy().astype(np.uint8)))
-    with pytest.raises(InputError, match="does not have as many labels"):
-        open_input(str(path), 10)
+def test_labels_of_mnist_images_are_read_too(tmp_path: Path) -> None:
+    paths = write_mnist(tmp_path, LABELS)
+    stream = open_input(str(paths[0]), 10)
+    assert stream.files == paths
+    assert torch.cat([read().labels for read in stream.readers]).tolist() == LABELS.tolist()
 
 
-def picture(path: Path, side: int = 90) -> None:
-    values = np.full((side, side), 230, dtype=np.uint8)
-    values[side // 5 : -side // 5, side // 2 : side // 2 + side // 12] = 30
-    Image.fromarray(values).convert("RGB").save(path)
+@pytest.mark.parametrize(("labels", "message"), [(LABELS[:9], "9 labels for the 25 images"), (LABELS + 1, "above 9")])
+def test_other_labels_are_refused(tmp_path: Path, labels: torch.Tensor, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        open_input(str(write_mnist(tmp_path, labels)[0]), 10)
 
 
-def test_pictures(tmp_path: Path) -> None:
-    names = ["a.png", "b.jpg", "c.bmp", "d.tiff", "e.webp", "f (1), x=[2].PNG"]
-    for name in names:
-        picture(tmp_path / name)
+def save_picture(path: Path) -> None:
+    Image.fromarray(np.pad(np.full((54, 8), 30, np.uint8), ((18, 18), (41, 41)), constant_values=230)).convert(
+        "RGB"
+    ).save(path)
+
+
+def test_pictures_are_a_file_a_list_a_folder_or_a_glob(tmp_path: Path) -> None:
+    expected = [str(tmp_path / name) for name in ("a.png", "b.jpg", "c.bmp", "d.tiff", "e.webp", "f (1), x=[2].PNG")]
+    for path in expected:
+        save_picture(Path(path))
     (tmp_path / "notes.txt").write_text("not a picture")
-    expected = [str(tmp_path / name) for name in names]
-    for given in (str(tmp_path), f"{tmp_path}/*", expected):
-        [read] = open_input(given, 10).chunks
+    for names in (str(tmp_path), f"{tmp_path}/*", expected):
+        [read] = open_input(names, 10).readers
         chunk = read()
         assert sorted(chunk.files) == expected
         assert chunk.images.shape == (6, 28, 28)
-        assert not chunk.faults
-        assert {thumbnail.shape for thumbnail in chunk.thumbnails} == {(90, 90, 3)}
-    [read] = open_input(expected[-1], 10).chunks
-    assert list(read().files) == expected[-1:]
+        assert [thumbnail.shape for thumbnail in chunk.thumbnails] == [(90, 90, 3)] * 6
+        assert not chunk.errors
+    Path(expected[-1]).rename(tmp_path / "f [1], no suffix")
+    [read] = open_input(str(tmp_path / "f [1], no suffix"), 10).readers
+    assert list(read().files) == [str(tmp_path / "f [1], no suffix")]
 
 
-def test_a_picture_that_cannot_be_used_is_named_and_the_others_go_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    picture(tmp_path / "good.png")
-    (tmp_path / "text.png").write_text("hello")
-    whole = (tmp_path / "good.png").read_bytes()
-    (tmp_path / "cut.png").write_bytes(whole[: len(whole) - 60])
-    Image.new("L", (1, 1)).save(tmp_path / "one.png")
+def test_unreadable_picture_is_named_and_the_others_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_picture(tmp_path / "good.png")
+    (tmp_path / "away.png").symlink_to(tmp_path / "nowhere.png")
     Image.new("L", (90, 90), 200).save(tmp_path / "blank.png")
     Image.new("L", (400, 400), 200).save(tmp_path / "bomb.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:-60])
     (tmp_path / "gif.png").write_bytes(b"GIF89a" + bytes(50))
-    (tmp_path / "away.png").symlink_to(tmp_path / "nowhere.png")
+    Image.new("L", (1, 1)).save(tmp_path / "one.png")
+    (tmp_path / "text.png").write_text("hello")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 60_000)
-    [read] = open_input(str(tmp_path), 10).chunks
+    [read] = open_input(str(tmp_path), 10).readers
     chunk = read()
-    assert [os.path.basename(file) for file in chunk.files] == ["good.png"]
-    for name, message in {
-        "text": "cannot be decoded as PNG, JPEG, BMP, TIFF or WEBP",
-        "cut": "cannot be decoded",
-        "one": "is 1×1",
-        "blank": "is blank",
-        "bomb": "more than 120,000 pixels",
-        "gif": "cannot be decoded",
-        "away": "no such file",
-    }.items():
-        [fault] = [fault for fault in chunk.faults if f"{name}.png" in fault]
-        assert message in fault
-        assert "\n" not in fault
+    assert list(chunk.files) == [str(tmp_path / "good.png")]
+    formats = "cannot be decoded as PNG, JPEG, BMP, TIFF or WEBP"
+    messages = ["no such file", "is blank", "more than 120,000 pixels", "cannot be decoded (", formats, "1×1", formats]
+    names = ["away", "blank", "bomb", "cut", "gif", "one", "text"]
+    for error, name, message in zip(chunk.errors, names, messages, strict=True):
+        assert error.startswith(f"{tmp_path}/{name}.png: ")
+        assert message in error
+        assert "\n" not in error
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.npy", None, "no such file"),
-        ("a.csv", None, "no such file"),
         ("floats.npy", np.zeros((3, 28, 28)), r"uint8 \[N, 28, 28\] is expected, not float64 \[3, 28, 28\]"),
         ("flat.npy", np.zeros((3, 784), np.uint8), r"not uint8 \[3, 784\]"),
         ("none.npy", np.zeros((0, 28, 28), np.uint8), r"not uint8 \[0, 28, 28\]"),
         ("objects.npy", np.array([{}], dtype=object), "damaged, or not an array of numbers"),
         ("cut.npy", b"\x93NUMPY\x01\0v\0{'descr'", "damaged, or not an array of numbers"),
-        ("cut-idx3-ubyte", idx(IMAGES.numpy())[:-5], "ends before all that its header announces"),
-        ("header-idx3-ubyte", b"\0\0\x08\x03\0\0", "ends before all"),
+        ("cut-idx3-ubyte", idx(IMAGES.numpy())[:-5], "ends before"),
+        ("header-idx3-ubyte", b"\0\0\x08\x03\0\0", "ends before"),
         ("labels-idx1-ubyte", idx(np.zeros(5, np.uint8)), "not an IDX file of images"),
-        ("other-idx3-ubyte", idx(np.zeros((5, 20, 20), np.uint8)), "images of 20×20; images of 28×28 are expected"),
+        ("other-idx3-ubyte", idx(np.zeros((5, 20, 20), np.uint8)), "images of 20×20"),
         ("packed.gz", gzip.compress(bytes(5000), mtime=0)[:-9], "not a text file|cannot be read"),
-        ("empty", b"", "empty; the header"),
+        ("empty", b"", "empty"),
         ("noise", bytes(range(256)), "not a text file"),
     ],
 )
-def test_arrays_that_cannot_be_used(tmp_path: Path, name: str, content: object, message: str) -> None:
-    path = tmp_path / name
+def test_invalid_file_is_refused(tmp_path: Path, name: str, content: object, message: str) -> None:
     if isinstance(content, np.ndarray):
-        np.save(path, content)
+        np.save(tmp_path / name, content)
     elif isinstance(content, bytes):
-        path.write_bytes(content)
+        (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=f"{name}.*({message})") as raised:
-        [read() for read in open_input(str(path), 10).chunks]
+        [read() for read in open_input(str(tmp_path / name), 10).readers]
     assert "\n" not in str(raised.value)
 
 
-def test_nothing_to_read(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("not a picture")
-    with pytest.raises(InputError, match="a folder without pictures"):
-        open_input(str(tmp_path), 10)
-    with pytest.raises(InputError, match="matches no picture"):
-        open_input(f"{tmp_path}/*.png", 10)
-    with pytest.raises(InputError, match=r"notes\.txt: not a picture; of other files only one"):
-        open_input([str(tmp_path / "notes.txt"), str(tmp_path / "notes.txt")], 10)
-
-
-def test_read_picture(tmp_path: Path) -> None:
-    picture(tmp_path / "large.png", 600)
-    thumbnail, pixels = read_picture(tmp_path / "large.png")
-    assert thumbnail.shape == (192, 192, 3)
-    assert pixels.shape == (28, 28)
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [([""], "a folder without pictures"), (["*.png"], "matches no picture"), (["a.txt", "a.txt"], "only one file")],
+)
+def test_input_without_digits_is_refused(tmp_path: Path, names: list[str], message: str) -> None:
+    (tmp_path / "a.txt").write_text("not a picture")
+    with pytest.raises(InputError, match=message):
+        open_input([str(tmp_path / name) for name in names], 10)

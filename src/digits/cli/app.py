@@ -1,4 +1,4 @@
-"""The frame around the entry points: a mistake of the user is one line on stderr and exit status 1."""
+"""What Hydra's entry points share: resolvers, the running job, and errors as one line with exit status 1."""
 
 import logging
 import os
@@ -6,61 +6,99 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from digits.cli.help import describe_groups, describe_settings
 from digits.cli.messages import error_message, one_line
+from digits.config import lookup
 from digits.errors import InputError
 from digits.runs.folder import resolve_run_folder
 
 log = logging.getLogger(__name__)
 
-# An OSError names its file: a folder that cannot be written to, a full disk.
-MISTAKES = (InputError, HydraException, OmegaConfBaseException, OSError)
-
-OmegaConf.register_new_resolver("run_folder", resolve_run_folder)  # for hydra.run.dir: asked before Hydra writes to it
-OmegaConf.register_new_resolver(  # for the logging of train.py: of a sweep's jobs the sweep itself speaks
-    "console_level", lambda mode: "CRITICAL" if mode == RunMode.MULTIRUN else "INFO"
-)
-OmegaConf.register_new_resolver(  # for the logging of predict.py: what it says is not to mix with what it writes
-    "report_stream", lambda digits, output: "stderr" if digits is not None and output == "-" else "stdout"
-)
+# An OSError names its file: a folder without write permission, a full disk.
+USER_ERRORS = (InputError, HydraException, OmegaConfBaseException, OSError)
 
 
 def run_app(main: Callable[[], Any], config_dir: Path, config_name: str) -> None:
-    """Calls a function made by `hydra.main`. What is a bug, and not a mistake of the user, keeps its traceback."""
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what it would print
+    """Runs a function decorated with `hydra.main`. Only a bug, not an error of the user, prints a traceback."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
+    OmegaConf.register_new_resolver("groups", lambda: describe_groups(config_dir, config_name), replace=True)
+    OmegaConf.register_new_resolver("settings", lambda: describe_settings(config_dir, config_name), replace=True)
     try:
         main()
     except KeyboardInterrupt:
         sys.exit("interrupted")
-    except MISTAKES as error:
+    except USER_ERRORS as error:
         sys.exit(f"error: {error_message(error, config_dir, config_name)}")
     except ValueError as error:
         if not str(error).startswith("Only one of --"):
             raise
-        sys.exit("error: -m, --cfg, --info and --help answer one at a time; leave out all but one")
+        sys.exit("error: -m, --cfg, --info and --help exclude each other; use only one")
+
+
+class HydraJob(NamedTuple):
+    """The job that Hydra runs at the moment, as plain values."""
+
+    config: dict[str, Any]
+    """the configuration, all interpolations resolved"""
+    folder: Path
+    overrides: list[str]
+    choices: dict[str, str]
+    """the selected option of each config group"""
+    in_sweep: bool
+
+
+def hydra_job(config: DictConfig) -> HydraJob:
+    """Raises an OmegaConf error if an interpolation cannot be resolved."""
+    hydra = HydraConfig.get()
+    return HydraJob(
+        config=OmegaConf.to_container(config, resolve=True),  # type: ignore[arg-type]
+        folder=Path(hydra.runtime.output_dir),
+        overrides=list(hydra.overrides.task),
+        choices={str(group): str(choice) for group, choice in hydra.runtime.choices.items() if "/" not in group},
+        in_sweep=hydra.mode == RunMode.MULTIRUN,
+    )
 
 
 @contextmanager
 def job_errors() -> Iterator[None]:
-    """Around the work of one job: a mistake ends the program. In a sweep what went wrong, whatever it is, goes to
-    the job's own log, and the sweep goes on."""
+    """Wraps the work of one job. An error of the user ends the program with one line. In a sweep every error is logged
+    to the job's own file, and the sweep continues."""
     try:
         yield
-    except BrokenPipeError:  # whoever read what is written has seen enough
+    except BrokenPipeError:  # the reader closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             log.exception("failed")
-            raise InputError(one_line(error)) from None  # one that can travel between processes
-        if not isinstance(error, MISTAKES):
+            raise InputError(one_line(error)) from None  # picklable, for launchers with worker processes
+        if not isinstance(error, USER_ERRORS):
             raise
-        first = os.environ.get("LOCAL_RANK", "0") == "0"  # among the processes of a distributed run
-        sys.exit(f"error: {one_line(error)}" if first else 1)
+        is_rank_zero = os.environ.get("LOCAL_RANK", "0") == "0"
+        sys.exit(f"error: {one_line(error)}" if is_rank_zero else 1)
+
+
+def register_resolvers() -> None:
+    """Registers the resolvers of `conf/`."""
+    resolvers: dict[str, Callable[..., Any]] = {
+        "pick": lookup,
+        # hydra.run.dir: checked before Hydra writes into the folder.
+        "run_folder": resolve_run_folder,
+        # Logging of train.py: the jobs of a sweep are silent, the sweep logs its progress.
+        "console_level": lambda mode: "CRITICAL" if mode == RunMode.MULTIRUN else "INFO",
+        # Logging of predict.py: to stderr when the predictions go to stdout.
+        "console_stream": lambda digits, output: "stderr" if digits and output == "-" else "stdout",
+    }
+    for name, resolver in resolvers.items():
+        OmegaConf.register_new_resolver(name, resolver, replace=True)
+
+
+register_resolvers()  # at import: worker processes of a parallel launcher import this module but run no entry point

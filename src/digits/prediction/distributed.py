@@ -1,80 +1,73 @@
-"""One stream of work shared out among processes, one a device, on one machine or several."""
+"""Several devices share one prediction: one process per device, on one machine or several."""
 
+import atexit
 import logging
 import os
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import torch
 import torch.distributed as dist
-from omegaconf import DictConfig, OmegaConf
 
 from digits.devices import resolve_device
 from digits.errors import InputError
 
+Devices: TypeAlias = int | str | list[int]  # a count, auto, or device numbers
+T = TypeVar("T")
+R = TypeVar("R")
+
 log = logging.getLogger(__name__)
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
-
-class Process(NamedTuple):
-    """This process: which it is of how many, and its device."""
-
+class ProcessInfo(NamedTuple):
     rank: int
-    world: int
+    world_size: int
     device: torch.device
 
 
-def wants_several(trainer: DictConfig) -> bool:
-    """Whether the settings of the trainer ask for more than one device."""
-    return bool(trainer.devices != 1 or trainer.num_nodes != 1)
+def is_distributed(devices: Devices, num_nodes: int) -> bool:
+    return devices != 1 or num_nodes != 1
 
 
-def join_processes(trainer: DictConfig) -> Process:
-    """Starts a process for each device, through Lightning. One device needs neither a process of its own nor Lightning.
-
-    Raises InputError if there are no such devices.
-    """
-    device = resolve_device(trainer.accelerator)
-    if not wants_several(trainer):
-        return Process(0, 1, device)
-    from lightning.fabric import Fabric  # only here: its import takes seconds
+def launch(accelerator: str, devices: Devices, num_nodes: int) -> ProcessInfo:
+    """Starts one process per device through Lightning; one device needs neither. Raises InputError if there are no such
+    devices."""
+    device = resolve_device(accelerator)
+    if not is_distributed(devices, num_nodes):
+        return ProcessInfo(0, 1, device)
+    from lightning.fabric import Fabric  # imported late: takes seconds
     from lightning.fabric.utilities.exceptions import MisconfigurationException
 
     cores = os.cpu_count() or 1
-    if device.type == "cpu" and isinstance(trainer.devices, int) and trainer.devices > 4 * cores:
-        raise InputError(f"trainer.devices={trainer.devices}: too many processes for {cores} processor cores")
-    if trainer.num_nodes > 1:
-        log.info(f"waiting for {trainer.num_nodes} nodes")
+    if device.type == "cpu" and isinstance(devices, int) and devices > 4 * cores:
+        raise InputError(f"trainer.devices={devices}: too many processes for {cores} processor cores")
+    if num_nodes > 1:
+        log.info(f"waiting for {num_nodes} nodes")
     for name in ("lightning.fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    devices: Any = OmegaConf.to_container(trainer.devices) if OmegaConf.is_list(trainer.devices) else trainer.devices
     try:
-        fabric = Fabric(accelerator=trainer.accelerator, devices=devices, num_nodes=trainer.num_nodes, strategy="ddp")
+        fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=num_nodes, strategy="ddp")
     except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"trainer: {' '.join(str(error).split())}") from error
     fabric.launch()
-    return Process(fabric.global_rank, fabric.world_size, fabric.device)
+    atexit.register(dist.destroy_process_group)  # without it Gloo's threads may abort the process at exit
+    return ProcessInfo(fabric.global_rank, fabric.world_size, fabric.device)
 
 
-def in_order(tasks: Iterator[Task], work: Callable[[Task], Result], rank: int, world: int) -> Iterator[Result]:
-    """The results of all tasks, in each process; the process of this rank works on every `world`-th.
-
-    Raises in all of them the InputError that is met in one.
-    """
-    while turn := list(islice(tasks, world)):
-        mine: Result | InputError | None = None
-        if rank < len(turn):
+def ordered_map(function: Callable[[T], R], tasks: Iterator[T], process: ProcessInfo) -> Iterator[R]:
+    """Yields the results of all tasks in order, in every process; each computes every `world_size`-th of them. An
+    InputError in one process is raised in all."""
+    while turn := list(islice(tasks, process.world_size)):
+        own: R | InputError | None = None
+        if process.rank < len(turn):
             try:
-                mine = work(turn[rank])
-            except InputError as error:  # the others must not wait for it
-                mine = error
-        results: list[Any] = [mine]
-        if world > 1:
-            results = [None] * world
-            dist.all_gather_object(results, mine)
+                own = function(turn[process.rank])
+            except InputError as error:  # the other processes wait for this one
+                own = error
+        results: list[Any] = [own] * process.world_size
+        if process.world_size > 1:
+            dist.all_gather_object(results, own)
         for result in results[: len(turn)]:
             if isinstance(result, InputError):
                 raise result

@@ -1,186 +1,171 @@
-"""From digits to a predictions file: read, classified and written chunk by chunk, on one device or several."""
+"""A prediction: digits are read, predicted and written chunk by chunk, on one device or several."""
 
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from digits.config import validate_predict
-from digits.devices import keep_freed_memory
 from digits.errors import InputError
-from digits.files import atomic_write, check_writable
-from digits.prediction.classifier import Classifier, Predictions, load_classifier
-from digits.prediction.distributed import in_order, join_processes, wants_several
-from digits.prediction.inputs import Chunk, Input, Read, open_input
-from digits.prediction.summary import Report
-from digits.prediction.writer import predictions_file
+from digits.files import check_writable
+from digits.prediction.chunks import PredictedChunk
+from digits.prediction.classifier import Classifier
+from digits.prediction.distributed import Devices, is_distributed, launch, ordered_map
+from digits.prediction.inputs import DigitStream, Reader, open_input
+from digits.prediction.summary import PredictionSummary
+from digits.prediction.writer import COLUMNS, PredictionWriter, open_output
 from digits.runs.checkpoint import find_checkpoints
 
-MOST_SHOWN = 400  # pictures in a preview
+MAX_PREVIEW = 400  # pictures
 
 log = logging.getLogger(__name__)
 
 
-def predict(config: DictConfig) -> None:
-    """Predicts, exports, or both, as the composed `conf/predict.yaml` says.
+@dataclass(frozen=True)
+class PredictOptions:
+    """The settings of `conf/predict.yaml`, where they are explained."""
 
-    Raises InputError for a mistake in the configuration, a checkpoint or the digits; when some pictures cannot be
-    used, at the end, with those of the others written.
-    """
-    validate_predict(config)
-    checkpoints = find_checkpoints(config.checkpoint)
-    digits = open_input(_plain(config.input), config.chunk_size) if config.input is not None else None
-    if config.preview is not None and (digits is None or not digits.pictures):
-        raise InputError(f"preview={config.preview}: shows pictures; input must name some")
-    _check_outputs(config, [*checkpoints, *(digits.files if digits else [])])
+    checkpoint: str | Sequence[str]
+    input: str | Sequence[str] | None = None
+    output: str = "-"
+    columns: Sequence[str] = ()  # keys of writer.COLUMNS
+    preview: str | None = None
+    export: str | None = None
+    tta: int = 1
+    seed: int = 0
+    batch_size: int = 128
+    chunk_size: int = 8192
+    accelerator: str = "auto"
+    devices: Devices = 1
+    num_nodes: int = 1
+    precision: str = "auto"
 
-    if digits and wants_several(config.trainer) and not all(path.is_file() for path in digits.files):
-        raise InputError("several processes cannot share standard input or a pipe; name a file, or one device")
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "PredictOptions":
+        """Takes the resolved configuration. Raises InputError if the setting of a column is not a boolean."""
+        for name in COLUMNS:
+            if not isinstance(config[name], bool):
+                raise InputError(f"{name}={config[name]}: must be true or false")
+        settings = {**config, **config["trainer"], "columns": tuple(name for name in COLUMNS if config[name])}
+        return cls(**{field.name: settings[field.name] for field in fields(cls)})
 
-    keep_freed_memory()
-    process = join_processes(config.trainer)
-    classifier = load_classifier(
-        checkpoints,
-        tta=config.tta,
-        seed=config.seed,
-        accelerator=config.trainer.accelerator,
-        precision=config.trainer.precision,
+
+def predict(options: PredictOptions) -> None:
+    """Predicts digits, exports the classifier as an ONNX model, or both.
+
+    Raises InputError for invalid options, checkpoints or digits. Pictures that cannot be read raise it at the end,
+    after the predictions of the others are written."""
+    checkpoints = find_checkpoints(options.checkpoint)
+    stream = None if options.input is None else open_input(options.input, options.chunk_size)
+    _check_options(options, checkpoints, stream)
+
+    process = launch(options.accelerator, options.devices, options.num_nodes)
+    classifier = Classifier.from_checkpoints(
+        checkpoints, process.device, precision=options.precision, tta=options.tta, seed=options.seed
     )
-    if config.export is not None and process.rank == 0:
-        _export(classifier, config.export)
-    if digits is None:
+    if options.export is not None and process.rank == 0:
+        _export(classifier, options.export)
+    if stream is None:
         return
-    if process.world > 1:
-        classifier.to(process.device)
-    results = in_order(digits.chunks, partial(_classify, classifier, config), process.rank, process.world)
+    chunks = ordered_map(partial(_predict_chunk, classifier, options), stream.readers, process)
     if process.rank == 0:
-        _write(config, Report(classifier, process.world), digits, results)
+        _write(options, stream, chunks, PredictionSummary(classifier, process.world_size))
     else:
-        with suppress(InputError, RuntimeError):  # the first process tells of them, and of its own by going away
-            for _ in results:
+        with suppress(InputError, RuntimeError):  # rank 0 reports errors; if it exits, the collective raises here
+            for _ in chunks:
                 pass
 
 
-class Result(NamedTuple):
-    """A chunk, its images only if they are to be shown, and what the classifier says of them."""
-
-    chunk: Chunk
-    answers: Predictions
-    seconds: float
-    """in the network"""
-
-
-def _classify(classifier: Classifier, config: DictConfig, read: Read) -> Result:
-    chunk = read()
-    began = time.perf_counter()
-    answers = classifier.answer(chunk.images, config.batch_size)
-    seconds = time.perf_counter() - began
-    if config.preview is None:
-        chunk = chunk._replace(images=torch.empty(0, 28, 28, dtype=torch.uint8), thumbnails=())
-    return Result(chunk, answers, seconds)
-
-
-def _write(config: DictConfig, report: Report, digits: Input, results: Iterator[Result]) -> None:
-    """Writes the predictions, and reports on them."""
-    shown: list[Result] = []
-    with (
-        predictions_file(
-            config.output,
-            pictures=digits.pictures,
-            confidence=config.confidence,
-            probabilities=config.probabilities,
-        ) as predictions,
-        _progress(digits, config.output) as advance,
-    ):
-        for result in results:
-            predictions.write(result.answers.probabilities, result.chunk.files)
-            report.add(*result)
-            advance(predictions.written)
-            if config.preview is not None and report.total <= MOST_SHOWN:
-                shown.append(result)
-        if not report.total:
-            log.error("\n".join(report.faults))
-            raise InputError("no picture could be predicted, as said above; nothing is written")
-    log.info("\n".join(report.lines(config.confidence)))
-    if config.output != "-":
-        log.info(f"{'written':<12}{config.output}")
-    for fault in report.faults:
-        log.error(fault)
-    if config.preview is not None:
-        _draw_preview(shown, config.preview)
-        drawn = sum(len(result.chunk.files) for result in shown)
-        rest = f", the first {drawn:,} of {report.total:,} pictures" if drawn < report.total else ""
-        log.info(f"{'preview':<12}{config.preview}{rest}")
-    if report.faults:
-        total = report.total + len(report.faults)
-        raise InputError(f"{len(report.faults):,} of {total:,} pictures could not be predicted, as said above")
-
-
-@contextmanager
-def _progress(digits: Input, output: str) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal's standard error, with rate and time left, and a function that moves it to a count."""
-    columns = (
-        TextColumn("{task.fields[count]:,} digits"),
-        BarColumn(),
-        TextColumn("{task.fields[rate]:,.0f}/s"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    hidden = not console.is_terminal or (output == "-" and sys.stdout.isatty())
-    with Progress(*columns, console=console, transient=True, redirect_stdout=False, disable=hidden) as progress:
-        task = progress.add_task("", total=None, count=0, rate=0.0)
-        began = time.perf_counter()
-
-        def advance(count: int) -> None:
-            fraction = digits.fraction()
-            rate = count / (time.perf_counter() - began)
-            total = None if fraction is None else 1.0
-            progress.update(task, completed=fraction or 0, total=total, count=count, rate=rate)
-
-        yield advance
-
-
-def _draw_preview(results: Sequence[Result], path: str) -> None:
-    from digits.evaluation.plots import plot_preview  # only here: matplotlib takes a while
-
-    thumbnails = [thumbnail for result in results for thumbnail in result.chunk.thumbnails]
-    files = [file for result in results for file in result.chunk.files]
-    images = torch.cat([result.chunk.images for result in results])
-    probabilities = torch.cat([result.answers.probabilities for result in results])
-    with atomic_write(path) as part:
-        plot_preview(files, thumbnails, images, probabilities, part)
+def _check_options(options: PredictOptions, checkpoints: Sequence[Path], stream: DigitStream | None) -> None:
+    """Raises InputError if options contradict each other, or if an output would replace an input or another output."""
+    if options.preview is not None and (stream is None or not stream.from_pictures):
+        raise InputError(f"preview={options.preview}: needs pictures as input")
+    if stream and is_distributed(options.devices, options.num_nodes) and not all(map(Path.is_file, stream.files)):
+        raise InputError("several processes cannot share standard input or a pipe; give a file, or use one device")
+    sources = [*checkpoints, *(stream.files if stream else [])]
+    used = {path.resolve(): "is read" for path in sources if str(path) != "-"}
+    for key, path in (("export", options.export), ("output", options.output), ("preview", options.preview)):
+        if path is None or path == "-":
+            continue
+        if use := used.get(Path(path).resolve()):
+            raise InputError(f"{key}={path}: this file {use}; choose another one")
+        check_writable(path)
+        used[Path(path).resolve()] = f"is written by {key}"
 
 
 def _export(classifier: Classifier, path: str) -> None:
     from digits.data.sources import sample
-    from digits.prediction.export import export_onnx  # only here: the exporter takes seconds to import
+    from digits.prediction.export import export_onnx  # imported late: the exporter takes seconds
 
     images = sample().test.images  # type: ignore[union-attr]
     difference = export_onnx(classifier, path, images)
     log.info(f"{'exported':<12}{path}: the same {len(images)} labels as PyTorch, probabilities within {difference:.0e}")
 
 
-def _check_outputs(config: DictConfig, sources: Sequence[Path]) -> None:
-    """Raises InputError if what is to be written would replace what is read, or something else that is written."""
-    taken = {path.resolve(): "is read" for path in sources if str(path) != "-"}
-    for key in ("export", "output", "preview"):
-        path = config[key]
-        if path not in (None, "-"):
-            there = Path(path).resolve()
-            if there in taken:
-                raise InputError(f"{key}={path}: this file {taken[there]}; name another one")
-            check_writable(path)
-            taken[there] = f"is written by {key}"
+def _predict_chunk(classifier: Classifier, options: PredictOptions, read: Reader) -> PredictedChunk:
+    digits = read()
+    started_at = time.perf_counter()
+    predictions = classifier.predict_with_agreement(digits.images, options.batch_size)
+    seconds = time.perf_counter() - started_at
+    if options.preview is None:
+        digits = digits._replace(images=torch.empty(0, 28, 28, dtype=torch.uint8), thumbnails=())
+    return PredictedChunk(digits, predictions, seconds)
 
 
-def _plain(value: Any) -> Any:
-    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+def _write(
+    options: PredictOptions, stream: DigitStream, chunks: Iterator[PredictedChunk], summary: PredictionSummary
+) -> None:
+    """Writes the predictions and the preview, and logs the summary."""
+    preview = []
+    with open_output(options.output) as file, closing(_with_progress_bar(chunks, stream, options.output)) as chunks:
+        writer = PredictionWriter(file, options.columns, from_pictures=stream.from_pictures)
+        for chunk in chunks:
+            writer.write(chunk.predictions, chunk.digits.files)
+            summary.add(chunk)
+            if summary.total <= MAX_PREVIEW:
+                preview.append(chunk)
+        if not summary.total:
+            log.error("\n".join(summary.unreadable))
+            raise InputError("none of the pictures could be read; nothing is written")
+    log.info("\n".join(summary.lines(with_confidence="confidence" in options.columns)))
+    if options.output != "-":
+        log.info(f"{'written':<12}{options.output}")
+    for error in summary.unreadable:
+        log.error(error)
+    if options.preview is not None:
+        from digits.prediction.preview import save_preview  # imported late: matplotlib takes a while
+
+        save_preview(preview, options.preview)
+        shown = sum(len(chunk.digits.files) for chunk in preview)
+        rest = f", the first {shown:,} of {summary.total:,} pictures" if shown < summary.total else ""
+        log.info(f"{'preview':<12}{options.preview}{rest}")
+    if summary.unreadable:
+        total = summary.total + len(summary.unreadable)
+        raise InputError(f"{len(summary.unreadable):,} of {total:,} pictures could not be read (see above)")
+
+
+def _with_progress_bar(
+    chunks: Iterator[PredictedChunk], stream: DigitStream, output: str
+) -> Generator[PredictedChunk, None, None]:
+    """Yields the chunks, and shows a progress bar if standard error is a terminal."""
+    count_column, rate_column = TextColumn("{task.fields[count]:,} digits"), TextColumn("{task.fields[rate]:,.0f}/s")
+    columns = (count_column, BarColumn(), rate_column, TimeRemainingColumn())
+    console = Console(stderr=True)
+    hidden = not console.is_terminal or (output == "-" and sys.stdout.isatty())
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False, disable=hidden) as bar:
+        task = bar.add_task("", total=None, count=0, rate=0.0)
+        count, started_at = 0, time.perf_counter()
+        for chunk in chunks:
+            yield chunk
+            count += len(chunk.predictions.probabilities)
+            rate, fraction = count / (time.perf_counter() - started_at), stream.progress()
+            total = None if fraction is None else 1.0
+            bar.update(task, completed=fraction or 0, total=total, count=count, rate=rate)

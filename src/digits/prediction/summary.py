@@ -1,59 +1,55 @@
-"""What a prediction tells in the terminal."""
+"""The summary of a prediction in the terminal."""
 
 import time
 from collections.abc import Iterator
 
 from digits.devices import device_name
-from digits.prediction.classifier import Classifier, Predictions
-from digits.prediction.inputs import Chunk
+from digits.prediction.chunks import PredictedChunk
+from digits.prediction.classifier import Classifier
 
 
-class Report:
-    """What is told of all digits at the end."""
+class PredictionSummary:
+    """Counts over all digits."""
 
-    def __init__(self, classifier: Classifier, processes: int) -> None:
-        self.classifier = classifier
-        self.processes = processes
-        self.total = self.errors = self.labelled = self.networks_disagree = self.copies_disagree = 0
-        self.loss = self.seconds = 0.0
-        self.began = time.perf_counter()
-        self.faults: list[str] = []
+    def __init__(self, classifier: Classifier, world_size: int) -> None:
+        self.classifier, self.world_size = classifier, world_size
+        self.total = self.labeled = self.misclassified = self.members_disagree = self.views_disagree = 0
+        self.network_seconds = 0.0
+        self.started_at = time.perf_counter()
+        self.unreadable: list[str] = []  # one line for each picture that could not be read
 
-    def add(self, chunk: Chunk, answers: Predictions, seconds: float) -> None:
-        """`seconds` were spent in the network."""
-        self.total += len(answers.probabilities)
-        self.seconds += seconds
-        self.networks_disagree += int(answers.networks_disagree.sum())
-        self.copies_disagree += int(answers.copies_disagree.sum())
-        self.faults += chunk.faults
-        if chunk.labels is not None:
-            probability = answers.probabilities.gather(1, chunk.labels[:, None])
-            self.labelled += len(chunk.labels)
-            self.errors += int((answers.probabilities.argmax(1) != chunk.labels).sum())
-            self.loss -= float(probability.clamp_min(1e-12).log().sum())
+    def add(self, chunk: PredictedChunk) -> None:
+        predictions, labels = chunk.predictions, chunk.digits.labels
+        self.total += len(predictions.probabilities)
+        self.network_seconds += chunk.seconds
+        self.members_disagree += int(predictions.members_disagree.sum())
+        self.views_disagree += int(predictions.views_disagree.sum())
+        self.unreadable += chunk.digits.errors
+        if labels is not None:
+            self.labeled += len(labels)
+            self.misclassified += int((predictions.probabilities.argmax(1) != labels).sum())
 
-    def lines(self, confidence: bool) -> Iterator[str]:
-        """Plain text; `confidence` is whether it was asked for."""
+    def lines(self, *, with_confidence: bool) -> Iterator[str]:
+        """Plain text. `with_confidence` adds a warning if the confidence is not calibrated."""
         classifier = self.classifier
-        device = device_name(classifier.moves.device)
+        device = device_name(classifier.tta_transforms.device)
         yield f"{'network':<12}{classifier.name}, {device}, {classifier.precision}"
-        seconds = time.perf_counter() - self.began
-        by = (
-            f"{self.processes} processes"
-            if self.processes > 1
-            else f"{self.total / self.seconds:,.0f} a second in the network"
-        )
-        yield f"{'digits':<12}{self.total:,} in {seconds:.1f} s, {by}"
-        if self.labelled:
-            from digits.evaluation.score import Score  # only here: SciPy's statistics take a second
+        seconds = time.perf_counter() - self.started_at
+        speed = f"{self.total / self.network_seconds:,.0f} a second in the network"
+        speed = f"{self.world_size} processes" if self.world_size > 1 else speed
+        yield f"{'digits':<12}{self.total:,} in {seconds:.1f} s, {speed}"
+        if self.labeled:
+            from digits.evaluation.score import Score  # imported late: SciPy's statistics take a second
 
-            yield f"{'error':<12}{Score(self.errors, self.labelled, self.loss / self.labelled)}"
-        for many, count, what in (
-            (len(classifier.members) > 1, self.networks_disagree, "networks"),
-            (len(classifier.moves) > 0, self.copies_disagree, "moved copies"),
-        ):
-            if many:
-                yield f"{'disagreed':<12}{what} on {count:,} of {self.total:,} ({count / self.total:.2%})"
-        if confidence and (raw := sorted({str(member.name) for member in classifier.members if not member.calibrated})):
-            why = "no temperature was fitted: validation digits are needed, and a finished run"
-            yield f"{'confidence':<12}of {', '.join(raw)} is not calibrated; {why}"
+            yield f"{'error':<12}{Score(self.misclassified, self.labeled)}"
+        if len(classifier.members) > 1:
+            yield self._disagreement("networks", self.members_disagree)
+        if len(classifier.tta_transforms):
+            yield self._disagreement("augmented views", self.views_disagree)
+        uncalibrated = sorted({str(member.name) for member in classifier.members if not member.calibrated})
+        if with_confidence and uncalibrated:
+            reason = "it has no temperature, which only a finished run with validation digits has"
+            yield f"{'confidence':<12}of {', '.join(uncalibrated)} is not calibrated; {reason}"
+
+    def _disagreement(self, who: str, count: int) -> str:
+        return f"{'disagreed':<12}{who} on {count:,} of {self.total:,} ({count / self.total:.2%})"

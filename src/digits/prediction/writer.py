@@ -1,60 +1,58 @@
-"""The predictions file: Kaggle's `ImageId,Label`, or `file,Label` for pictures, and more columns on request."""
+"""The predictions as CSV: Kaggle's `ImageId,Label`, or `file,Label` for pictures, and further columns on request."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Any, TextIO
 
 import pandas as pd
 from torch import Tensor
 
 from digits.errors import InputError
 from digits.files import atomic_write
+from digits.prediction.classifier import Predictions
 
-
-class Predictions:
-    """Writes a line for each digit, in the order in which they are given."""
-
-    def __init__(self, file: TextIO, *, pictures: bool, confidence: bool, probabilities: bool) -> None:
-        self.file = file
-        self.pictures = pictures
-        self.confidence = confidence
-        self.probabilities = probabilities
-        self.written = 0
-        self.header = True
-
-    def write(self, probabilities: Tensor, files: Sequence[str]) -> None:
-        """Probabilities float32 [N, 10]; `files` are the names of N pictures. Raises OSError."""
-        values = probabilities.double()
-        values /= values.sum(1, keepdim=True)
-        confidence, labels = values.max(1)
-        first = self.written + 1
-        table = pd.DataFrame({"file": files} if self.pictures else {"ImageId": range(first, first + len(labels))})
-        table["Label"] = labels.numpy()
-        if self.confidence:
-            table["confidence"] = confidence.numpy()
-        if self.probabilities:
-            table[[f"p{digit}" for digit in range(10)]] = values.numpy()
-        table.to_csv(self.file, header=self.header, index=False, float_format="%.6f", lineterminator="\n")
-        self.header = False
-        self.written += len(labels)
+# A boolean setting -> the columns that it adds, from the predictions for N digits (probabilities float64 [N, 10]).
+COLUMNS: dict[str, Callable[[Predictions], dict[str, Tensor]]] = {
+    "confidence": lambda predictions: {"confidence": predictions.probabilities.amax(1)},
+    "probabilities": lambda predictions: {f"p{digit}": p for digit, p in enumerate(predictions.probabilities.T)},
+}
 
 
 @contextmanager
-def predictions_file(path: str, *, pictures: bool, confidence: bool, probabilities: bool) -> Iterator[Predictions]:
-    """The file `path`, which appears when all is written, or standard output for `-`.
-
-    Raises InputError if it cannot be written.
-    """
-    columns = {"pictures": pictures, "confidence": confidence, "probabilities": probabilities}
-    if path == "-":
-        try:
-            yield Predictions(sys.stdout, **columns)
-            sys.stdout.flush()
-        except BrokenPipeError:  # whoever reads has seen enough
-            raise
-        except OSError as error:
-            raise InputError(f"standard output: cannot be written ({error.strerror or error})") from error
+def open_output(path: str) -> Iterator[TextIO]:
+    """Opens a file that appears under its name when it is complete, or standard output for `-`. Raises InputError if it
+    cannot be written."""
+    if path != "-":
+        with atomic_write(path) as temp, temp.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            yield file
         return
-    with atomic_write(path) as part, part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        yield Predictions(file, **columns)
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader closed the pipe
+        raise
+    except OSError as error:
+        raise InputError(f"standard output: cannot be written ({error.strerror or error})") from error
+
+
+class PredictionWriter:
+    """Writes one row per digit. `columns` are keys of COLUMNS."""
+
+    def __init__(self, file: TextIO, columns: Sequence[str], *, from_pictures: bool) -> None:
+        self.file, self.columns, self.from_pictures = file, columns, from_pictures
+        self.rows = 0
+
+    def write(self, predictions: Predictions, files: Sequence[str] = ()) -> None:
+        """Appends N rows; `files` are the names of N pictures. Raises OSError."""
+        probabilities = predictions.probabilities.double()
+        predictions = predictions._replace(probabilities=probabilities / probabilities.sum(1, keepdim=True))
+        ids = range(self.rows + 1, self.rows + 1 + len(probabilities))
+        table: dict[str, Any] = {"file": files} if self.from_pictures else {"ImageId": ids}
+        table["Label"] = predictions.probabilities.argmax(1).numpy()
+        for name in self.columns:
+            table |= {column: values.numpy() for column, values in COLUMNS[name](predictions).items()}
+        frame = pd.DataFrame(table)
+        header = len(frame) > 0 and self.rows == 0
+        frame.to_csv(self.file, header=header, index=False, float_format="%.6f", lineterminator="\n")
+        self.rows += len(frame)

@@ -1,8 +1,7 @@
-"""What a checkpoint holds besides Lightning's part, and how it is found and read back safely."""
+"""The checkpoint format: how files are found, what this project adds to Lightning's content, and safe reading."""
 
-import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
@@ -12,83 +11,72 @@ from zipfile import BadZipFile, ZipFile
 import torch
 
 from digits.errors import InputError
-from digits.files import atomic_write
+from digits.runs.folder import RunFolder
 
-FORMAT = 1
-SUFFIXES = (".ckpt", ".onnx")
+FORMAT_VERSION = 1
+CHECKPOINT_SUFFIXES = (".ckpt", ".onnx")
+
+
+def checkpoint_metadata(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry `digits` of a checkpoint. The resolved configuration consists of plain Python values, so that the file
+    loads with `weights_only=True` and is enough to predict. A `temperature` is added after the evaluation."""
+    return {"format": FORMAT_VERSION, "config": config}
 
 
 def find_checkpoints(given: str | Path | Sequence[str | Path]) -> list[Path]:
-    """The checkpoint files (`.ckpt`, `.onnx`) that are meant: each is named itself, by its run's folder, or by a glob
-    that matches such files and folders.
+    """Finds checkpoint files (`.ckpt`, `.onnx`) by their path, by the folder of their run, or by a glob that matches
+    such files and folders.
 
-    Raises InputError if there is none where one should be.
+    Raises InputError for a folder or a glob without a checkpoint.
     """
     names = [given] if isinstance(given, str | Path) else given
-    found = [path for name in names for path in _matches(str(name))]
+    found = [path for name in names for path in _find(str(name))]
     if not found:
-        raise InputError("checkpoint=[]: name at least one checkpoint")
+        raise InputError("checkpoint=[]: give at least one checkpoint")
     return found
 
 
-def _matches(name: str) -> Iterator[Path]:
+def _find(name: str) -> Iterator[Path]:
     path = Path(name)
     if path.is_dir():
-        if not (kept := _kept(path)):
-            raise InputError(f"{name}: a folder without a checkpoint; that of a run has checkpoints/last.ckpt")
-        yield kept
+        if not (checkpoint := RunFolder(path).scored_checkpoint()):
+            raise InputError(f"{name}: a folder without a checkpoint; the folder of a run has checkpoints/last.ckpt")
+        yield checkpoint
     elif has_magic(name) and not path.exists():
-        matched = [Path(match) for match in sorted(glob(name, recursive=True))]
-        kept_ones = [_kept(match) if match.is_dir() else match for match in matched]
-        files = [match for match in kept_ones if match and match.suffix in SUFFIXES]
+        matches = [Path(match) for match in sorted(glob(name, recursive=True))]
+        candidates = [RunFolder(match).scored_checkpoint() if match.is_dir() else match for match in matches]
+        files = [candidate for candidate in candidates if candidate and candidate.suffix in CHECKPOINT_SUFFIXES]
         if not files:
-            raise InputError(f"{name}: matches no checkpoint and no run's folder that holds one")
+            raise InputError(f"{name}: matches no checkpoint, and no folder of a run with a checkpoint")
         yield from files
     else:
         yield path
 
 
-def _kept(folder: Path) -> Path | None:
-    """The checkpoint that a run's folder is about: the one whose scores are in its metrics.json."""
-    try:
-        named = folder / str(json.loads((folder / "metrics.json").read_text())["checkpoint"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        named = folder / "checkpoints" / "last.ckpt"
-    return named if named.is_file() else None
-
-
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """The checkpoint on the CPU; nothing in the file is executed.
+    """Loads a checkpoint to the CPU. No code in the file is executed.
 
-    Raises InputError if it is missing, damaged, not from this project or of a format that is not known.
+    Raises InputError if the file is missing, damaged, not from this project, or of an unknown format version.
     """
     if not os.path.isfile(path):
-        raise InputError(f"{path}: no such checkpoint; a run leaves it in outputs/…/checkpoints/last.ckpt")
+        raise InputError(f"{path}: no such checkpoint; a run saves outputs/…/checkpoints/last.ckpt")
     try:
         with ZipFile(path) as archive, catch_warnings(action="ignore"):
-            if archive.testzip():  # torch does not look at the checksums
+            if archive.testzip():  # torch does not verify the checksums
                 raise BadZipFile
             checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except Exception:  # bytes that are no checkpoint can make the unpickler stumble over anything
-        raise InputError(f"{path}: damaged, or not a checkpoint of this project; nothing in it was run") from None
-    ours = checkpoint.get("digits") if isinstance(checkpoint, dict) else None
-    if not isinstance(ours, dict) or not isinstance(checkpoint.get("state_dict"), dict):
+    except Exception:  # arbitrary bytes can raise any error in the unpickler
+        raise InputError(f"{path}: damaged, or not a checkpoint of this project; no code in it was run") from None
+    metadata = checkpoint.get("digits") if isinstance(checkpoint, dict) else None
+    if not isinstance(metadata, dict) or not isinstance(checkpoint.get("state_dict"), dict):
         raise InputError(f"{path}: not a checkpoint of this project")
-    if type(ours.get("format")) is not int or ours["format"] != FORMAT:
+    if type(metadata.get("format")) is not int or metadata["format"] != FORMAT_VERSION:
         raise InputError(
-            f"{path}: format {ours.get('format')}, but this version of digits reads format {FORMAT}; "
+            f"{path}: format {metadata.get('format')}, but this version of digits reads format {FORMAT_VERSION}; "
             "predict with the version that wrote it"
         )
-    if not isinstance(ours.get("config"), dict):
-        raise InputError(f"{path}: damaged; it does not say which network it holds")
+    if not isinstance(metadata.get("config"), dict):
+        raise InputError(f"{path}: damaged; the name of its network is missing")
     return checkpoint
-
-
-def add_to_checkpoint(path: Path, **values: float) -> None:
-    """Writes values beside the configuration into a finished checkpoint; it is there whole at every moment."""
-    checkpoint = read_checkpoint(path)
-    checkpoint["digits"].update(values)
-    with atomic_write(path) as part:
-        torch.save(checkpoint, part)

@@ -1,4 +1,4 @@
-"""What decides a result, the settings and the code, and short hashes that tell whether they are still the same."""
+"""Short hashes of everything that decides a result: the settings and the code."""
 
 import hashlib
 import json
@@ -9,26 +9,35 @@ from typing import Any
 
 from digits.config import flatten
 
-BOOKKEEPING_KEYS = ("name", "study", "resume", "logger", "data.root", "data.download")  # what says nothing of a result
-RESULT_NEUTRAL_KEYS = (*BOOKKEEPING_KEYS, "trainer.accelerator")  # what may differ between runs with one result
-FINGERPRINTED_PACKAGES = ("data", "models", "evaluation", "training")
+BOOKKEEPING_KEYS = ("name", "study", "resume", "logger", "data.root", "data.download")
+"""Settings that are not part of an experiment; tables never show them."""
+RESULT_NEUTRAL_KEYS = (*BOOKKEEPING_KEYS, "trainer.accelerator")
+"""Settings that may differ between runs with the same result."""
+FINGERPRINTED = ("data", "models", "evaluation", "training", "seeding.py", "devices.py")
+"""Packages and modules that decide a result."""
 
 
-def fingerprint(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Hashes of 12 hexadecimal digits: `settings` of the resolved configuration, `code` of this package's files that
-    read, split, train and score."""
-    deciding = {key: value for key, value in flatten(settings).items() if not key.startswith(RESULT_NEUTRAL_KEYS)}
-    return {
-        "settings": _hash(json.dumps(deciding, sort_keys=True).encode()),
-        "code": source_hash(Path(__file__).parents[1]),
-    }
+def fingerprint(config: Mapping[str, Any], precision: str | None) -> dict[str, str]:
+    """Hashes of 12 hexadecimal digits: `settings` of the resolved configuration with the precision that it computes in,
+    `code` of the Python files that read, split, train and score."""
+    settings = {**relevant_settings(config), "trainer.precision": precision}
+    return {"settings": _hash(json.dumps(settings, sort_keys=True).encode()), "code": source_hash()}
 
 
-@cache  # of the code that this process began with
-def source_hash(package: Path) -> str:
-    """Hash of the Python files of `FINGERPRINTED_PACKAGES` in the folder `package`."""
-    paths = [path for name in FINGERPRINTED_PACKAGES for path in sorted((package / name).rglob("*.py"))]
+def relevant_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that decide a result, by dotted key."""
+    return {key: value for key, value in flatten(config).items() if not key.startswith(RESULT_NEUTRAL_KEYS)}
+
+
+@cache  # of the code that this process started with
+def source_hash(package: Path = Path(__file__).parents[1]) -> str:
+    """Hash of the files in `FINGERPRINTED`."""
+    paths = [path for name in FINGERPRINTED for path in _python_files(package / name)]
     return _hash(b"".join(path.read_bytes() for path in paths))
+
+
+def _python_files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
 def _hash(content: bytes) -> str:

@@ -1,70 +1,111 @@
-"""The folder of a run: a resumed one goes on in its own, and nothing finished is ever overwritten."""
+"""The folder of a run: its layout, its lock, and how far the run in it has come."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
 from digits.errors import InputError
 from digits.runs.fingerprint import fingerprint
-from digits.runs.metrics_file import read_metrics
+from digits.runs.metrics_file import RunMetrics, read_metrics
 
-LOCK = ".lock"
-
-
-def resolve_run_folder(name: str, resume: str | None) -> str:
-    """outputs/`name`, or the folder of the run that left the checkpoint `resume`. Raises InputError if a finished run
-    is there, an
-    interrupted one that is not resumed, or no such checkpoint."""
-    if resume is None:
-        last = Path("outputs", str(name), "checkpoints", "last.ckpt")
-        folder = require_not_completed(f"outputs/{name}")
-        if last.is_file():
-            raise InputError(
-                f"{folder} holds an interrupted run; add resume={last}, choose another name=…, or remove it"
-            )
-        return folder
-    checkpoint = Path(str(resume))
-    if not checkpoint.is_file():
-        raise InputError(f"resume={resume}: no such file; a run leaves outputs/…/checkpoints/last.ckpt")
-    return require_not_completed(
-        str(checkpoint.parent.parent) if checkpoint.parent.name == "checkpoints" else f"outputs/{name}"
-    )
+State = Literal["new", "running", "resumable", "failed", "completed"]
 
 
-def require_not_completed(folder: str) -> str:
-    """The folder itself; raises InputError if a finished run is in it."""
-    try:
-        status = json.loads((Path(folder) / "metrics.json").read_text())["status"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return folder
-    if status == "completed":
-        raise InputError(f"{folder} holds a finished run; choose another name=…, or remove that folder")
-    return folder
+class RunFolder:
+    """`outputs/<name>/`: metrics.json, history.csv, checkpoints/, plots/ and a lock file."""
 
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.metrics_path = self.path / "metrics.json"
+        self.history_path = self.path / "history.csv"
+        self.checkpoints = self.path / "checkpoints"
+        self.last_checkpoint = self.checkpoints / "last.ckpt"
+        self.plots = self.path / "plots"
 
-def resumable_checkpoint(folder: Path, settings: Mapping[str, Any]) -> Path | None:
-    """The last whole epoch of a run in this folder that is not finished and was trained with the same settings and
-    code; None if there is none."""
-    last = folder / "checkpoints" / "last.ckpt"
-    try:
-        metrics = read_metrics(folder / "metrics.json")
-    except InputError:
-        return None
-    same = metrics.get("fingerprint") == fingerprint(settings)
-    return last if same and metrics["status"] != "completed" and last.is_file() else None
+    def metrics(self) -> RunMetrics | None:
+        """The content of metrics.json; None if there is none that can be read."""
+        try:
+            return read_metrics(self.metrics_path)
+        except InputError:
+            return None
+
+    def state(self, config: Mapping[str, Any]) -> State:
+        """How far a run with this resolved configuration has come. A run is `running` while a process holds the lock,
+        and `resumable` if it ended early with a checkpoint of the same settings and code."""
+        metrics = self.metrics()
+        if metrics and metrics.completed:
+            return "completed"
+        if self.is_locked():
+            return "running"
+        if self.resumable_checkpoint(config):
+            return "resumable"
+        return "failed" if metrics else "new"
+
+    def resumable_checkpoint(self, config: Mapping[str, Any], precision: str | None = None) -> Path | None:
+        """The last complete epoch of an unfinished run with the same settings and code; None if there is none.
+        `precision` is the resolved one of this machine; None accepts the precision of the run."""
+        metrics = self.metrics()
+        if metrics is None or metrics.completed or not self.last_checkpoint.is_file():
+            return None
+        same = metrics.fingerprint == fingerprint(config, precision or metrics.precision)
+        return self.last_checkpoint if same else None
+
+    def scored_checkpoint(self) -> Path | None:
+        """The checkpoint whose scores are in metrics.json, else that of the last epoch; None if there is none."""
+        metrics = self.metrics()
+        path = self.path / metrics.checkpoint if metrics and metrics.checkpoint else self.last_checkpoint
+        return path if path.is_file() else None
+
+    def require_not_completed(self) -> None:
+        """Raises InputError if a completed run is in the folder."""
+        metrics = self.metrics()
+        if metrics and metrics.completed:
+            raise InputError(f"{self.path} holds a finished run; choose another name=…, or remove that folder")
+
+    def is_locked(self) -> bool:
+        """Whether a process is training in the folder."""
+        if not self.path.is_dir():
+            return False
+        try:
+            with folder_lock(self.path, ""):
+                return False
+        except InputError:
+            return True
 
 
 @contextmanager
 def folder_lock(folder: Path, message: str) -> Iterator[None]:
-    """Holds the folder for this process; the system lets go of it however the process ends.
+    """Locks a folder for this process. The operating system releases the lock when the process dies.
 
-    Raises InputError with the message if another process holds it."""
+    Raises InputError with the message if another process holds the lock."""
     try:
-        with FileLock(folder / LOCK, timeout=0):
+        with FileLock(folder / ".lock", timeout=0):
             yield
     except Timeout as error:
         raise InputError(message) from error
+
+
+def resolve_run_folder(name: str, resume: str | None) -> str:
+    """`outputs/<name>`, or the folder of the run that wrote the checkpoint `resume`.
+
+    Raises InputError if the folder holds a completed run, or an interrupted one that is not resumed, and if there is
+    no such checkpoint."""
+    folder = RunFolder(Path("outputs", str(name)))
+    if resume is None:
+        folder.require_not_completed()
+        if folder.last_checkpoint.is_file():
+            raise InputError(
+                f"{folder.path} holds an interrupted run; add resume={folder.last_checkpoint}, "
+                "choose another name=…, or remove that folder"
+            )
+        return str(folder.path)
+    checkpoint = Path(str(resume))
+    if not checkpoint.is_file():
+        raise InputError(f"resume={resume}: no such file; a run writes outputs/…/checkpoints/last.ckpt")
+    if checkpoint.parent.name == "checkpoints":
+        folder = RunFolder(checkpoint.parent.parent)
+    folder.require_not_completed()
+    return str(folder.path)

@@ -1,33 +1,85 @@
-"""The schema of `metrics.json`, and its one reader."""
+"""The schema of a run's `metrics.json`, its one writer and its one reader."""
 
 import json
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from digits.errors import InputError
+from digits.files import write_json
 
-METRICS_SCHEMA = {
-    "status": str,
-    "overrides": list,
-    "choices": dict,
-    "config": dict,
-    "fingerprint": dict,
-}  # in metrics.json
+SCORE_KEYS = ("errors", "total", "error", "low", "high")
 
 
-def read_metrics(path: Path) -> dict[str, Any]:
-    """A run's metrics.json. Raises InputError if it cannot be read or is not one."""
+@dataclass
+class RunMetrics:
+    """One run: its settings, how it ended, and its scores. `None` stands for a value that is not known (yet)."""
+
+    status: str
+    """running, completed, interrupted or failed"""
+    seed: int | None = None
+    overrides: list[str] = field(default_factory=list)
+    choices: dict[str, str] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    fingerprint: dict[str, str] = field(default_factory=dict)
+    reason: str | None = None
+    """of a failure"""
+    model: str | None = None
+    parameters: int | None = None
+    device: str | None = None
+    precision: str | None = None
+    versions: dict[str, str] | None = None
+    git: dict[str, Any] | None = None
+    epochs: int | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    images_per_second: float | None = None
+    checkpoint: str | None = None
+    """of the final weights, relative to the run's folder"""
+    val: dict[str, float] | None = None
+    """a `Score` as a dictionary: counts, the error rate as a fraction, its 95 % interval, means of other quantities"""
+    test: dict[str, float] | None = None
+    calibration: dict[str, Any] | None = None
+
+    @property
+    def completed(self) -> bool:
+        return self.status == "completed"
+
+    def score(self, stage: str) -> dict[str, float] | None:
+        """The score of `val` or `test`; None if the run is not completed or has no such digits."""
+        score: dict[str, float] | None = getattr(self, stage)
+        return score if self.completed else None
+
+
+def write_metrics(metrics: RunMetrics, path: Path) -> None:
+    """Writes the file atomically. Raises InputError if it cannot be written."""
+    write_json({key: value for key, value in asdict(metrics).items() if value is not None or key == "git"}, path)
+
+
+def read_metrics(path: Path) -> RunMetrics:
+    """Reads the file of any version of this project; unknown keys are ignored.
+
+    Raises InputError if it cannot be read or does not follow the schema.
+    """
     try:
-        metrics = json.loads(path.read_text())
-        status = metrics["status"]
-        for key, kind in METRICS_SCHEMA.items():
-            if not isinstance(metrics.get(key, kind()), kind):
-                raise TypeError(key)
-        if status == "completed":
-            for stage in {"val", "test"} & metrics.keys():
-                _ = [float(metrics[stage][key]) for key in ("error", "low", "high", "total")]
-            _ = metrics["device"], metrics["precision"], float(metrics["seconds"]["fit"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        content = json.loads(path.read_text())
+        metrics = RunMetrics(**{key.name: content[key.name] for key in fields(RunMetrics) if key.name in content})
+        _check(metrics)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else "damaged, or not the metrics of a run"
         raise InputError(f"{path}: {reason}") from error
-    return metrics  # type: ignore[no-any-return]
+    return metrics
+
+
+def _check(metrics: RunMetrics) -> None:
+    for key, kind in {
+        "status": str, "overrides": list, "choices": dict, "config": dict, "fingerprint": dict, "seconds": dict,
+    }.items():  # fmt: skip
+        if not isinstance(getattr(metrics, key), kind):
+            raise TypeError(key)
+    if metrics.completed:
+        for score in (metrics.val, metrics.test):
+            if score is not None:
+                _ = [float(score[key]) for key in SCORE_KEYS if key != "errors"]
+        if metrics.device is None or metrics.precision is None:
+            raise KeyError("device or precision")
+        float(metrics.seconds["fit"])

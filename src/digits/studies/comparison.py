@@ -1,4 +1,4 @@
-"""Whether one configuration beats another: a paired test over the seeds that both were trained with."""
+"""A paired t-test between two configurations over the seeds of both."""
 
 import math
 import statistics
@@ -6,109 +6,111 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from digits.errors import InputError
-from digits.studies.leaderboard import REPLICATE_KEYS, Leaderboard, Result, Spread, normal, short_names
+from digits.studies.leaderboard import Leaderboard
+from digits.studies.results import MeanStd, canonical
+from digits.studies.study import REPLICATE_KEYS, short_names
 
-SIGNIFICANT, POWER = 0.05, 0.8
-MOST_SEEDS = 1000
-NOTHING = 1e-9  # what rounding leaves of no difference
+ALPHA, POWER = 0.05, 0.8
+MAX_SEEDS = 1000
+ROUNDING_TOLERANCE = 1e-9
 
 
-def compare(board: Leaderboard, one: str, other: str) -> str:
-    """Says, in a few lines, which of two sides has the lower validation error. Runs are paired that agree in seed, fold
-    and every column that the sides do not name; over those columns the differences of a seed are averaged, because they
-    are not independent.
+def compare(board: Leaderboard, a: str, b: str) -> str:
+    """A few lines on which of two selectors, `optimizer=adam,max_epochs=5`, has the lower validation error.
 
-    Raises InputError if a side names no column of the table or no run, or if fewer than two seeds are left.
+    Pairs runs with equal seed, fold and values of all columns outside the selectors. The differences of one seed are
+    not independent and are averaged first.
+
+    Raises InputError if a selector has an unknown column or no runs, or if fewer than two seeds remain.
     """
-    named = {key for name in (one, other) for key in _asked(board, name)}
-    rest = [key for key in board.columns if key not in named]
-    sides = []
-    for name in (one, other):
-        runs = _runs(board, name)
-        sides.append(
-            {(run.chance, tuple(run.setting(key) for key in rest)): run.metrics["val"]["error"] for run in runs}
-        )
-        if len(sides[-1]) < len(runs):
-            raise InputError(f"--compare {name}: several of its runs have the same seed; name more settings, a=x,b=y")
-    pairs = sorted(sides[0].keys() & sides[1].keys())
-    gains = defaultdict(list)
+    selectors = [_parse_selector(board, side) for side in (a, b)]
+    pairing_keys = [key for key in board.keys if key not in {**selectors[0], **selectors[1]}]
+    sides = {
+        side: _errors(board, side, selector, pairing_keys) for side, selector in zip((a, b), selectors, strict=True)
+    }
+    pairs = sorted(sides[a].keys() & sides[b].keys())
+    by_seed = defaultdict(list)
     for pair in pairs:
-        gains[pair[0]].append(sides[1][pair] - sides[0][pair])
-    if len(gains) < 2:
-        agree = " and ".join(["seed", *short_names(rest)])
+        by_seed[pair[: len(REPLICATE_KEYS)]].append(sides[b][pair] - sides[a][pair])
+    if len(by_seed) < 2:
+        equal = " and ".join(["seed", *short_names(pairing_keys)])
         raise InputError(
-            f"{one} and {other}: the finished runs that agree in {agree} have {len(gains)} seeds; at least 2 are needed"
+            f"{a} and {b}: {len(by_seed)} pairs of completed runs with equal {equal}; at least 2 are needed"
         )
-    width = max(len(one), len(other))
     lines = [
-        f"{name:<{width}}  {Spread.of([side[pair] for pair in pairs])}"
-        for name, side in zip((one, other), sides, strict=True)
+        f"{side:<{max(len(a), len(b))}}  {MeanStd.from_values(tuple(errors[pair] for pair in pairs))}"
+        for side, errors in sides.items()
     ]
-    return "\n".join([*lines, verdict(one, other, [statistics.mean(values) for values in gains.values()])])
+    return "\n".join([*lines, describe_difference(a, b, [statistics.mean(values) for values in by_seed.values()])])
 
 
-def verdict(one: str, other: str, gains: Sequence[float]) -> str:
-    """One sentence from the differences, error of `other` minus error of `one` (fractions), of at least two seeds."""
-    from scipy.stats import t  # only here: SciPy's statistics take a second
+def describe_difference(a: str, b: str, differences: Sequence[float]) -> str:
+    """One sentence on the differences, error of `b` minus error of `a` as fractions, of at least two seeds."""
+    from scipy.stats import ttest_1samp  # imported late: takes a second
 
-    count, mean, deviation = len(gains), statistics.mean(gains), statistics.stdev(gains)
-    better, worse = (one, other) if mean > 0 else (other, one)
-    if abs(mean) < NOTHING:
+    count, mean, std = len(differences), statistics.mean(differences), statistics.stdev(differences)
+    if abs(mean) < ROUNDING_TOLERANCE:
         return f"No difference in the mean of {count} seeds."
-    if deviation < NOTHING:
-        points = f"{100 * abs(mean):.2f} points, the same with each of {count} seeds"
-        return f"{better} is ahead of {worse} by {points}: without any spread there is no test."
-    error = deviation / math.sqrt(count)
-    p = float(2 * t.sf(abs(mean) / error, count - 1))
-    half = float(t.ppf(1 - SIGNIFICANT / 2, count - 1)) * error
-    low, high = 100 * (abs(mean) - half), 100 * (abs(mean) + half)
+    better, worse = (a, b) if mean > 0 else (b, a)
+    points = f"{100 * abs(mean):.2f} points"
+    if std < ROUNDING_TOLERANCE:
+        return f"{better} is ahead of {worse} by {points} with each of {count} seeds: no test without any spread."
+    test = ttest_1samp([math.copysign(1, mean) * difference for difference in differences], 0)
+    low, high = test.confidence_interval(1 - ALPHA)
     measured = (
-        f"{100 * abs(mean):.2f} points (95 % interval {low:.2f} to {high:.2f}; {count} seeds, t-test p = {p:.2g})"
+        f"{points} (95 % interval {100 * low:.2f} to {100 * high:.2f}; {count} seeds, t-test p = {test.pvalue:.2g})"
     )
-    if p < SIGNIFICANT:
+    if test.pvalue < ALPHA:
         return f"{better} beats {worse} by {measured}."
-    more = seeds_needed(abs(mean) / deviation) - count
-    needed = f"about {more} more" if count + more <= MOST_SEEDS else f"more than {MOST_SEEDS - count:,} more"
+    more = seeds_needed(abs(mean) / std) - count
+    needed = f"About {more}" if count + more <= MAX_SEEDS else f"More than {MAX_SEEDS - count:,}"
     return (
-        f"{better} is ahead of {worse} by {measured}: not enough to tell. If the difference is real, {needed} "
-        f"{'seed' if more == 1 else 'seeds'} would show it with a probability of {POWER:.0%}."
+        f"{better} is ahead of {worse} by {measured}, which is not significant. {needed} more "
+        f"{'seed' if more == 1 else 'seeds'} would show a true difference of this size in {POWER:.0%} of all cases."
     )
 
 
 def seeds_needed(effect: float) -> int:
-    """The fewest seeds with which a two-sided paired t-test at 5 % finds a difference of `effect` of its standard
-    deviations four times in five; `MOST_SEEDS + 1` if that takes more."""
+    """The smallest number of seeds with which a paired t-test at `ALPHA` finds, with a probability of `POWER`, a mean
+    difference of `effect` standard deviations; at most `MAX_SEEDS + 1`."""
     from scipy.stats import nct, t
 
-    for count in range(2, MOST_SEEDS + 1):
-        critical, shift = t.ppf(1 - SIGNIFICANT / 2, count - 1), effect * math.sqrt(count)
+    for count in range(2, MAX_SEEDS + 1):
+        critical, shift = t.ppf(1 - ALPHA / 2, count - 1), effect * math.sqrt(count)
         if nct.sf(critical, count - 1, shift) + nct.cdf(-critical, count - 1, shift) >= POWER:
             return count
-    return MOST_SEEDS + 1
+    return MAX_SEEDS + 1
 
 
-def _asked(board: Leaderboard, side: str) -> dict[str, str]:
-    """Column -> value, from `optimizer=adam,max_epochs=5`."""
-    known = {**dict(zip(board.names, board.columns, strict=True)), **{key: key for key in board.columns}}
-    asked = {}
-    for part in side.split(","):
+def _parse_selector(board: Leaderboard, selector: str) -> dict[str, str]:
+    keys = {**dict(zip(board.names, board.keys, strict=True)), **{key: key for key in board.keys}}
+    selected = {}
+    for part in selector.split(","):
         name, _, value = (word.strip() for word in part.partition("="))
-        if name not in known:
+        if name not in keys:
+            reason = "pairs the runs" if name in REPLICATE_KEYS else "is not a column of the table"
             columns = ", ".join(board.names) or "nothing"
-            paired = " (runs are paired by it)" if name in REPLICATE_KEYS else ""
-            raise InputError(f"--compare {side}: {name} is no column of the table{paired}; what varies is {columns}")
-        asked[known[name]] = normal(value)
-    return asked
+            raise InputError(f"--compare {selector}: {name} {reason}; the columns are {columns}")
+        selected[keys[name]] = canonical(value)
+    return selected
 
 
-def _runs(board: Leaderboard, side: str) -> list[Result]:
-    asked = _asked(board, side)
-    runs = [run for run in board.results if all(run.setting(key) == value for key, value in asked.items())]
+def _errors(
+    board: Leaderboard, side: str, selector: dict[str, str], pairing_keys: Sequence[str]
+) -> dict[tuple[str, ...], float]:
+    """Validation errors of the selected runs, by seed, fold and values of the pairing keys."""
+    runs = [run for run in board.results if all(run.setting(key) == value for key, value in selector.items())]
     if not runs:
-        there = "; ".join(f"{key}: {', '.join(sorted({run.setting(key) for run in board.results}))}" for key in asked)
-        raise InputError(f"--compare {side}: no run has that; there are {there}")
-    if not any(run.error("val") is not None for run in runs):
-        raise InputError(
-            f"--compare {side}: no finished run with a validation error, and the test error decides nothing"
-        )
-    return [run for run in runs if run.error("val") is not None]
+        values = (f"{key}: {', '.join(sorted({run.setting(key) for run in board.results}))}" for key in selector)
+        raise InputError(f"--compare {side}: no such run; the values are {'; '.join(values)}")
+    errors: dict[tuple[str, ...], float] = {}
+    for run in runs:
+        if (error := run.numbers.get("val_error")) is None:
+            continue
+        pair = tuple(run.setting(key) for key in (*REPLICATE_KEYS, *pairing_keys))
+        if pair in errors:
+            raise InputError(f"--compare {side}: several of its runs have the same seed; name more settings, a=x,b=y")
+        errors[pair] = error
+    if not errors:
+        raise InputError(f"--compare {side}: no completed run with a validation error; test errors are never compared")
+    return errors

@@ -1,6 +1,7 @@
-"""The pictures of a study, drawn from what its runs left behind."""
+"""The pictures of a study."""
 
 import logging
+from collections.abc import Sized
 from pathlib import Path
 from typing import Any
 
@@ -8,97 +9,90 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from digits.studies.leaderboard import Leaderboard, Row, Spread
+from digits.runs.folder import RunFolder
+from digits.studies.leaderboard import Leaderboard
+from digits.studies.results import Configuration, MeanStd
 
 log = logging.getLogger(__name__)
 
-MOST_ROWS = 60
-MOST_CURVES = 10
+MAX_ROWS = 60
+MAX_CURVES = 10
 
 
 def plot_leaderboard(board: Leaderboard, path: Path) -> None:
-    """The validation error of every run as a dot, of every configuration its mean and 95 % interval, the best on top;
-    the test error where nothing was held out for validation."""
-    stage, named, explained = "val", "validation error", "○ a run   | the mean   ▬ its 95 % interval"
-    if not any(row.errors("val") for row in board.rows):
-        stage, named, explained = "test", "test error (nothing was held out for validation)", "○ a run   | the mean"
-    all_rows = [row for row in board.rows if row.errors(stage)]
-    rows = all_rows[:MOST_ROWS]
-    figure = Figure(figsize=(9, 1.6 + 0.32 * max(len(rows), 1)), layout="constrained")
+    """Draws the error of every run, and its mean and 95 % interval for every configuration, the best on top."""
+    stage, kind = _stage(board)
+    rows = [(row, errors) for row in board.rows if (errors := [100 * e for e in row.numbers(f"{stage}_error")])]
+    shown = rows[:MAX_ROWS]
+    figure = Figure(figsize=(9, 1.6 + 0.32 * max(len(shown), 1)), layout="constrained")
     axis = figure.subplots()
-    dots, ends = [], []
-    for place, row in enumerate(rows):
-        errors = [100 * error for error in row.errors(stage)]
-        dots += errors
-        if stage == "val" and row.interval:
-            interval = [100 * end for end in row.interval]
+    ends = []
+    for y, (row, errors) in enumerate(shown):
+        if stage == "val" and row.val_interval:
+            interval = [100 * end for end in row.val_interval]
             ends += interval
-            axis.plot(interval, [place, place], color="C0", lw=5, alpha=0.25, solid_capstyle="butt")
-        axis.plot(errors, [place] * len(errors), "o", color="C0", ms=5, mfc="white", zorder=3)
-        axis.plot(sum(errors) / len(errors), place, "|", color="C0", ms=16, mew=2.5, zorder=4)
+            axis.plot(interval, [y, y], color="C0", lw=5, alpha=0.25, solid_capstyle="butt")
+        axis.plot(errors, [y] * len(errors), "o", color="C0", ms=5, mfc="white", zorder=3)
+        axis.plot(sum(errors) / len(errors), y, "|", color="C0", ms=16, mew=2.5, zorder=4)
+    dots = [error for _, errors in shown for error in errors]
     left, right = min(dots, default=0.0), max(dots, default=1.0)
     if left > 0 and right > 8 * left:
         _log_percent(axis.xaxis, axis.set_xscale)
         axis.set_xlim(left / 1.5, right * 1.5)
-    else:  # an interval of two runs may be so wide that it would hide all else
+    else:  # limited, because the interval of two runs can be very wide
         room = 1.2 * (right - left) or 0.5
-        margin = 0.05 * room
         left, right = max(min([left, *ends]), left - room), min(max([right, *ends]), right + room)
-        axis.set_xlim(max(0.0, left - margin), right + margin)
-    axis.set_yticks(range(len(rows)), [_label(board, row) for row in rows])
-    axis.set_ylim(max(len(rows), 1) - 0.5, -0.5)
-    axis.set(xlabel=f"{named} [%]")
-    axis.set_title(f"{board.title}{_first_of(len(rows), len(all_rows))}\n{explained}", fontsize=10)
-    axis.grid(axis="x", alpha=0.3)
-    figure.savefig(path, dpi=110, format="png")
+        axis.set_xlim(max(0.0, left - 0.05 * room), right + 0.05 * room)
+    axis.set_yticks(range(len(shown)), [_label(board, row) for row, _ in shown])
+    axis.set(xlabel=f"{kind} error [%]", ylim=(max(len(shown), 1) - 0.5, -0.5))
+    legend = "○ a run   | the mean" + ("   ▬ its 95 % interval" if ends else "")
+    _save(figure, board.title, shown, rows, legend, path)
 
 
 def plot_learning_curves(board: Leaderboard, path: Path) -> None:
-    """Error against the epoch, from each run's history.csv: of validation, or of training where nothing was held out;
-    of each configuration the mean over its runs and their range. The first `MOST_CURVES` rows of the table."""
-    stage, key, named = "val", "val/error", "validation error"
-    if not any(row.errors("val") for row in board.rows):
-        stage, key, named = "test", "train/error", "error in training, while it learns"
-    all_rows = [(row, histories) for row in board.rows if (histories := _histories(row, key))]
+    """Draws error against epoch, from each run's history.csv: mean and range over the runs of a configuration, for the
+    first `MAX_CURVES` configurations."""
+    stage, kind = _stage(board)
+    key, ylabel = ("val/error", "validation error [%]") if stage == "val" else ("train/error", "training error [%]")
+    curves = [(row, histories) for row in board.rows if (histories := _histories(row, key))]
+    shown = curves[:MAX_CURVES]
     figure = Figure(figsize=(9, 5), layout="constrained")
     axis = figure.subplots()
-    for index, (row, histories) in enumerate(all_rows[:MOST_CURVES]):
+    for index, (row, histories) in enumerate(shown):
         errors = 100 * pd.concat(histories, axis=1)
-        label = f"{_label(board, row)}: {stage} error {Spread.of(row.errors(stage)) or 'unknown'}"
+        label = f"{_label(board, row)}: {kind} error {MeanStd.from_values(row.numbers(f'{stage}_error')) or 'unknown'}"
         axis.plot(errors.index, errors.mean(axis=1), ".-", color=f"C{index}", label=label)
         axis.fill_between(errors.index, errors.min(axis=1), errors.max(axis=1), color=f"C{index}", alpha=0.2, lw=0)
     _log_percent(axis.yaxis, axis.set_yscale)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axis.set(xlabel="epoch", ylabel=f"{named} [%]")
-    shown = _first_of(min(len(all_rows), MOST_CURVES), len(all_rows))
-    axis.set_title(f"{board.title}{shown}\nmean over the runs of a configuration, and their range", fontsize=10)
-    axis.grid(alpha=0.3)
-    if axis.lines:
+    axis.set(xlabel="epoch", ylabel=ylabel)
+    if shown:
         axis.legend()
-    figure.savefig(path, dpi=110, format="png")
+    _save(figure, board.title, shown, curves, "mean and range over the runs of a configuration", path)
 
 
-def _histories(row: Row, key: str) -> "list[pd.Series[float]]":
-    """That column of the finished runs, by epoch; a history that cannot be read is left out, with a line."""
+def _stage(board: Leaderboard) -> tuple[str, str]:
+    """Validation; test if no digits were held out for validation."""
+    return ("val", "validation") if any(row.val_error for row in board.rows) else ("test", "test")
+
+
+def _histories(row: Configuration, key: str) -> "list[pd.Series[float]]":
+    """A column of the completed runs' history.csv, by epoch. Logs and skips damaged files."""
     columns = []
-    for result in row.done:
-        file = result.folder / "history.csv"
+    for run in row.completed:
+        path = RunFolder(run.folder).history_path
         try:
-            table = pd.read_csv(file).set_index("epoch")
+            table = pd.read_csv(path).set_index("epoch")
             columns += [table[key].astype(float)] if key in table else []
         except FileNotFoundError:
             continue
         except (OSError, ValueError, KeyError):
-            log.warning(f"{file} is damaged and left out of the curves")
+            log.warning(f"{path} is damaged and left out of the curves")
     return columns
 
 
-def _label(board: Leaderboard, row: Row) -> str:
+def _label(board: Leaderboard, row: Configuration) -> str:
     return ", ".join(f"{name}={value}" for name, value in zip(board.names, row.values, strict=True)) or board.title
-
-
-def _first_of(shown: int, count: int) -> str:
-    return "" if shown == count else f", the first {shown} of {count}"
 
 
 def _log_percent(axis: Any, set_scale: Any) -> None:
@@ -106,3 +100,10 @@ def _log_percent(axis: Any, set_scale: Any) -> None:
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())
+
+
+def _save(figure: Figure, title: str, shown: Sized, available: Sized, subtitle: str, path: Path) -> None:
+    first = "" if len(shown) == len(available) else f", the first {len(shown)} of {len(available)}"
+    figure.axes[0].set_title(f"{title}{first}\n{subtitle}", fontsize=10)
+    figure.axes[0].grid(alpha=0.3)
+    figure.savefig(path, dpi=110, format="png")

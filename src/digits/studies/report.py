@@ -1,111 +1,93 @@
-"""Rebuilds, joins and compares the tables of studies from the metrics.json of their runs: `python -m digits.report`."""
+"""The files of a leaderboard in a study's folder."""
 
-import argparse
 import csv
-import os
-import sys
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from digits.errors import InputError
 from digits.files import atomic_write
-from digits.studies.comparison import compare
-from digits.studies.leaderboard import Leaderboard, read_results
+from digits.runs.folder import RunFolder
+from digits.studies.leaderboard import Leaderboard, Table
+from digits.studies.results import RunResult, natural_key, read_results
+
+log = logging.getLogger(__name__)
 
 
-def write_leaderboard(board: Leaderboard, folder: Path, beside: Sequence[dict[str, str]] = ()) -> None:
-    """Writes leaderboard.csv, leaderboard.md and leaderboard.png, each whole or not at all.
+def write_leaderboard(board: Leaderboard, folder: Path, extra_columns: Table = ()) -> None:
+    """Writes leaderboard.csv, leaderboard.md and leaderboard.png. Raises InputError if they cannot be written."""
+    write_tables(board, folder, extra_columns)
+    write_picture(board, folder)
 
-    Raises InputError if they cannot be written."""
-    from digits.studies.plots import plot_leaderboard  # only here: Matplotlib takes half a second
 
-    for name, content in (("leaderboard.csv", board.csv()), ("leaderboard.md", board.markdown(beside))):
-        with atomic_write(folder / name) as part:
-            part.write_text(content)
-    with atomic_write(folder / "leaderboard.png") as part:
-        plot_leaderboard(board, part)
+def write_tables(board: Leaderboard, folder: Path, extra_columns: Table = ()) -> None:
+    for name, content in (("leaderboard.csv", board.csv()), ("leaderboard.md", board.markdown(extra_columns))):
+        with atomic_write(folder / name) as path:
+            path.write_text(content)
+
+
+def write_picture(board: Leaderboard, folder: Path) -> None:
+    from digits.studies.plots import plot_leaderboard  # imported late: Matplotlib takes half a second
+
+    with atomic_write(folder / "leaderboard.png") as path:
+        plot_leaderboard(board, path)
 
 
 def write_curves(board: Leaderboard, folder: Path) -> None:
     """Writes curves.png. Raises InputError if it cannot be written."""
     from digits.studies.plots import plot_learning_curves
 
-    with atomic_write(folder / "curves.png") as part:
-        plot_learning_curves(board, part)
+    with atomic_write(folder / "curves.png") as path:
+        plot_learning_curves(board, path)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m digits.report",
-        description="Prints the table of a study, and rebuilds its leaderboard.csv, .md and .png and its curves.png, "
-        "from the metrics.json (for the curves history.csv) of its runs. Several folders are joined into one table.",
-    )
-    parser.add_argument("folder", nargs="+", type=Path, help="of a study, or of a run")
-    parser.add_argument(
-        "--save",
-        type=Path,
-        metavar="FOLDER",
-        help="where to write: the study's own folder, or of several folders nowhere",
-    )
-    parser.add_argument("--title", help="of the table and the pictures; by default the names of the folders")
-    parser.add_argument(
-        "--compare",
-        nargs=2,
-        metavar=("A", "B"),
-        help="instead, whether A beats B by a paired test over seeds: --compare optimizer=adam optimizer=adadelta; "
-        "A and B may name several settings, a=x,b=y",
-    )
-    parser.add_argument(
-        "--beside",
-        type=Path,
-        metavar="FILE.csv",
-        help="columns to add to the rows that agree with it in the columns that both have",
-    )
-    options = parser.parse_args(arguments)
-    try:
-        _report(options)
-    except BrokenPipeError:  # whoever reads has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (InputError, OSError) as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
+class LiveLeaderboard:
+    """The leaderboard of a running study. Its cost grows linearly with the number of runs: an update reads one
+    metrics.json, and many runs are written only after every 2 % (tables) or 20 % (picture) more of them have ended."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._results: dict[Path, RunResult] = {}
+        self._ended = 0
+        self._next_write = {write_tables: 0.0, write_picture: 0.0}
+        self._warned = False
+
+    def update(self, run: RunFolder) -> None:
+        """Adds a run that has ended. If the files cannot be written, logs one warning."""
+        if not self._results:
+            self._results = {result.folder: result for result in read_results([self.folder])[0]}
+        if metrics := run.metrics():
+            self._results[run.path] = RunResult(run.path, metrics)
+        self._ended += 1
+        results = sorted(self._results.values(), key=lambda result: natural_key(str(result.folder)))
+        try:
+            for write, share in ((write_tables, 0.02), (write_picture, 0.2)):
+                if self._ended >= self._next_write[write]:
+                    self._next_write[write] = self._ended + share * len(results)
+                    write(Leaderboard(self.folder.name, results), self.folder)
+        except InputError as error:
+            if not self._warned:
+                log.warning(str(error))
+            self._warned = True
+
+    def finish(self) -> Leaderboard:
+        """Writes all files from all runs in the folder. Raises InputError if they cannot be written."""
+        board = Leaderboard(self.folder.name, *read_results([self.folder]))
+        write_leaderboard(board, self.folder)
+        write_curves(board, self.folder)
+        return board
 
 
-def _report(options: argparse.Namespace) -> None:
-    results, faults = read_results(options.folder)
-    for fault in faults:
-        print(f"left out: {fault}", file=sys.stderr)
-    if not results:
-        where = ", ".join(map(str, options.folder))
-        raise InputError(f"{where}: no run has left a metrics.json there" + (" that can be read" if faults else ""))
-    title = options.title or " + ".join(folder.resolve().name for folder in options.folder)
-    board = Leaderboard(title, results, faults)
-    if options.compare:
-        print(compare(board, *options.compare))
-        return
-    beside = read_beside(options.beside, board.columns) if options.beside else []
-    save = options.save or (options.folder[0] if len(options.folder) == 1 else None)
-    if save:
-        save.mkdir(parents=True, exist_ok=True)
-        write_leaderboard(board, save, beside)
-        write_curves(board, save)
-    print(board.markdown(beside), end="")
-
-
-def read_beside(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a CSV file that is to stand beside a table with these columns. Raises InputError if it cannot."""
+def read_extra_columns(path: Path, keys: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a CSV file that has at least one of these columns. Raises InputError for any other file."""
     try:
         with path.open(newline="") as file:
             header, *rows = csv.reader(file)
     except (OSError, ValueError, csv.Error) as error:
-        raise InputError(f"{path}: not a CSV file that can be read") from error
-    if not set(header) & set(columns):
-        there = ", ".join(columns) or "none, because nothing varies"
-        raise InputError(f"{path}, row 1: names no column of the table; those are {there}")
+        raise InputError(f"{path}: not a readable CSV file") from error
+    if not set(header) & set(keys):
+        raise InputError(f"{path}, row 1: no column of the table; the columns are {', '.join(keys) or 'none'}")
     for number, row in enumerate(rows, 2):
         if len(row) != len(header):
-            raise InputError(f"{path}, row {number}: {len(row)} values under {len(header)} names")
+            raise InputError(f"{path}, row {number}: {len(row)} values for {len(header)} columns")
     return [dict(zip(header, row, strict=True)) for row in rows]
-
-
-if __name__ == "__main__":
-    main()

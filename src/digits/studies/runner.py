@@ -1,246 +1,198 @@
-"""A sweep: the jobs of a study that are not finished, launched, watched, and put into the leaderboard one by one."""
+"""A sweep: launches the unfinished jobs of a study, and adds each to the leaderboard when it ends."""
 
 import logging
 import os
-import re
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from datetime import timedelta
+
+from hydra.core.override_parser.types import Quote, QuotedString
 
 from digits.errors import InputError
-from digits.files import write_json
-from digits.runs.fingerprint import fingerprint
-from digits.runs.folder import resumable_checkpoint
-from digits.studies.leaderboard import Leaderboard, read_results
-from digits.studies.report import write_curves, write_leaderboard
-from digits.studies.study import Job, Study
+from digits.runs.metrics_file import RunMetrics, write_metrics
+from digits.studies.report import LiveLeaderboard
+from digits.studies.study import Job, Study, changed_since_completed, plural
 
 log = logging.getLogger(__name__)
 
-Launch = Callable[[Sequence[Sequence[str]]], Sequence[object]]  # overrides of jobs -> what Hydra returns of each
-QUIET = 3.0  # seconds without a job at work after which none is waited for
+Launch = Callable[[Sequence[Sequence[str]], int], Sequence[object]]
+"""`launch` of a Hydra launcher: overrides of the jobs and index of the first one -> a JobReturn for each"""
+ORPHAN_TIMEOUT_S = 3.0
 
 
 class StudyRunner:
-    """Runs jobs of a study with a Hydra launcher.
+    """Trains jobs of a study with a Hydra launcher.
 
-    `launch` starts jobs and returns when all have ended; `one_by_one` is whether it does so in this process, one after
-    the other: then it is called for one job at a time. `total` is how many jobs the study is to have.
+    A `sequential` launcher runs in this process and gets one job at a time. Any other gets all jobs at once, while a
+    thread polls their metrics.json. `total` is the number of jobs that the study will have.
     """
 
-    def __init__(self, study: Study, launch: Launch, one_by_one: bool, total: int) -> None:
+    def __init__(self, study: Study, launch: Launch, sequential: bool, total: int) -> None:
         self.study = study
         self.launch = launch
-        self.one_by_one = one_by_one
+        self.sequential = sequential
         self.total = total
-        self.running: dict[Job, str | None] = {}  # jobs to be ended by this sweep, and how their metrics were before
+        self.leaderboard = LiveLeaderboard(study.folder)
+        self.start = time.perf_counter()
+        self.completed_before = 0
+        self.pending: dict[Job, object] = {}  # with the version of their metrics.json before the launch
+        self.ended: list[Job] = []
         self.failed: list[Job] = []
-        self.elsewhere: list[Job] = []  # in the hands of other processes, or still in a cluster's queue
-        self.ended = 0  # jobs that need nothing more, or are elsewhere
-        self.done = 0  # of them by this sweep
-        self.work_done = self.work_left = 0.0
-        self.began = time.perf_counter()
-        self.unwritten: str | None = None
+        self.elsewhere: list[Job] = []  # in other processes, or still in the queue of a cluster
 
     def run(self, jobs: Sequence[Job]) -> None:
-        """Finishes the jobs. A job that fails is counted, and does not stop the others."""
-        study = self.study
-        finished = [job for job in jobs if study.status(job) == "completed"]
-        elsewhere = [job for job in jobs if job not in finished and study.is_running(job)]
-        todo = [job for job in jobs if job not in finished and job not in elsewhere]
-        for line in [*study.damaged(todo), *study.departures(finished)]:
-            log.warning(line)
-        for job in elsewhere:
-            log.warning(f"{job.name} is still being trained by a process of an earlier sweep and is left to it")
-        resumed = [job for job in todo if resumable_checkpoint(study.folder / job.name, job.settings)]
-        if finished or resumed:
-            before = f"{len(finished)} of {len(jobs)} jobs finished before"
-            log.info(f"{before}, {len(resumed)} to go on from their last epoch")
-        self.elsewhere += elsewhere
-        self.ended += len(finished) + len(elsewhere)
-        self.work_left += sum(map(_work, todo))
-        self.running = {job: self._signature(job) for job in todo}
-        for batch in [[job] for job in todo] if self.one_by_one else [todo]:
+        """Trains the jobs that are not completed. A failed job does not stop the others."""
+        by_state = defaultdict(list)
+        for job in jobs:
+            by_state[job.folder.state(job.config)].append(job)
+        completed, running, resumable = by_state["completed"], by_state["running"], by_state["resumable"]
+        damaged = [job.folder.metrics_path for job in by_state["new"] if job.folder.metrics_path.exists()]
+        warnings = [f"{path} is damaged; the job starts again" for path in damaged]
+        warnings += [f"{job.name} is still running in another process and is skipped" for job in running]
+        for warning in warnings + changed_since_completed(completed):
+            log.warning(warning)
+        if completed or resumable:
+            already = f"{len(completed)} of {plural(len(jobs), 'job')} already completed"
+            log.info(f"{already}, {len(resumable)} to resume from the last epoch")
+        self.completed_before += len(completed)
+        self.elsewhere += running
+        settled = {*completed, *running}
+        self.pending = {job: _version(job) for job in jobs if job not in settled}
+        for batch in [[job] for job in self.pending] if self.sequential else [list(self.pending)]:
             self._run_batch(batch)
 
-    def _run_batch(self, jobs: list[Job]) -> None:
-        """Launches jobs together, and settles what has become of each, whatever has become of the launcher."""
-        while jobs:
-            reason, error = "its process ended without a result", None
-            with self._watching():
-                try:
-                    returned = self.launch([self._overrides(job) for job in jobs])
-                    errors = [str(value) for one in returned if isinstance(value := _value(one), Exception)]
-                    reason = "; ".join(dict.fromkeys(errors)) or reason
-                except Exception as raised:  # a launcher's own: a worker that was killed, a cluster that is not there
-                    error, reason = raised, " ".join(f"{type(raised).__name__}: {raised}".split())
-            if error is not None and not self.one_by_one:
-                self._outlast(jobs)
-            self.look()
-            left = [job for job in jobs if job in self.running]
-            begun = [job for job in left if self._signature(job) != self.running[job]]
-            rest = [job for job in left if job not in begun]
-            if error is None or len(rest) == len(jobs):  # all were launched, or none: it could not even begin
-                begun, rest = left, []
-            for job in begun:
-                self._give_up(job, reason)
-            jobs = rest if isinstance(error, BrokenExecutor) else []  # joblib, which has dropped them
-            if rest and not jobs:
-                log.warning(f"{reason}: {len(rest)} jobs that had not begun are left to the queue that they are in")
-                self._leave(rest)
-
-    def _overrides(self, job: Job) -> list[str]:
-        """What the launcher composes the job from; the folder is absolute because a cluster starts jobs elsewhere."""
-        name, folder = quote_override(f"{self.study.name}/{job.name}"), quote_override(str(self.study.folder.resolve()))
-        return [*job.overrides, f"name={name}", f"hydra.sweep.dir={folder}", f"hydra.sweep.subdir={job.name}"]
-
-    @contextmanager
-    def _watching(self) -> Iterator[None]:
-        """Looks every second, where this process only waits for others."""
-        if self.one_by_one:
-            yield
-            return
-        over = threading.Event()
-
-        def watch() -> None:
-            while not over.wait(1):
-                self.look()
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        try:
-            yield
-        finally:
-            over.set()
-            watcher.join()
-
-    def _outlast(self, jobs: Sequence[Job]) -> None:
-        """Waits for jobs that go on although their launcher has given up."""
-        seen = time.monotonic()
-        while time.monotonic() < seen + QUIET:
-            time.sleep(0.5)
-            self.look()
-            if any(self.study.is_running(job) for job in jobs if job in self.running):
-                seen = time.monotonic()
-
-    def look(self) -> None:
-        """Says which jobs have ended since the last look, and puts them into the leaderboard."""
-        changed = [job for job, before in self.running.items() if self._signature(job) not in (before, None)]
-        news = [job for job in changed if self.study.status(job) in ("completed", "failed")]
-        for job in news:
-            self._end(job)
-        if news:
-            self.write()
-
-    def _end(self, job: Job) -> None:
-        metrics = self.study.metrics(job)
-        del self.running[job]
-        self.ended += 1
-        self.done += 1
-        self.work_done += _work(job)
-        self.work_left -= _work(job)
-        if metrics["status"] == "completed":
-            stage = "val" if "val" in metrics else "test"
-            outcome = f"{stage} error {metrics[stage]['error']:.2%}" if stage in metrics else "done"
-            outcome += f", {metrics['seconds']['fit']:.1f} s"
-        else:
-            self.failed.append(job)
-            outcome = f"failed: {' '.join(str(metrics['reason']).split())}"
-        unknown = self.total - self.ended - len(self.running)  # what a search has not proposed yet
-        work = self.work_left + unknown * self.work_done / self.done
-        left = (time.perf_counter() - self.began) / self.work_done * work
-        rest = f"; about {_duration(left)} left" if work > 0 else ""
-        log.info(f"{self.ended:>{len(str(self.total))}}/{self.total}  {job.name}  {outcome}{rest}")
-
-    def _give_up(self, job: Job, reason: str) -> None:
-        """A job that was launched and has ended without a word gets its row all the same."""
-        if self.study.is_running(job):
-            self._leave([job])
-            return
-        if self.study.status(job) not in ("completed", "failed") or self._signature(job) == self.running[job]:
-            metrics = {
-                "status": "failed",
-                "seed": job.settings.get("seed"),
-                "overrides": list(job.overrides),
-                "config": job.settings,
-                "fingerprint": fingerprint(job.settings),
-                "reason": reason,
-            }
-            (self.study.folder / job.name).mkdir(parents=True, exist_ok=True)
-            write_json(metrics, self.study.folder / job.name / "metrics.json")
-        self._end(job)
-        self.write()
-
-    def _leave(self, jobs: Sequence[Job]) -> None:
-        for job in jobs:
-            del self.running[job]
-            self.work_left -= _work(job)
-        self.elsewhere += jobs
-        self.ended += len(jobs)
-
-    def write(self) -> Leaderboard | None:
-        """Rewrites the leaderboard. Where it cannot be, says so once: the jobs go on."""
-        try:
-            board = Leaderboard(self.study.folder.name, *read_results([self.study.folder]))
-            write_leaderboard(board, self.study.folder)
-        except InputError as error:
-            if self.unwritten is None:
-                log.warning(str(error))
-            self.unwritten = str(error)
-            return None
-        self.unwritten = None
-        return board
-
-    def close(self) -> None:
-        """Prints the table. Raises InputError if jobs failed or are not finished, or the table could not be written."""
-        folder = os.path.relpath(self.study.folder)
+    def finish(self) -> None:
+        """Writes and prints the leaderboard. Raises InputError if that fails, or if jobs failed or have not ended."""
+        folder, total = os.path.relpath(self.study.folder), plural(self.total, "job")
         problems = []
-        if board := self.write():
-            write_curves(board, self.study.folder)
+        try:
+            board = self.leaderboard.finish()
             log.info(f"\n{board.markdown()}\n{folder}/leaderboard.md, .csv, .png and curves.png")
-        else:
-            problems.append(str(self.unwritten))
-        if self.failed:
-            count, more = len(self.failed), f"{folder}/<job>/train.log tells more"
-            problems.append(f"{count} of {self.total} jobs failed; {more}, and the same command tries them again")
-        if self.elsewhere:
-            count = len(self.elsewhere)
-            problems.append(
-                f"{count} of {self.total} jobs are in other hands; once they end, give the same command again"
-            )
+        except InputError as error:
+            problems.append(str(error))
+        hint = f"failed, see {folder}/<job>/train.log; the same command tries them again"
+        problems += [f"{len(self.failed)} of {total} {hint}"] if self.failed else []
+        hint = "still running or queued elsewhere; when they have ended, give the same command again"
+        problems += [f"{len(self.elsewhere)} of {total} {hint}"] if self.elsewhere else []
         if problems:
             raise InputError(f"{'; '.join(problems)} (study={self.study.name})")
 
-    def _signature(self, job: Job) -> str | None:
-        """Changes whenever the job's metrics are written."""
+    def _run_batch(self, jobs: list[Job]) -> None:
+        """Launches jobs until each of them has a result, even if the launcher breaks down."""
+        while jobs:
+            error, reason = None, "its process ended without a result"
+            with nullcontext() if self.sequential else self._polling():
+                try:
+                    returned = self.launch([self._overrides(job) for job in jobs], len(self.ended))
+                    reason = "; ".join(dict.fromkeys(filter(None, map(_error_of, returned)))) or reason
+                except Exception as raised:  # of the launcher: a killed worker, an unreachable cluster
+                    error, reason = raised, " ".join(f"{type(raised).__name__}: {raised}".split())
+                    log.warning(f"the launcher failed: {reason}")
+                    self._wait_for_orphans(jobs)
+            self._poll()
+            queued = [job for job in jobs if job in self.pending and _version(job) == self.pending[job]]
+            if error is None or len(queued) == len(jobs):  # all jobs were launched, or none could be
+                queued = []
+            relaunched = (
+                queued if isinstance(error, BrokenExecutor) else []
+            )  # joblib drops its queue, a cluster does not
+            for job in [job for job in jobs if job in self.pending and job not in relaunched]:
+                if job in queued or job.folder.is_locked():
+                    del self.pending[job]
+                    self.elsewhere.append(job)
+                else:
+                    self._record_failure(job, reason)
+            jobs = relaunched
+
+    def _overrides(self, job: Job) -> list[str]:
+        name, folder = f"{self.study.name}/{job.name}", str(self.study.folder.resolve())  # a worker may start elsewhere
+        settings = {"name": name, "hydra.sweep.dir": folder, "hydra.sweep.subdir": job.name}
+        quoted = (f"{key}={QuotedString(text, Quote.single).with_quotes()}" for key, text in settings.items())
+        return [*job.overrides, *quoted]
+
+    @contextmanager
+    def _polling(self) -> Iterator[None]:
+        """Polls every second in a thread."""
+        stop = threading.Event()
+
+        def poll() -> None:
+            while not stop.wait(1):
+                self._poll()
+
+        thread = threading.Thread(target=poll)
+        thread.start()
         try:
-            status = (self.study.folder / job.name / "metrics.json").stat()
-        except OSError:
-            return None
-        return f"{status.st_ino} {status.st_mtime_ns}"
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def _poll(self) -> None:
+        for job, version in list(self.pending.items()):
+            metrics = job.folder.metrics() if _version(job) != version else None
+            if metrics and metrics.status in ("completed", "failed"):
+                self._end(job, metrics)
+
+    def _wait_for_orphans(self, jobs: Sequence[Job]) -> None:
+        """Waits for jobs that still run although their launcher has failed."""
+        last_seen = time.monotonic()
+        while time.monotonic() < last_seen + ORPHAN_TIMEOUT_S:
+            time.sleep(0.5)
+            if any(job.folder.is_locked() for job in jobs if job in self.pending):
+                last_seen = time.monotonic()
+
+    def _record_failure(self, job: Job, reason: str) -> None:
+        """Writes the failure of a job that could not do so itself. Its last epoch remains resumable."""
+        started = _version(job) != self.pending[job]
+        metrics = job.folder.metrics() if started or job.folder.resumable_checkpoint(job.config) else None
+        new = RunMetrics("failed", seed=job.config.get("seed"), overrides=list(job.overrides), config=job.config)
+        metrics = replace(metrics or new, status="failed", reason=reason)
+        job.folder.path.mkdir(parents=True, exist_ok=True)
+        write_metrics(metrics, job.folder.metrics_path)
+        self._end(job, metrics)
+
+    def _end(self, job: Job, metrics: RunMetrics) -> None:
+        del self.pending[job]
+        self.ended.append(job)
+        if metrics.completed:
+            score = metrics.val or metrics.test
+            error = f"{'val' if metrics.val else 'test'} error {score['error']:.2%}, " if score else ""
+            outcome = f"{error}{metrics.seconds['fit']:.1f} s"
+        else:
+            self.failed.append(job)
+            outcome = f"failed: {' '.join(str(metrics.reason).split())}"
+        count = self.completed_before + len(self.ended) + len(self.elsewhere)
+        time_left = f"; about {self._time_left(count)} left" if count < self.total else ""
+        log.info(f"{count:>{len(str(self.total))}}/{self.total}  {job.name}  {outcome}{time_left}")
+        self.leaderboard.update(job.folder)
+
+    def _time_left(self, count: int) -> timedelta:
+        """Estimated from the epochs of the jobs, and from the number of those that a search has not proposed yet."""
+        share = sum(map(_epochs, self.pending)) / sum(map(_epochs, self.ended))
+        share += (self.total - count - len(self.pending)) / len(self.ended)
+        return timedelta(seconds=round(share * (time.perf_counter() - self.start)))
 
 
-def quote_override(text: str) -> str:
-    """As a Hydra override takes any text."""
-    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)  # a backslash stands for itself, but not before a quote
-    return f"'{escaped}'"
+def _version(job: Job) -> tuple[int, int] | None:
+    """Changes whenever the metrics of the job are written."""
+    try:
+        status = job.folder.metrics_path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
-def _value(returned: object) -> object:
-    """Of a JobReturn, the value or the exception; asking for its `return_value` would raise the latter."""
-    return getattr(returned, "_return_value", None)
+def _error_of(returned: object) -> str | None:
+    """The error of a JobReturn, whose property `return_value` would print and raise it."""
+    value = getattr(returned, "_return_value", None)
+    return str(value) if isinstance(value, Exception) else None
 
 
-def _work(job: Job) -> float:
-    """How long a job takes, next to others: by its epochs."""
-    epochs = job.settings["trainer"].get("max_epochs")
+def _epochs(job: Job) -> float:
+    epochs = job.config["trainer"].get("max_epochs")
     return max(1.0, float(epochs)) if isinstance(epochs, int | float) else 1.0
-
-
-def _duration(seconds: float) -> str:
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds >= 1.5 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

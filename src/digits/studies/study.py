@@ -1,4 +1,4 @@
-"""The folder of a study: whose it is, which jobs it has, and how far each of them is."""
+"""A study: one folder, the settings that identify it, and its jobs."""
 
 import json
 import re
@@ -9,144 +9,104 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from digits.config import flatten
 from digits.errors import InputError
 from digits.files import write_json
-from digits.runs.fingerprint import RESULT_NEUTRAL_KEYS, fingerprint
-from digits.runs.folder import folder_lock
-from digits.runs.metrics_file import read_metrics
-from digits.studies.leaderboard import REPLICATE_KEYS, short_names
+from digits.runs.fingerprint import RESULT_NEUTRAL_KEYS, relevant_settings, source_hash
+from digits.runs.folder import RunFolder, folder_lock
+
+REPLICATE_KEYS = ("seed", "data.seed", "data.split_seed", "data.fold")
+"""Settings that differ between the runs of one configuration."""
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One run of a study: the name of its folder, what a user would type to get it alone, its resolved settings."""
+    """One run of a study: its folder, its overrides as a user would type them, its resolved configuration."""
 
-    name: str
+    folder: RunFolder
     overrides: tuple[str, ...]
-    settings: dict[str, Any]
+    config: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.folder.path.name
 
 
 class Study:
-    """A folder outputs/<name>/ with a folder for each job.
+    """A folder outputs/<name>/ with one folder for each job. `fixed` maps settings that all jobs share to their values,
+    `varies` names the settings with several values."""
 
-    `fixed` are the settings that all jobs were asked for, key -> value; `varies` the keys of those that differ.
-    """
-
-    def __init__(self, name: str, folder: Path, fixed: Mapping[str, str], varies: Sequence[str]) -> None:
+    def __init__(self, name: str, folder: Path, fixed: Mapping[str, str], varies: Iterable[str]) -> None:
         self.name = name
         self.folder = folder
-        self.varies = sorted(key for key in varies if key not in REPLICATE_KEYS)
-        self.fixed = {
-            key: fixed[key]
-            for key in sorted(fixed)
-            if key not in REPLICATE_KEYS and not key.startswith(RESULT_NEUTRAL_KEYS)
-        }
+        self.fixed = {key: fixed[key] for key in sorted(fixed) if defines_configuration(key)}
+        self.varies = sorted(set(varies) - set(REPLICATE_KEYS))
 
     @contextmanager
-    def opened(self) -> Iterator[None]:
-        """Makes the folder, or claims one that holds the same study.
+    def acquire(self) -> Iterator[None]:
+        """Locks the folder, and creates it if necessary.
 
-        Raises InputError if it holds something else, or while another sweep is at work in it."""
-        if (self.folder / "metrics.json").exists():
+        Raises InputError if the folder holds anything but this study, or while another sweep runs in it."""
+        if RunFolder(self.folder).metrics_path.exists():
             raise InputError(f"{self.folder} holds a single run; choose another study=…")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(
-                f"{self.folder}: no folder can be made there ({error.strerror}); choose another study=…"
-            ) from error
-        with folder_lock(
-            self.folder, f"another sweep is at work in {self.folder}; wait for it, or choose another study=…"
-        ):
-            self._claim()
+            raise InputError(f"{self.folder}: cannot be created ({error.strerror}); choose another study=…") from error
+        with folder_lock(self.folder, f"{self.folder}: another sweep is running; wait, or choose another study=…"):
+            self._check_identity()
             yield
 
-    def _claim(self) -> None:
-        record = self.folder / "study.json"
-        if not record.exists():
-            write_json({"varies": self.varies, "fixed": self.fixed}, record)
+    def _check_identity(self) -> None:
+        path = self.folder / "study.json"
+        if not path.exists():
+            write_json({"varies": self.varies, "fixed": self.fixed}, path)
             return
         try:
-            there = json.loads(record.read_text())
-            was: dict[str, str] = {**there["fixed"], **dict.fromkeys(there["varies"], "several values")}
+            content = json.loads(path.read_text())
+            stored = {**content["fixed"], **dict.fromkeys(content["varies"], "(several values)")}
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{record} is damaged; remove it if {self.folder} holds this very study") from error
-        now = {**self.fixed, **dict.fromkeys(self.varies, "several values")}
-        changes = [
-            f"{key} {'has' if value == 'several values' else 'is'} {value or 'not set'} there"
-            for key in sorted(was.keys() | now.keys())
-            if (value := was.get(key, "not set")) != now.get(key, "not set")
-        ]
-        if changes:
+            raise InputError(f"{path}: damaged; remove the file if {self.folder} holds the same study") from error
+        current = {**self.fixed, **dict.fromkeys(self.varies, "(several values)")}
+        if changed := [key for key in sorted(stored | current) if stored.get(key) != current.get(key)]:
+            settings = ", ".join(f"{key}={stored.get(key, '(not set)')}" for key in changed)
             raise InputError(
-                f"{self.folder} holds another study ({'; '.join(changes)}); "
-                "choose another study=…, or remove that folder"
+                f"{self.folder} holds another study, with {settings}; choose another study=…, or remove that folder"
             )
 
-    def metrics(self, job: Job) -> dict[str, Any]:
-        """What the job's run left; nothing if it left nothing that can be read."""
-        try:
-            return read_metrics(self.folder / job.name / "metrics.json")
-        except InputError:
-            return {}
 
-    def status(self, job: Job) -> str | None:
-        """The one in its metrics; None if there is none."""
-        return self.metrics(job).get("status")
+def defines_configuration(key: str) -> bool:
+    """Whether runs with different values of this setting are different configurations."""
+    return key not in REPLICATE_KEYS and not key.startswith(RESULT_NEUTRAL_KEYS)
 
-    def damaged(self, jobs: Iterable[Job]) -> list[str]:
-        """One line for each metrics.json that is there and cannot be read."""
-        faults = []
-        for job in jobs:
-            path = self.folder / job.name / "metrics.json"
-            if path.exists() and not self.metrics(job):
-                faults.append(f"{path} is damaged: the job begins anew")
-        return faults
 
-    def is_running(self, job: Job) -> bool:
-        """Whether some process is at work in the job's folder: one that outlived its sweep."""
-        folder = self.folder / job.name
-        if not folder.is_dir():
-            return False
-        try:
-            with folder_lock(folder, ""):
-                return False
-        except InputError:
-            return True
-
-    def departures(self, jobs: Sequence[Job]) -> list[str]:
-        """For finished jobs whose settings or code are not what they were: one line for each kind of change."""
-        code, settings = [], {}
-        for job in jobs:
-            was = self.metrics(job).get("fingerprint")
-            now = fingerprint(job.settings)
-            if was is None or was == now:
-                continue
-            if was.get("settings") != now["settings"]:
-                settings[job.name] = self._changes(job)
-            else:
-                code.append(job.name)
-        keep = "kept as they are; to train them again, remove their folders or choose another study=…"
-        lines = [f"{name} was finished with other settings ({why}) and is {keep}" for name, why in settings.items()]
-        if code:
-            names = ", ".join(code[:3]) + (", …" if len(code) > 3 else "")
-            lines.append(f"{_jobs(len(code))} finished with another state of the code ({names}); {keep}")
-        return lines
-
-    def _changes(self, job: Job) -> str:
-        was, now = flatten(self.metrics(job).get("config", {})), flatten(job.settings)
-        changed = [
-            f"{key} was {was.get(key)}, now {now.get(key)}"
-            for key in sorted(was.keys() | now.keys())
-            if was.get(key) != now.get(key) and not key.startswith(RESULT_NEUTRAL_KEYS)
+def changed_since_completed(jobs: Iterable[Job]) -> list[str]:
+    """For completed jobs: one line for each with other settings, and one for all that were trained by other code."""
+    keep = "kept; to train again, remove the folder or choose another study=…"
+    lines, other_code = [], []
+    for job in jobs:
+        metrics = job.folder.metrics()
+        if metrics is None or not metrics.config:
+            continue
+        stored, current = relevant_settings(metrics.config), relevant_settings(job.config)
+        changes = [
+            f"{key} was {stored.get(key)}, is {current.get(key)}"
+            for key in sorted(stored | current)
+            if stored.get(key) != current.get(key)
         ]
-        return "; ".join(changed[:3]) + ("; …" if len(changed) > 3 else "")
+        if changes:
+            more = "; …" if len(changes) > 3 else ""
+            lines.append(f"{job.name} was completed with other settings ({'; '.join(changes[:3])}{more}): {keep}")
+        elif metrics.fingerprint.get("code", source_hash()) != source_hash():
+            other_code.append(job.name)
+    if other_code:
+        names = ", ".join(other_code[:3]) + (", …" if len(other_code) > 3 else "")
+        lines.append(f"completed with another version of the code: {plural(len(other_code), 'job')} ({names}); {keep}")
+    return lines
 
 
 def job_name(varied: Mapping[str, object], seed: object) -> str:
-    """The folder of a job: `optimizer-adam_max_epochs-5_seed-0`, from what varies in its study. No character in it
-    needs quotes, neither in a shell nor in a Hydra override. The seed is always there, so that seeds can be added."""
+    """The folder name of a job from the settings that vary: `optimizer-adam_max_epochs-5_seed-0`. Its characters need
+    no quotes in a shell or a Hydra override. The seed is always included, so that seeds can be added later."""
     named = {**varied, "seed": seed}
     plain = "_".join(f"{key}-{value}" for key, value in zip(short_names(list(named)), named.values(), strict=True))
     name = re.sub(r"[^\w.+-]+", "-", plain.replace("'", "").replace('"', ""), flags=re.ASCII)
@@ -155,5 +115,12 @@ def job_name(varied: Mapping[str, object], seed: object) -> str:
     return f"{name[:140]}-{sha256(plain.encode()).hexdigest()[:6]}"
 
 
-def _jobs(count: int) -> str:
-    return "1 job was" if count == 1 else f"{count} jobs were"
+def short_names(keys: Sequence[str]) -> list[str]:
+    """The last part of each dotted key; the full key if another one has the same last part."""
+    last_parts = [key.rpartition(".")[2] for key in keys]
+    return [part if last_parts.count(part) == 1 else key for key, part in zip(keys, last_parts, strict=True)]
+
+
+def plural(number: int, noun: str) -> str:
+    """`1 job`, `2 jobs`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

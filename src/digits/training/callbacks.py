@@ -1,5 +1,6 @@
-"""One row an epoch: in `history.csv`, in the checkpoint and in the terminal."""
+"""Callbacks and plugins of every run: history, reseeding, checkpoints, evaluation."""
 
+import copy
 import logging
 import time
 from collections.abc import Mapping
@@ -10,37 +11,42 @@ import pandas as pd
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
 
 from digits.devices import synchronize
+from digits.evaluation.metrics import EvaluationCollector
 from digits.evaluation.score import Score
+from digits.files import atomic_write
+from digits.runs.checkpoint import checkpoint_metadata
 from digits.seeding import derive_seed
 
 log = logging.getLogger(__name__)
 
 
 class EpochHistory(Checkpoint):
-    """Collects error rates, losses (nats), learning rate (at its start) and seconds of training of each epoch in
-    `rows`, one dictionary each.
+    """Collects one row for each epoch in `rows`, history.csv and the log: error rates, losses (nats), the learning rate
+    at the start of the epoch, and the seconds of training.
 
-    A `Checkpoint`, because Lightning calls only those after the module has its training score; it must stand
-    before the one that saves, which stores the rows, so that a resumed run's history is whole.
+    Subclasses Checkpoint because Lightning runs Checkpoint callbacks after the module's `on_train_epoch_end`, which
+    computes the training score. List it before ModelCheckpoint, which saves its state: a resumed run has all rows.
     """
 
     def __init__(self, path: Path, scores: Mapping[str, Score]) -> None:
         self.path = path
         self.scores = scores
         self.rows: list[dict[str, float]] = []
-        self.began = time.perf_counter()
-        self.earlier_seconds = 0.0  # of fitting, before this run was resumed
+        self.started_at = time.perf_counter()
+        self.previous_fit_seconds = 0.0  # before this run was resumed
 
     @property
     def fit_seconds(self) -> float:
-        """Seconds of the whole training with its validations, all parts of a resumed run together."""
-        return self.earlier_seconds + time.perf_counter() - self.began
+        """Seconds of the whole training with its validations, over all parts of a resumed run."""
+        return self.previous_fit_seconds + time.perf_counter() - self.started_at
 
     def images_per_second(self, images: int) -> float:
-        """The rate of training on that many images an epoch, validation not counted."""
+        """The training rate with `images` per epoch, without validation."""
         return images * len(self.rows) / sum(row["seconds"] for row in self.rows)
 
     def state_dict(self) -> dict[str, Any]:
@@ -48,51 +54,109 @@ class EpochHistory(Checkpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = list(state_dict["rows"])
-        self.earlier_seconds = state_dict["fit_seconds"]
+        self.previous_fit_seconds = state_dict["fit_seconds"]
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.started = time.perf_counter()
+        self.epoch_start = time.perf_counter()
         self.lr = trainer.optimizers[0].param_groups[0]["lr"]
-        self.trained: float | None = None
+        self.train_end: float | None = None
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         synchronize(trainer.strategy.root_device)
-        self.trained = time.perf_counter()
+        self.train_end = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        stages = [stage for stage in ("train", "val") if stage in self.scores]
-        row = {
-            "epoch": trainer.current_epoch + 1,
-            **{
-                f"{stage}/{quantity}": getattr(self.scores[stage], quantity)
-                for stage in stages
-                for quantity in ("error", "loss")
-            },
-            "lr": self.lr,
-            "seconds": (self.trained or time.perf_counter()) - self.started,
-        }
+        scores = {stage: self.scores[stage] for stage in ("train", "val") if stage in self.scores}
+        row: dict[str, float] = {"epoch": trainer.current_epoch + 1}
+        for stage, score in scores.items():
+            row |= {f"{stage}/{name}": value for name, value in {"error": score.error, **score.means}.items()}
+        row |= {"lr": self.lr, "seconds": (self.train_end or time.perf_counter()) - self.epoch_start}
         self.rows.append(row)
         self.write()
         if trainer.is_global_zero:
-            log.info(
-                f"epoch {row['epoch']}/{trainer.max_epochs}: "
-                + ", ".join(
-                    f"{stage} error {row[f'{stage}/error']:.2%} loss {row[f'{stage}/loss']:.4f}" for stage in stages
-                )
-                + f", {row['seconds']:.1f} s"
-            )
+            results = [
+                " ".join([f"{stage} error {score.error:.2%}", *(f"{k} {v:.4f}" for k, v in score.means.items())])
+                for stage, score in scores.items()
+            ]
+            log.info(f"epoch {row['epoch']}/{trainer.max_epochs}: {', '.join(results)}, {row['seconds']:.1f} s")
 
     @rank_zero_only
     def write(self) -> None:
-        """Writes the rows so far to `history.csv`."""
+        """Writes the rows so far to history.csv."""
         pd.DataFrame(self.rows).to_csv(self.path, index=False)
 
 
 class ReseedEachEpoch(Callback):
-    """Seeds the global generators (dropout, augmentation) anew for each epoch and process."""
+    """Seeds the global generators (dropout, augmentation) for each epoch and process."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         torch.manual_seed(derive_seed(self.seed, trainer.current_epoch, trainer.global_rank))
+
+
+class SaveConfig(Callback):
+    """Stores the resolved configuration in each checkpoint."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint["digits"] = checkpoint_metadata(self.config)
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints atomically, wherever they lie; Lightning copies them from the system's temporary folder.
+
+    Checkpoints of the last epoch stay in `pending` until `flush`: they are written once, after the evaluation, which
+    adds the temperature."""
+
+    def __init__(self, max_epochs: int) -> None:
+        super().__init__()
+        self.max_epochs = max_epochs
+        self.pending: dict[Path, dict[str, Any]] = {}
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        if checkpoint["epoch"] + 1 == self.max_epochs:
+            self.pending[Path(path)] = copy.deepcopy(checkpoint)  # the weights may still change: they may be averaged
+        else:
+            self._write(checkpoint, Path(path))
+
+    def flush(self) -> None:
+        """Writes the pending checkpoints."""
+        while self.pending:
+            path, checkpoint = self.pending.popitem()
+            self._write(checkpoint, path)
+
+    def _write(self, checkpoint: dict[str, Any], path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as temp_path:
+            torch.save(checkpoint, temp_path)
+
+
+class CollectEvaluation(Callback):
+    """Collects the images, labels and logits of one validation or test loop in `collected`."""
+
+    collected: tuple[Tensor, Tensor, Tensor]
+
+    def __init__(self) -> None:
+        self.collector = EvaluationCollector()
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        images, labels = batch
+        self.collector.update(images, labels, outputs)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.collected = self.collector.compute()
+
+    on_test_batch_end = on_validation_batch_end
+    on_test_epoch_end = on_validation_epoch_end

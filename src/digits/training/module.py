@@ -1,4 +1,4 @@
-"""The LightningModule: scale, augment, step, predict, optimizer."""
+"""The LightningModule: scale, augment, train, evaluate, optimize."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -10,50 +10,41 @@ import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torchmetrics.classification import MulticlassConfusionMatrix
 
 from digits.data.sources import Digits
 from digits.errors import InputError
-from digits.evaluation.metrics import ErrorRate, LogitsCollector, MisclassifiedImages
+from digits.evaluation.metrics import ErrorRate
 from digits.evaluation.score import Score
 from digits.models.layers import scale_images
 
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 Schedule = Callable[[Optimizer, int, int], dict[str, Any]]
 
 
 class DigitsModule(LightningModule):
-    """Trains a network of `digits.models.networks` with an optimizer made from its parameters, a schedule of
-    `digits.training.schedules` and an augmentation that maps pixels float32 [N, 1, 28, 28] in [0, 1] to the same.
+    """Trains a network from pixels float32 [N, 1, 28, 28] in [0, 1] to logits [N, 10] with an optimizer, a schedule of
+    `digits.training.schedules` and an augmentation that maps pixels to pixels.
 
-    The latest training, validation and test leave their scores in `scores`; the latest of the two evaluations also
-    its confusion matrix, int64 [10, 10] with the labels as rows, its mistakes (see `Mistakes.compute`), and all its
-    logits float32 [N, 10] with their labels int64 [N].
+    `scores` holds the latest score of each stage: train, val and test.
     """
 
     def __init__(
         self,
         network: nn.Module,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        optimizer_factory: OptimizerFactory,
         schedule: Schedule | None = None,
         augment: nn.Module | None = None,
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
         self.network = network
-        self.make_optimizer = optimizer
+        self.optimizer_factory = optimizer_factory
         self.schedule = schedule
         self.augment = augment or nn.Identity()
         self.label_smoothing = label_smoothing
-        self.training_error = ErrorRate()
-        self.evaluation_error = ErrorRate()
-        self.count_confusion = MulticlassConfusionMatrix(10)
-        self.collect_mistakes = MisclassifiedImages()
-        self.collect_logits = LogitsCollector()
+        self.train_error = ErrorRate()
+        self.eval_error = ErrorRate()
         self.scores: dict[str, Score] = {}
-        self.confusion = torch.zeros(10, 10, dtype=torch.int64)
-        self.mistakes: dict[str, Tensor] = {}
-        self.logits = torch.zeros(0, 10)
-        self.labels = torch.zeros(0, dtype=torch.int64)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images uint8 [N, 28, 28] to logits [N, 10]."""
@@ -65,54 +56,44 @@ class DigitsModule(LightningModule):
         with torch.autocast(self.device.type, enabled=False):  # bfloat16 coordinates would be off by a pixel
             pixels = self.augment(scale_images(images))
         logits = self.network(pixels)
-        self.training_error.update(logits, labels)
+        self.train_error.update(logits, labels)
         return F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
 
-    def validation_step(self, batch: Digits, batch_idx: int) -> None:
+    def validation_step(self, batch: Digits, batch_idx: int) -> Tensor:
         images, labels = batch
-        logits = self(images).float()
-        for metric in (self.evaluation_error, self.count_confusion, self.collect_logits):
-            metric.update(logits, labels)
-        self.collect_mistakes.update(images, logits, labels)
+        logits: Tensor = self(images).float()
+        self.eval_error.update(logits, labels)
+        return logits
 
     test_step = validation_step
 
     def on_validation_epoch_start(self) -> None:
-        if dist.is_initialized():  # each process has batch statistics of its own; the first one's are saved
+        if dist.is_initialized():  # batch-norm statistics differ between the processes; those of rank 0 are saved
             for buffer in self.network.buffers():
                 dist.broadcast(buffer, 0)
 
     def on_train_epoch_end(self) -> None:
-        self._finish("train", self.training_error)
-        loss = self.scores["train"].loss
+        self._log_score("train", self.train_error)
+        loss = self.scores["train"].means["loss"]
         if not math.isfinite(loss):
             raise InputError(
-                f"training diverged: the loss is {loss} in epoch {self.current_epoch + 1}; "
-                "a lower optimizer.lr is the first thing to try"
+                f"training diverged: the loss is {loss} in epoch {self.current_epoch + 1}; try a lower optimizer.lr"
             )
 
     def on_validation_epoch_end(self) -> None:
-        self._finish_evaluation("val")
+        self._log_score("val", self.eval_error)
 
     def on_test_epoch_end(self) -> None:
-        self._finish_evaluation("test")
+        self._log_score("test", self.eval_error)
 
-    def _finish_evaluation(self, stage: str) -> None:
-        self._finish(stage, self.evaluation_error)
-        self.confusion = self.count_confusion.compute()
-        self.mistakes = self.collect_mistakes.compute()
-        self.logits, self.labels = (part.cpu() for part in self.collect_logits.compute())
-        for metric in (self.count_confusion, self.collect_mistakes, self.collect_logits):
-            metric.reset()
-
-    def _finish(self, stage: str, metric: ErrorRate) -> None:
+    def _log_score(self, stage: str, metric: ErrorRate) -> None:
         score = self.scores[stage] = metric.compute()
         metric.reset()
-        self.log_dict({f"{stage}/error": score.error, f"{stage}/loss": score.loss})
+        self.log_dict({f"{stage}/{name}": value for name, value in {"error": score.error, **score.means}.items()})
 
     def configure_optimizers(self) -> Any:
         try:
-            optimizer = self.make_optimizer(self.network.parameters())
+            optimizer = self.optimizer_factory(self.network.parameters())
             epochs = self.trainer.max_epochs
             if self.schedule is None or epochs is None:
                 return optimizer

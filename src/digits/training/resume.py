@@ -1,109 +1,100 @@
-"""A run that goes on where it was interrupted: what its checkpoint must hold for that, and what must not change."""
+"""How an interrupted run continues: from which checkpoint, and which settings may change."""
 
 import logging
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig
 
 from digits.config import flatten
 from digits.errors import InputError
-from digits.files import atomic_write
-from digits.runs.checkpoint import FORMAT, read_checkpoint
+from digits.runs.checkpoint import read_checkpoint
 from digits.runs.fingerprint import RESULT_NEUTRAL_KEYS
+from digits.runs.folder import RunFolder
+from digits.runs.metrics_file import RunMetrics
 
 log = logging.getLogger(__name__)
 
-# What may change when a run is resumed: what does not decide the result, and which weights are to be its result.
 CHANGEABLE_ON_RESUME = (*RESULT_NEUTRAL_KEYS, "trainer.callbacks", "data.train_csv", "weights")
 
 
-class SaveConfig(Callback):
-    """Stores the resolved configuration, plain Python values only, so that the file loads with
-    `weights_only=True` and its path alone is enough to predict.
-    """
+def prepare_resume(checkpoint: str, config: Mapping[str, Any], run: RunFolder) -> None:
+    """Checks that the run can continue from the checkpoint with this configuration, and copies it into its folder.
 
-    def __init__(self, config: dict[str, Any]) -> None:
-        self.config = config
-
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        checkpoint["digits"] = {"format": FORMAT, "config": self.config}
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint whole or not at all, wherever it lies; Lightning's own way is a copy from another file system
-    if the system's folder for temporary files is on one."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as part:
-            torch.save(checkpoint, part)
-
-
-def prepare_resume(config: DictConfig, settings: dict[str, Any], folder: Path) -> None:
-    """Brings the checkpoint `config.resume` into the run's folder. `settings` is `config`, resolved.
-
-    Raises InputError if the run that left it cannot go on with these settings.
-    """
-    for change in _check_resumable(config.resume, settings):
+    Raises InputError if the weights, the optimizer's state or the schedule depend on a setting that has changed."""
+    content = read_checkpoint(checkpoint)
+    for change in _allowed_changes(checkpoint, content, config):
         log.warning(f"resumed with another setting: {change}")
-    if config.weights == "best":
-        _check_best_is_known(config.resume, folder / "checkpoints")
-    _bring_along(Path(config.resume), folder / "checkpoints" / "last.ckpt")
+    if config["weights"] == "best":
+        _require_best_epoch(checkpoint, content, run)
+    _copy_checkpoint(Path(checkpoint), run.last_checkpoint)
 
 
-@rank_zero_only
-def _bring_along(checkpoint: Path, last: Path) -> None:
-    """A run that is resumed in another folder has its last complete epoch there from the start."""
-    if checkpoint.resolve() != last.resolve():
-        last.parent.mkdir(exist_ok=True)
-        shutil.copyfile(checkpoint, last)
-
-
-@rank_zero_only
-def log_resume_hint(metrics: dict[str, Any], folder: Path) -> None:
-    """Logs how the run in `folder` goes on."""
-    if "checkpoint" in metrics:
-        last = f"{os.path.relpath(folder)}/checkpoints/last.ckpt"
-        log.info(f"interrupted after {metrics['epochs']} whole epochs; to go on, the same command with resume={last}")
-    else:
-        log.info("interrupted before the first epoch was complete: there is nothing to resume")
-
-
-def _check_resumable(path: str | Path, config: dict[str, Any]) -> list[str]:
-    """The settings, as `key was old, now new`, in which `config` departs without harm from the run that left the
-    checkpoint.
-
-    Raises InputError if it departs in a setting that the weights, the optimizer's state or the schedule depend on."""
-    checkpoint = read_checkpoint(path)
+def _allowed_changes(path: str, checkpoint: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """The changed settings that do not affect the training, as `key was old, now new`."""
     old, new = flatten(checkpoint["digits"]["config"]), flatten(config)
     changes = {
         key: f"{key} was {old.get(key)}, now {new.get(key)}"
         for key in sorted(old.keys() | new.keys())
         if old.get(key) != new.get(key) and key not in ("name", "study", "resume")
     }
-    free = [key for key in changes if key.startswith(CHANGEABLE_ON_RESUME)]
-    # A schedule is laid out for a number of epochs; without one, there may be more.
+    allowed = [key for key in changes if key.startswith(CHANGEABLE_ON_RESUME)]
+    # A schedule depends on the number of epochs. Without one, epochs can be added.
     if config["schedule"] is None and new["trainer.max_epochs"] > checkpoint["epoch"] + 1:
-        free += [key for key in changes if key == "trainer.max_epochs"]
-    if bound := [change for key, change in changes.items() if key not in free]:
-        raise InputError(f"{path} began with other settings: {'; '.join(bound)}. Resume with those it began with")
-    return [changes[key] for key in free]
+        allowed += [key for key in changes if key == "trainer.max_epochs"]
+    if blocking := [change for key, change in changes.items() if key not in allowed]:
+        raise InputError(
+            f"{path} was trained with other settings: {'; '.join(blocking)}. Resume with the same settings"
+        )
+    return [changes[key] for key in allowed]
 
 
-def _check_best_is_known(path: str | Path, folder: Path) -> None:
-    """Raises InputError unless `folder` is where the run that left the checkpoint keeps its best epoch: Lightning
-    forgets it elsewhere, and would call the first resumed epoch the best."""
-    for state in read_checkpoint(path)["callbacks"].values():
-        if state.get("monitor") == "val/error" and Path(state["dirpath"]).resolve() == folder.resolve():
+def _require_best_epoch(path: str, checkpoint: Mapping[str, Any], run: RunFolder) -> None:
+    """Raises InputError unless the run's folder has the best epoch so far: in another folder Lightning forgets it and
+    takes the first resumed epoch for the best."""
+    for state in checkpoint["callbacks"].values():
+        if state.get("monitor") == "val/error" and Path(state["dirpath"]).resolve() == run.checkpoints.resolve():
             return
     raise InputError(
-        f"weights=best looks among all epochs: only a run that began with it can be resumed with it, and only in the "
-        f"folder where it began, unlike {path}"
+        "weights=best compares all epochs: resume only a run that started with weights=best, in its own folder, "
+        f"unlike {path}"
     )
+
+
+@rank_zero_only
+def _copy_checkpoint(checkpoint: Path, last: Path) -> None:
+    """A run that is resumed in another folder has its last complete epoch there from the start."""
+    if checkpoint.resolve() != last.resolve():
+        last.parent.mkdir(exist_ok=True)
+        shutil.copyfile(checkpoint, last)
+
+
+def sweep_resume_point(run: RunFolder, config: Mapping[str, Any], precision: str) -> str | None:
+    """The checkpoint from which a job of a sweep continues, after the same command or a requeue by a cluster. None if
+    the job starts again; the checkpoints of the earlier attempt are then removed."""
+    if last := run.resumable_checkpoint(config, precision):
+        try:
+            read_checkpoint(last)
+            return str(last)
+        except InputError as error:
+            log.warning(f"{error}; the job starts again")
+    _remove_checkpoints(run)
+    return None
+
+
+@rank_zero_only
+def _remove_checkpoints(run: RunFolder) -> None:
+    shutil.rmtree(run.checkpoints, ignore_errors=True)
+
+
+@rank_zero_only
+def log_resume_hint(metrics: RunMetrics, run: RunFolder) -> None:
+    """Logs the command that continues an interrupted run."""
+    if metrics.checkpoint:
+        resume = os.path.relpath(run.last_checkpoint)
+        log.info(f"interrupted after {metrics.epochs} complete epochs; to continue, add resume={resume} to the command")
+    else:
+        log.info("interrupted before the end of the first epoch; there is nothing to resume")

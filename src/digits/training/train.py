@@ -1,284 +1,228 @@
-"""One run: from a configuration to a trained network, its scores, and everything that its folder holds."""
+"""One run: from a configuration to a trained network, its scores, and the files of its folder."""
 
+import copy
 import gc
 import logging
-import shutil
+import os
 import time
 import traceback
-import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
-from hydra.types import RunMode
 from hydra.utils import instantiate
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar, WeightAveraging
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
-from rich import get_console
-from torch import Tensor
 
-from digits.config import validate_train
+from digits.config import has_validation, validate_train
 from digits.data.datamodule import DigitsDataModule
-from digits.devices import default_precision, device_name, keep_freed_memory
+from digits.devices import default_precision, device_name
 from digits.errors import InputError
-from digits.evaluation.calibration import calibration, fit_temperature
-from digits.evaluation.plots import plot_confusion, plot_curves, plot_mistakes
-from digits.files import write_json
+from digits.evaluation.calibration import calibration_summary, fit_temperature
+from digits.evaluation.metrics import Evaluation
+from digits.evaluation.plots import plot_confusion, plot_curves, plot_misclassified
 from digits.models.networks import build_network
-from digits.runs import provenance
-from digits.runs.checkpoint import add_to_checkpoint, read_checkpoint
+from digits.runs.checkpoint import read_checkpoint
 from digits.runs.fingerprint import fingerprint
-from digits.runs.folder import folder_lock, require_not_completed, resumable_checkpoint
+from digits.runs.folder import RunFolder, folder_lock
+from digits.runs.metrics_file import RunMetrics, write_metrics
+from digits.runs.provenance import git_state, versions
 from digits.seeding import seed_everything
-from digits.training.callbacks import EpochHistory, ReseedEachEpoch
+from digits.training.callbacks import AtomicCheckpointIO, CollectEvaluation, EpochHistory
 from digits.training.module import DigitsModule
-from digits.training.resume import AtomicCheckpointIO, SaveConfig, log_resume_hint, prepare_resume
+from digits.training.resume import log_resume_hint, prepare_resume, sweep_resume_point
+from digits.training.schedules import plateau
+from digits.training.trainer import build_trainer, silence_lightning
 
 log = logging.getLogger(__name__)
 
 
-def train(config: DictConfig, folder: Path, overrides: Sequence[str] = ()) -> float | None:
-    """Trains as the composed `conf/train.yaml` says, validates and tests the final weights, and leaves in `folder`
-    metrics.json, history.csv, checkpoints/ and plots/. Returns the validation error, a fraction; None if nothing
-    is held out for validation.
+def train(
+    config: Mapping[str, Any],
+    folder: Path,
+    overrides: Sequence[str] = (),
+    choices: Mapping[str, str] | None = None,
+    in_sweep: bool = False,
+) -> float | None:
+    """Trains with the resolved configuration of `conf/train.yaml`, evaluates the final weights on the validation and
+    test digits, and writes metrics.json, history.csv, checkpoints/ and plots/ into `folder`. Returns the validation
+    error, a fraction; None without validation digits.
 
-    Raises InputError for a mistake in the configuration or the data. However a run ends, metrics.json says how.
+    Raises InputError for an error in the configuration or the data. metrics.json records how the run ended.
     """
-    first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    run = RunFolder(folder)
+    metrics = RunMetrics(
+        "failed", config.get("seed"), list(overrides), dict(choices or {}), copy.deepcopy(dict(config))
+    )
+    is_rank_zero = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     try:
-        with folder_lock(folder, f"another process is training in {folder}") if first else nullcontext():
-            return _train(config, folder, overrides)
+        with folder_lock(folder, f"another process is training in {folder}") if is_rank_zero else nullcontext():
+            run.require_not_completed()
+            _record_outcome(run, metrics, in_sweep)
     finally:
-        if in_sweep():  # Lightning's trainer and module refer to each other: the next job is to find their memory free
+        if in_sweep:  # Lightning's trainer and module refer to each other: free their memory for the next job
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
+    return metrics.val["error"] if metrics.val else None
 
 
-def _train(config: DictConfig, folder: Path, overrides: Sequence[str]) -> float | None:
-    require_not_completed(str(folder))
-    metrics: dict[str, Any] = {"status": "failed", "seed": config.seed, "overrides": list(overrides)}
+def _record_outcome(run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> None:
+    """Runs the training, and writes metrics.json however it ends."""
     try:
-        _run(config, folder, metrics)
-        metrics["status"] = "completed"
+        _run(run, metrics, in_sweep)
+        metrics.status = "completed"
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
-        metrics["status"] = "interrupted"
-        if not in_sweep():
-            log_resume_hint(metrics, folder)
-        raise SystemExit(1) from None  # a SIGTERM too is no success
+        metrics.status = "interrupted"
+        if not in_sweep:
+            log_resume_hint(metrics, run)
+        raise SystemExit(1) from None
     except Exception as error:
-        metrics["reason"] = str(error) or type(error).__name__
-        traceback.clear_frames(error.__traceback__)  # a sweep keeps the error: it must not keep the model with it
+        metrics.reason = str(error) or type(error).__name__
+        traceback.clear_frames(error.__traceback__)  # Hydra keeps the error: it must not keep the model alive
         raise
     finally:
-        _write(metrics, folder)
-    return metrics["val"]["error"] if "val" in metrics else None
+        _write(metrics, run)
 
 
-def _half_done(folder: Path, settings: dict[str, Any]) -> Path | None:
-    """Where a job of a sweep goes on, whoever started it again: the same command, or a cluster's queue. None if it
-    begins anew, and then without leftovers."""
-    if last := resumable_checkpoint(folder, settings):
-        try:
-            read_checkpoint(last)
-            return last
-        except InputError as error:
-            log.warning(f"{error}; the job begins anew")
-    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    return None
-
-
-def in_sweep() -> bool:
-    """Whether this run is one of the jobs of a sweep."""
-    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-
-
-@rank_zero_only
-def _write(metrics: dict[str, Any], folder: Path) -> None:
-    write_json(metrics, folder / "metrics.json")
-
-
-def _choices() -> dict[str, str]:
-    """What was chosen in each group of the configuration; nothing where it was not composed by an entry point."""
-    if not HydraConfig.initialized():
-        return {}
-    return {str(group): str(choice) for group, choice in HydraConfig.get().runtime.choices.items() if "/" not in group}
-
-
-def _run(config: DictConfig, folder: Path, metrics: dict[str, Any]) -> None:
-    """The run itself. Fills `metrics` as it goes, so that a run that ends early tells what it knew."""
-    _silence_lightning()
-    if config.trainer.get("gradient_clip_val") and config.optimizer.get("fused"):
-        config.optimizer.fused = False  # Lightning clips between the backward pass and a step that is not fused
-    settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    metrics |= {"choices": _choices(), "config": settings, "fingerprint": fingerprint(settings)}
+def _run(run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> None:
+    """Fills `metrics` step by step, so that a run that ends early still records what is known."""
+    silence_lightning()
+    config = metrics.config
+    if config["trainer"].get("gradient_clip_val") and config["optimizer"].get("fused"):
+        config["optimizer"]["fused"] = False  # Lightning cannot clip gradients inside a fused step
+    accelerator, precision = config["trainer"]["accelerator"], config["trainer"]["precision"]
+    metrics.precision = default_precision(accelerator) if precision == "auto" else precision
+    metrics.fingerprint = fingerprint(config, metrics.precision)
     validate_train(config)
-    if in_sweep():
-        config.resume = _half_done(folder, settings)
-    _write({**metrics, "status": "running"}, folder)  # a sweep that is killed knows by this what it finds
-    if config.resume:
-        prepare_resume(config, settings, folder)
+    resume = sweep_resume_point(run, config, metrics.precision) if in_sweep else config["resume"]
+    _write(replace(metrics, status="running"), run)  # read by a later resume if this process is killed
+    if resume:
+        prepare_resume(resume, config, run)
 
-    keep_freed_memory()
-    seed_everything(config.seed)
-    datamodule: DigitsDataModule = instantiate(config.data, _partial_=True)()  # called here: Hydra wraps what it raises
-    module = DigitsModule(
-        build_network(**config.model),
-        optimizer=instantiate(config.optimizer, _convert_="all"),
-        schedule=instantiate(config.schedule),
-        augment=instantiate(config.augment, _convert_="all"),
-        label_smoothing=config.label_smoothing,
-    )
-    history = EpochHistory(folder / "history.csv", module.scores)
-    checkpoints = [_checkpoints(folder, weights) for weights in sorted({"last", config.weights})]
-    ema = [WeightAveraging(avg_fn=partial(ema_update, config.ema))] if config.ema else []
-    callbacks = [ReseedEachEpoch(config.seed), SaveConfig(settings), *ema, history, *checkpoints]
-    trainer = _trainer(config, callbacks, folder)
-    metrics |= {
-        "model": config.model.name,
-        "parameters": sum(parameter.numel() for parameter in module.network.parameters()),
-        "device": device_name(trainer.strategy.root_device),
-        "precision": trainer.precision,
-        "versions": provenance.versions(),
-        "git": provenance.git_state(),
-    }
-    for logger in trainer.loggers:
-        logger.log_hyperparams(settings)
-
-    datamodule.prepare_data()  # before other processes are launched: a bad file must not leave them waiting
+    training = Training(run, metrics, in_sweep)
     try:
-        trainer.fit(module, datamodule, ckpt_path=config.resume, weights_only=True)
+        training.fit(resume)
+        evaluations = training.evaluate()
     finally:
-        metrics |= {"epochs": len(history.rows), "seconds": {"fit": history.fit_seconds}}
-        if history.rows:
-            metrics["checkpoint"] = "checkpoints/last.ckpt"
-            metrics["images_per_second"] = history.images_per_second(len(datamodule.digits["train"].labels))
-    history.write()
-    for callback in ema:  # it would put the weights that it averages back into the module
-        trainer.callbacks.remove(callback)  # type: ignore[attr-defined]
-    metrics["checkpoint"] = f"checkpoints/{config.weights}.ckpt"
-    kept = read_checkpoint(folder / metrics["checkpoint"])
-    module.load_state_dict(kept["state_dict"])  # what is scored is what is kept
+        training.checkpoint_io.flush()
+    if training.trainer.is_global_zero:
+        _save_plots(training.history.rows, evaluations, run.plots)
+        log.info(_summary(metrics, evaluations, run.path))
 
-    temperature: float | None = None
-    for stage, evaluate in (("val", trainer.validate), ("test", trainer.test)):
-        if stage in datamodule.digits:
-            began = time.perf_counter()
-            evaluate(module, datamodule=datamodule, verbose=False)
-            metrics["seconds"][stage] = time.perf_counter() - began
-            metrics[stage] = module.scores[stage].as_dict()
+
+class Training:
+    """The built objects of a run: data, module, history, Trainer. `fit`, then `evaluate`."""
+
+    def __init__(self, run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> None:
+        config = metrics.config
+        seed_everything(config["seed"])
+        self.run, self.metrics = run, metrics
+        self.datamodule: DigitsDataModule = instantiate(config["data"], _partial_=True)()  # Hydra would wrap its errors
+        self.module = _build_module(config)
+        self.history = EpochHistory(run.history_path, self.module.scores)
+        self.checkpoint_io = AtomicCheckpointIO(config["trainer"]["max_epochs"])
+        self.trainer = build_trainer(config, str(metrics.precision), run, self.history, self.checkpoint_io, in_sweep)
+        metrics.model = config["model"]["name"]
+        metrics.parameters = sum(parameter.numel() for parameter in self.module.network.parameters())
+        metrics.device = device_name(self.trainer.strategy.root_device)
+        metrics.precision = self.trainer.precision
+        metrics.versions, metrics.git = versions(), git_state()
+        for logger in self.trainer.loggers:
+            logger.log_hyperparams(config)
+
+    def fit(self, resume: str | None) -> None:
+        """Trains, from the start or from the checkpoint `resume`."""
+        self.datamodule.prepare_data()  # before other processes start: an unreadable file must not leave them waiting
+        try:
+            self.trainer.fit(self.module, self.datamodule, ckpt_path=resume, weights_only=True)
+        finally:
+            rows, metrics = self.history.rows, self.metrics
+            metrics.epochs, metrics.seconds["fit"] = len(rows), self.history.fit_seconds
+            if rows:
+                metrics.checkpoint = "checkpoints/last.ckpt"
+                metrics.images_per_second = self.history.images_per_second(len(self.datamodule.splits["train"].labels))
+        self.history.write()
+
+    def evaluate(self) -> dict[str, Evaluation]:
+        """Evaluates the weights of the final checkpoint and adds the temperature to it."""
+        metrics, trainer, pending = self.metrics, self.trainer, self.checkpoint_io.pending
+        metrics.checkpoint = f"checkpoints/{metrics.config['weights']}.ckpt"
+        path = self.run.path / metrics.checkpoint
+        checkpoint = (pending.get(path) or read_checkpoint(path)) if trainer.is_global_zero else {}
+        self.module.load_state_dict(trainer.strategy.broadcast(checkpoint.get("state_dict", {})))
+        evaluations: dict[str, Evaluation] = {}
+        for stage in ("val", "test"):
+            if stage not in self.datamodule.splits:
+                continue
+            started_at = time.perf_counter()
+            evaluations[stage] = evaluation = evaluate(trainer, self.module, self.datamodule, stage)
+            metrics.seconds[stage] = time.perf_counter() - started_at
+            setattr(metrics, stage, evaluation.score.as_dict())
+            logits, labels = evaluation.logits, evaluation.labels
             if stage == "val":
-                temperature = fit_temperature(module.logits, module.labels)
-                metrics["calibration"] = {"temperature": temperature}
-            if temperature is not None:
-                metrics["calibration"][stage] = calibration(module.logits, module.labels, temperature)
-    if temperature is not None and trainer.is_global_zero:
-        add_to_checkpoint(folder / metrics["checkpoint"], temperature=temperature)
-    _draw(module, history, folder / "plots")
-    if trainer.is_global_zero:
-        log.info(provenance.summary(metrics, module.scores, folder))
+                metrics.calibration = {"temperature": fit_temperature(logits, labels)}
+                if trainer.is_global_zero:
+                    checkpoint["digits"] |= metrics.calibration
+                    pending[path] = checkpoint
+            if metrics.calibration:
+                metrics.calibration[stage] = calibration_summary(logits, labels, metrics.calibration["temperature"])
+        return evaluations
 
 
-def ema_update(decay: float, average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-    """The next exponential moving average after `count` updates. Its decay grows to the one asked for, so that a short
-    training is not averaged with its initial weights."""
-    keep = min(decay, (1 + float(count)) / (10 + float(count)))
-    return average * keep + current * (1 - keep)
-
-
-def _trainer(config: DictConfig, callbacks: list[Callback], folder: Path) -> Trainer:
-    """Raises InputError for what Lightning refuses, and for several processes inside a sweep, which would hang."""
-    on_terminal = get_console().is_terminal
-    precision = config.trainer.precision
-    try:
-        trainer: Trainer = instantiate(
-            config.trainer,
-            _convert_="all",
-            precision=default_precision(config.trainer.accelerator) if precision == "auto" else precision,
-            callbacks=instantiate(config.trainer.callbacks)
-            + callbacks
-            + ([ProgressBar(refresh_rate=10)] if on_terminal else []),
-            logger=_logger(config, folder),
-            plugins=[AtomicCheckpointIO()],
-            enable_progress_bar=on_terminal,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,  # `EvenBatches` shares the images out
-        )
-    except InstantiationException as error:
-        if isinstance(error.__cause__, MisconfigurationException | ValueError | TypeError):
-            reason = " ".join(str(error.__cause__).split())
-            raise InputError(f"trainer: {reason} (trainer=auto takes what this machine has)") from error
-        raise
-    if trainer.world_size > 1 and in_sweep():
-        raise InputError("trainer=ddp cannot be part of a sweep (-m); run it alone, or give each job one device")
-    return trainer
-
-
-class ProgressBar(RichProgressBar):
-    """Counts epochs from 1, as all else does."""
-
-    def _get_train_description(self, current_epoch: int) -> str:
-        return f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}"
-
-
-def _logger(config: DictConfig, folder: Path) -> Logger | bool:
-    if config.logger is None:
-        return False
-    try:
-        logger: Logger = instantiate(config.logger, save_dir=str(folder))
-    except InstantiationException as error:
-        if isinstance(error.__cause__, ModuleNotFoundError):
-            reason = " ".join(str(error.__cause__).split())
-            raise InputError(f"logger: {reason} (or pip install -e '.[tensorboard,wandb,mlflow]')") from error
-        raise
-    return logger
-
-
-def _checkpoints(folder: Path, weights: str) -> ModelCheckpoint:
-    return ModelCheckpoint(
-        folder / "checkpoints",
-        filename=weights,
-        monitor="val/error" if weights == "best" else None,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
+def _build_module(config: Mapping[str, Any]) -> DigitsModule:
+    schedule = instantiate(config["schedule"])
+    if getattr(schedule, "func", None) is plateau and not has_validation(config):
+        raise InputError("schedule=plateau needs a validation error, but data.val_size=0 leaves no validation digits")
+    return DigitsModule(
+        build_network(**config["model"]),
+        optimizer_factory=instantiate(config["optimizer"], _convert_="all"),
+        schedule=schedule,
+        augment=instantiate(config["augment"], _convert_="all"),
+        label_smoothing=config["label_smoothing"],
     )
+
+
+def evaluate(trainer: Trainer, module: DigitsModule, datamodule: DigitsDataModule, stage: str) -> Evaluation:
+    """Runs the network of `module` on all `val` or `test` digits."""
+    collect = CollectEvaluation()
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    callbacks[:] = [one for one in callbacks if not isinstance(one, CollectEvaluation | WeightAveraging)]
+    callbacks.append(collect)  # WeightAveraging is removed: it would replace the weights of the module
+    run_loop = {"val": trainer.validate, "test": trainer.test}[stage]
+    run_loop(module, datamodule=datamodule, verbose=False)
+    return Evaluation(module.scores[stage], *collect.collected)
 
 
 @rank_zero_only
-def _draw(module: DigitsModule, history: EpochHistory, folder: Path) -> None:
-    """The pictures of the training, and of the test or, where there is none, of the validation."""
+def _write(metrics: RunMetrics, run: RunFolder) -> None:
+    write_metrics(metrics, run.metrics_path)
+
+
+def _save_plots(rows: Sequence[Mapping[str, float]], evaluations: Mapping[str, Evaluation], folder: Path) -> None:
+    """Plots the training, and the test or, without one, the validation."""
     folder.mkdir(exist_ok=True)
-    plot_curves(history.rows, folder / "curves.png")
+    plot_curves(rows, folder / "curves.png")
     for stage, name in (("test", "test"), ("val", "validation")):
-        if stage in module.scores:
-            score = module.scores[stage]
-            title = f"{score.errors:,} mistakes among {score.total:,} {name} digits"
-            plot_confusion(module.confusion, title, folder / "confusion.png")
-            plot_mistakes(module.mistakes, title, folder / "mistakes.png")
+        if stage in evaluations:
+            evaluation = evaluations[stage]
+            title = f"{evaluation.score.errors:,} mistakes among {evaluation.score.total:,} {name} digits"
+            plot_confusion(evaluation.confusion, title, folder / "confusion.png")
+            plot_misclassified(evaluation.misclassified, title, folder / "mistakes.png")
             break
 
 
-def _silence_lightning() -> None:
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (
-        ".*LeafSpec",  # Lightning's own
-        "Total length of `list` across ranks is zero",  # nothing held out for validation
-        ".*does not have many workers",  # batches are made on the device
-        ".*sync_dist=True",  # scores are counted over all processes already
-        ".*smaller than the logging interval",
-        ".*exists and is not empty",  # a resumed run
-        ".*dirpath has changed",  # the same, into another folder
-    ):
-        warnings.filterwarnings("ignore", message)
+def _summary(metrics: RunMetrics, evaluations: Mapping[str, Evaluation], folder: Path) -> str:
+    """The table at the end of a run, as plain text."""
+    lines = {
+        "network": f"{metrics.model}, {metrics.parameters:,} parameters",
+        "training": f"{metrics.epochs} epochs in {metrics.seconds['fit']:.1f} s, {metrics.images_per_second:,.0f} "
+        f"images/s, {metrics.device}, {metrics.precision}, seed {metrics.seed}",
+        **{f"{stage} error": str(evaluation.score) for stage, evaluation in evaluations.items()},
+        "results": os.path.relpath(folder),
+    }
+    return "\n".join(f"{name:<12}{line}" for name, line in lines.items())

@@ -1,0 +1,61 @@
+"""`python -m digits.studies`: prints, rebuilds, joins and compares the tables of studies."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from digits.errors import InputError
+from digits.studies.comparison import compare
+from digits.studies.leaderboard import Leaderboard
+from digits.studies.report import read_extra_columns, write_curves, write_leaderboard
+from digits.studies.results import read_results
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m digits.studies",
+        description="Prints the table of a study and rebuilds its leaderboard.csv, .md and .png and its curves.png "
+        "from the metrics.json and history.csv of its runs. Several folders are joined into one table.",
+    )
+    add = parser.add_argument
+    add("folder", nargs="+", type=Path, help="a study or a run")
+    add("--save", type=Path, metavar="FOLDER", help="for the files; default: the study's folder, none for several")
+    add("--title", help="of the table and the pictures; default: the names of the folders")
+    pair = "--compare optimizer=adam optimizer=adadelta; A and B may have several settings, a=x,b=y"
+    add("--compare", nargs=2, metavar=("A", "B"), help=f"only compare A with B by a paired test over seeds: {pair}")
+    join = "joins the table with the rows of FILE.csv that have equal values in the columns of both"
+    add("--beside", type=Path, metavar="FILE.csv", help=f"adds columns: {join}")
+    options = parser.parse_args(arguments)
+    try:
+        _report(options)
+    except BrokenPipeError:  # the reader closed the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (InputError, OSError) as error:
+        sys.exit(f"error: {' '.join(str(error).split())}")
+
+
+def _report(options: argparse.Namespace) -> None:
+    results, unreadable = read_results(options.folder)
+    for line in unreadable:
+        print(f"left out: {line}", file=sys.stderr)
+    if not results:
+        folders = ", ".join(map(str, options.folder))
+        raise InputError(f"{folders}: no {'readable ' if unreadable else ''}metrics.json of a run in or below it")
+    title = options.title or " + ".join(folder.resolve().name for folder in options.folder)
+    board = Leaderboard(title, results, unreadable)
+    if options.compare:
+        print(compare(board, *options.compare))
+        return
+    extra_columns = read_extra_columns(options.beside, board.keys) if options.beside else []
+    save = options.save or (options.folder[0] if len(options.folder) == 1 else None)
+    if save:
+        save.mkdir(parents=True, exist_ok=True)
+        write_leaderboard(board, save, extra_columns)
+        write_curves(board, save)
+    print(board.markdown(extra_columns), end="")
+
+
+if __name__ == "__main__":
+    main()

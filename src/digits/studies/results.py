@@ -1,0 +1,142 @@
+"""The results of runs, and their statistics over the runs of one configuration."""
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from digits.config import flatten
+from digits.errors import InputError
+from digits.runs.metrics_file import RunMetrics, read_metrics
+from digits.studies.study import defines_configuration
+
+
+class RunResult:
+    """One run: its folder, its metrics, its settings in canonical form, and its numbers by the name of their column,
+    as `val_error`. Only a completed run has numbers."""
+
+    def __init__(self, folder: Path, metrics: RunMetrics) -> None:
+        self.folder = folder
+        self.metrics = metrics
+        overrides = (str(override).lstrip("+").partition("=") for override in metrics.overrides)
+        self.overrides = {key: canonical(value.strip("'\"")) for key, _, value in overrides}
+        config = {key: canonical(value) for key, value in flatten(metrics.config).items()}
+        self.config = {key: value for key, value in config.items() if defines_configuration(key)}
+        choices = {group: canonical(choice) for group, choice in metrics.choices.items()}
+        self.settings = {**self.overrides, **config, **choices}
+        numbers: dict[str, object] = {}
+        if metrics.completed:
+            scores = {"val": metrics.val or {}, "test": metrics.test or {}}
+            numbers = {f"{stage}_{name}": value for stage, score in scores.items() for name, value in score.items()}
+            numbers |= {"fit_seconds": metrics.seconds["fit"], "images_per_second": metrics.images_per_second}
+        self.numbers = {name: value for name, value in numbers.items() if isinstance(value, int | float)}
+
+    def setting(self, key: str) -> str:
+        """A selected config group or a value; "" if the run has none."""
+        return self.settings.get(key, "")
+
+
+def canonical(value: object) -> str:
+    """The same text for equal values of a setting: 0.001 for 1e-3, null for None."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    text = str(value)
+    try:
+        return text if text.lstrip("-").isdecimal() else f"{float(text):g}"
+    except ValueError:
+        return text
+
+
+class MeanStd(NamedTuple):
+    """Mean and sample standard deviation; `std` is None for a single value."""
+
+    mean: float
+    std: float | None
+
+    @classmethod
+    @cache
+    def from_values(cls, values: tuple[float, ...]) -> "MeanStd | None":
+        if not values:
+            return None
+        return cls(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None)
+
+    def __str__(self) -> str:
+        """In percent."""
+        deviation = "" if self.std is None else f" ± {100 * self.std:.2f}"
+        return f"{100 * self.mean:.2f}{deviation} %"
+
+
+class Configuration:
+    """Runs with equal `values` of the settings that vary."""
+
+    def __init__(self, values: tuple[str, ...], runs: Sequence[RunResult]) -> None:
+        self.values = values
+        self.completed = [run for run in runs if run.metrics.completed]
+        self.failed = [run for run in runs if run.metrics.status == "failed"]
+        self.val_error = MeanStd.from_values(self.numbers("val_error"))
+        self.test_error = MeanStd.from_values(self.numbers("test_error"))
+        self.seeds = sorted({run.setting("seed") for run in self.completed}, key=natural_key)
+        reasons = (" ".join(str(run.metrics.reason).split()) for run in self.failed)
+        self.failure_reasons = "; ".join(dict.fromkeys(reasons))
+
+    def numbers(self, name: str) -> tuple[float, ...]:
+        """A number of each completed run that has it."""
+        return tuple(run.numbers[name] for run in self.completed if name in run.numbers)
+
+    def median(self, name: str) -> float | None:
+        numbers = self.numbers(name)
+        return statistics.median(numbers) if numbers else None
+
+    @cached_property
+    def val_interval(self) -> tuple[float, float] | None:
+        """95 % interval of the validation error: Student's t for the mean of several runs, Wilson's for one run."""
+        if self.val_error is None:
+            return None
+        mean, std = self.val_error
+        if std is None:
+            return self.numbers("val_low")[0], self.numbers("val_high")[0]
+        from scipy.stats import t  # imported late: takes a second
+
+        count = len(self.numbers("val_error"))
+        low, high = (mean + float(bound) * std / math.sqrt(count) for bound in t.interval(0.95, count - 1))
+        return max(0.0, low), min(1.0, high)
+
+    @property
+    def rank(self) -> tuple[Any, ...]:
+        """By validation error; then configurations without one, by their values; configurations that failed last."""
+        error = self.val_error
+        return not self.completed, error is None, error and error.mean, [natural_key(value) for value in self.values]
+
+
+def read_results(folders: Iterable[Path]) -> tuple[list[RunResult], list[str]]:
+    """The runs in and below the folders, ordered by name, and one line for each metrics.json that cannot be read.
+
+    Raises InputError if a folder does not exist."""
+    paths: dict[Path, Path] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder")
+        found = folder.glob("*/metrics.json") if (folder / "study.json").exists() else folder.rglob("metrics.json")
+        for path in sorted(found, key=lambda path: natural_key(str(path.parent))):
+            paths.setdefault(path.resolve(), path)
+    results, unreadable = [], []
+    for path in paths.values():
+        try:
+            results.append(RunResult(path.parent, read_metrics(path)))
+        except InputError as error:
+            unreadable.append(str(error))
+    return results, unreadable
+
+
+@cache
+def natural_key(text: str) -> list[tuple[bool, float, str]]:
+    """Sorts 5 before 10."""
+    parts = []
+    for word in text.replace("_", " _ ").replace("-", " - ").split():
+        try:
+            parts.append((False, float(word), ""))
+        except ValueError:
+            parts.append((True, 0.0, word))
+    return parts

@@ -1,0 +1,45 @@
+"""Batches of indices: complete, balanced, in an order that depends only on the seed and the epoch."""
+
+import pytest
+import torch
+
+from digits.data import sampler
+from digits.data.sampler import BalancedBatchSampler
+
+
+def test_order_is_a_function_of_seed_and_epoch() -> None:
+    batches = BalancedBatchSampler(50, 10, shuffle_seed=3)
+    first = torch.cat(list(batches))
+    torch.rand(1)
+    assert torch.equal(torch.cat(list(batches)), first)
+    batches.set_epoch(1)
+    assert not torch.equal(torch.cat(list(batches)), first)
+
+
+def test_order_depends_on_the_epoch_at_the_first_batch() -> None:
+    """Lightning sets a resumed run's epoch after it has created the iterator."""
+    batches = BalancedBatchSampler(50, 10, shuffle_seed=3)
+    iterator = iter(batches)
+    batches.set_epoch(1)
+    assert torch.equal(torch.cat(list(iterator)), torch.cat(list(batches)))
+
+
+@pytest.mark.parametrize("total", [96, 97, 100, 103, 5])
+@pytest.mark.parametrize("world_size", [1, 2, 3, 4])
+def test_ranks_share_complete_balanced_batches(monkeypatch: pytest.MonkeyPatch, total: int, world_size: int) -> None:
+    batches = BalancedBatchSampler(total, 8, shuffle_seed=0)
+    expected = list(batches)
+    sizes = [len(batch) for batch in expected]
+    assert torch.cat(expected).sort().values.tolist() == list(range(total))
+    assert len(expected) == len(BalancedBatchSampler(total, 8))
+    assert max(sizes) <= 8
+    assert max(sizes) - min(sizes) <= 1
+
+    monkeypatch.setattr(sampler, "world_size", lambda: world_size)
+    by_rank = []
+    for rank in range(world_size):
+        monkeypatch.setattr(sampler, "rank", lambda rank=rank: rank)
+        by_rank.append(list(batches))
+    for batch, *shares in zip(expected, *by_rank, strict=True):
+        assert torch.equal(torch.cat(shares), batch)
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1

@@ -1,0 +1,65 @@
+"""Checkpoints are read safely: no code is executed, and other files are refused in one line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from digits.errors import InputError
+from digits.runs.checkpoint import checkpoint_metadata, read_checkpoint
+
+
+class Malice:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_code_in_a_checkpoint_does_not_run(tmp_path: Path) -> None:
+    content = {"state_dict": {}, "digits": checkpoint_metadata({}), "extra": Malice(tmp_path / "ran")}
+    torch.save(content, tmp_path / "evil.ckpt")
+    with pytest.raises(InputError, match=r"evil\.ckpt: damaged.* no code"):
+        read_checkpoint(tmp_path / "evil.ckpt")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"state_dict": {}}, "not a checkpoint of this project"),
+        ({"digits": checkpoint_metadata({})}, "not a checkpoint of this project"),
+        ({"state_dict": {}, "digits": 3}, "not a checkpoint of this project"),
+        ({"state_dict": {}, "digits": {"format": 99}}, "format 99, .* reads format 1"),
+        ({"state_dict": {}, "digits": {"format": True}}, "format True"),
+        ({"state_dict": {}, "digits": {"format": 1, "config": None}}, "damaged; the name of its network"),
+    ],
+    ids=range(6),
+)
+def test_other_content_is_refused(tmp_path: Path, content: dict[str, Any], message: str) -> None:
+    torch.save(content, tmp_path / "some.ckpt")
+    with pytest.raises(InputError, match=rf"some\.ckpt: {message}"):
+        read_checkpoint(tmp_path / "some.ckpt")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", bytes(range(256)) * 100, None])
+def test_other_bytes_are_refused(trained: Path, tmp_path: Path, content: bytes | None) -> None:
+    whole = (trained / "checkpoints" / "last.ckpt").read_bytes()
+    (tmp_path / "some.ckpt").write_bytes(whole[: len(whole) // 2] if content is None else content)
+    with pytest.raises(InputError, match=r"some\.ckpt: damaged"):
+        read_checkpoint(tmp_path / "some.ckpt")
+
+
+def test_single_changed_byte_is_detected(trained: Path, tmp_path: Path) -> None:
+    content = bytearray((trained / "checkpoints" / "last.ckpt").read_bytes())
+    content[len(content) // 2] ^= 64
+    (tmp_path / "some.ckpt").write_bytes(content)
+    with pytest.raises(InputError, match="damaged"):
+        read_checkpoint(tmp_path / "some.ckpt")
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.ckpt: no such checkpoint"):
+        read_checkpoint(tmp_path / "nowhere.ckpt")

@@ -1,0 +1,46 @@
+"""A fingerprint changes with the settings and the code that decide a result, and with nothing else."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import PROJECT, config
+
+from digits.runs.fingerprint import fingerprint, relevant_settings, source_hash
+
+CONFIG: dict[str, Any] = {"seed": 0, "name": "x", "data": {"root": "here", "batch_size": 8}, "optimizer": {"lr": 0.1}}
+
+
+def test_bookkeeping_does_not_count() -> None:
+    other = {**CONFIG, "name": "y", "data": {"root": "there", "batch_size": 8}, "trainer": {"accelerator": "gpu"}}
+    assert fingerprint(other, "32-true") == fingerprint(CONFIG, "32-true")
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"optimizer": {"lr": 0.2}}, {"data": {"root": "here"}}], ids=str)
+def test_settings_count(change: dict[str, Any]) -> None:
+    assert fingerprint({**CONFIG, **change}, "32-true")["settings"] != fingerprint(CONFIG, "32-true")["settings"]
+
+
+def test_resolved_precision_counts() -> None:
+    auto, explicit = {"trainer": {"precision": "auto"}}, {"trainer": {"precision": "32-true"}}
+    assert fingerprint(auto, "32-true") == fingerprint(explicit, "32-true")
+    assert fingerprint(auto, "32-true") != fingerprint(auto, "bf16-mixed")
+
+
+@pytest.mark.parametrize("name", ["data/sampler.py", "models/networks.py", "training/new_file.py", "seeding.py"])
+def test_code_counts(tmp_path: Path, name: str) -> None:
+    shutil.copytree(PROJECT / "src" / "digits", tmp_path, dirs_exist_ok=True)
+    assert source_hash(tmp_path) == source_hash()
+    source_hash.cache_clear()
+    (tmp_path / name).write_text("changed")
+    assert source_hash(tmp_path) != source_hash()
+
+
+def test_settings_of_an_older_run_are_equal_to_todays() -> None:
+    """The committed run has the module names of its time."""
+    metrics = json.loads((PROJECT / "docs/results/originals/adadelta_seed-0/metrics.json").read_text())
+    today = relevant_settings(config("experiment=adadelta", "seed=0"))
+    stored = relevant_settings(metrics["config"])
+    assert {key: (stored.get(key), today.get(key)) for key in stored | today if stored.get(key) != today.get(key)} == {}

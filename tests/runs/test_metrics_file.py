@@ -1,0 +1,55 @@
+"""metrics.json has one schema, one writer and one reader."""
+
+import json
+from pathlib import Path
+
+import pytest
+from helpers import PROJECT
+
+from digits.errors import InputError
+from digits.runs.metrics_file import RunMetrics, read_metrics, write_metrics
+
+SCORE = {"errors": 1, "total": 10, "error": 0.1, "low": 0.0, "high": 0.4, "loss": 0.3}
+COMPLETED = RunMetrics("completed", 3, device="cpu", precision="32-true", seconds={"fit": 1.0}, val=SCORE)
+
+
+def test_reads_what_was_written(tmp_path: Path) -> None:
+    write_metrics(COMPLETED, tmp_path / "metrics.json")
+    assert read_metrics(tmp_path / "metrics.json") == COMPLETED
+    assert "test" not in json.loads((tmp_path / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "docs" / "results").glob("*/*seed-0/metrics.json"))[::6], ids=str)
+def test_reads_the_files_of_older_versions(path: Path) -> None:
+    assert read_metrics(path).completed
+
+
+def test_unknown_keys_are_ignored(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text('{"status": "running", "later": 1}')
+    assert read_metrics(tmp_path / "metrics.json").status == "running"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        '{"status": "completed"}',
+        '{"status": "failed", "overrides": null}',
+        json.dumps({"status": "completed", "device": "cpu", "precision": "32-true", "seconds": {"fit": 1}, "val": {}}),
+    ],
+    ids=range(8),
+)
+def test_damaged_file_is_an_error(tmp_path: Path, content: str) -> None:
+    (tmp_path / "metrics.json").write_text(content)
+    with pytest.raises(InputError, match=r"metrics\.json: damaged"):
+        read_metrics(tmp_path / "metrics.json")
+
+
+def test_only_completed_runs_have_scores() -> None:
+    assert COMPLETED.score("val") == SCORE
+    assert COMPLETED.score("test") is None
+    assert RunMetrics("failed", val=SCORE).score("val") is None
