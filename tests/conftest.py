@@ -2,16 +2,15 @@
 
 import os
 import signal
-import subprocess
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 # Made digits are too few for two threads: they would only wait for each other. Must be set before torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
-from helpers import SMALL, config, frame, made_digits, run_program, train_small
+from helpers import SMALL, config, frame, made_digits, train_small
 
 from digits.training.train import train
 
@@ -45,15 +44,3 @@ def small_run(tmp_path_factory: pytest.TempPathFactory, made_csv: Path) -> Calla
         return folder
 
     return run
-
-
-@pytest.fixture
-def train_py(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `python train.py *arguments` in a folder of the test's own."""
-    return partial(run_program, "train.py", folder=tmp_path)
-
-
-@pytest.fixture
-def predict_py(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `python predict.py *arguments` in a folder of the test's own."""
-    return partial(run_program, "predict.py", folder=tmp_path)

@@ -21,7 +21,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-import digits.cli.app  # noqa: F401: registers the resolvers
+import digits.cli.app  # noqa: F401  # registers the resolvers
 from digits.models.networks import build_network
 from digits.runs.checkpoint import read_checkpoint
 

@@ -23,12 +23,10 @@ def test_precision_of_a_gpu(monkeypatch: pytest.MonkeyPatch, supported: bool, pr
     assert default_precision("auto") == default_precision("gpu") == precision
 
 
-@pytest.mark.parametrize(("accelerator", "device"), [("auto", "mps"), ("gpu", "mps"), ("cpu", "cpu"), ("cuda", None)])
-def test_device(monkeypatch: pytest.MonkeyPatch, accelerator: str, device: str | None) -> None:
+@pytest.mark.parametrize(("accelerator", "device"), [("auto", "mps"), ("gpu", "mps"), ("cpu", "cpu")])
+def test_device(monkeypatch: pytest.MonkeyPatch, accelerator: str, device: str) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    if device:
-        assert resolve_device(accelerator) == torch.device(device)
-    else:
-        with pytest.raises(InputError, match="trainer.accelerator=cuda: .* mps, cpu"):
-            resolve_device(accelerator)
+    assert resolve_device(accelerator) == torch.device(device)
+    with pytest.raises(InputError, match="trainer.accelerator=cuda: .* mps, cpu"):
+        resolve_device("cuda")

@@ -51,10 +51,9 @@ def test_pipe_is_written_directly(tmp_path: Path) -> None:
     assert pipe.is_fifo()
 
 
-@pytest.mark.parametrize(
-    ("path", "message"),
-    [(".", "is a folder"), ("away/some.csv", "no folder"), ("long" * 100, "too long"), ("/proc/some.csv", "cannot")],
-)
+@pytest.mark.parametrize(("path", "message"), [
+    (".", "is a folder"), ("away/some.csv", "no folder"), ("long" * 100, "too long"), ("/proc/some.csv", "cannot"),
+])  # fmt: skip
 def test_path_that_cannot_be_written(tmp_path: Path, path: str, message: str) -> None:
     with pytest.raises(InputError, match=message), atomic_write(tmp_path / path):
         pass

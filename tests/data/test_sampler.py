@@ -16,14 +16,6 @@ def test_order_is_a_function_of_seed_and_epoch() -> None:
     assert not torch.equal(torch.cat(list(batches)), first)
 
 
-def test_order_depends_on_the_epoch_at_the_first_batch() -> None:
-    """Lightning sets a resumed run's epoch after it has created the iterator."""
-    batches = BalancedBatchSampler(50, 10, shuffle_seed=3)
-    iterator = iter(batches)
-    batches.set_epoch(1)
-    assert torch.equal(torch.cat(list(iterator)), torch.cat(list(batches)))
-
-
 @pytest.mark.parametrize("total", [96, 97, 100, 103, 5])
 @pytest.mark.parametrize("world_size", [1, 2, 3, 4])
 def test_ranks_share_complete_balanced_batches(monkeypatch: pytest.MonkeyPatch, total: int, world_size: int) -> None:

@@ -1,32 +1,25 @@
 """Two processes on the CPU see each image once per epoch, and count as one process does."""
 
-import json
-import subprocess
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from helpers import PROJECT, SMALL, frame, made_digits
+from helpers import PROJECT, SMALL, frame, last_checkpoint, made_digits, read_metrics_json, run_program, trained_network
 
 from digits.data.splits import split_indices
 from digits.models.layers import scale_images
-from digits.models.networks import build_network
-from digits.runs.checkpoint import read_checkpoint
 
 
-def test_two_processes(
-    train_py: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(PROJECT / "tests"))
     train, test = made_digits(121), made_digits(57, seed=1)  # odd numbers: the shares differ
     frame(*train).to_csv(tmp_path / "train.csv", index=False)
     frame(*test).to_csv(tmp_path / "test.csv", index=False)
-    process = train_py(
-        *SMALL, "trainer=ddp", "name=two", "model=compact_cnn", "data=csv", "data.train_csv=train.csv",
+    process = run_program(
+        "train.py", *SMALL, "trainer=ddp", "name=two", "model=compact_cnn", "data=csv", "data.train_csv=train.csv",
         "data.test_csv=test.csv", "data.val_size=20",
-        f"trainer.callbacks=[{{_target_:recorder.Recorder,folder:{tmp_path}}}]",
+        f"trainer.callbacks=[{{_target_:recorder.Recorder,folder:{tmp_path}}}]", folder=tmp_path,
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     assert process.stdout.count("epoch 1/2") == 1
@@ -43,13 +36,9 @@ def test_two_processes(
     assert seen("train-0-*.txt") == seen("train-1-*.txt") == expected(train[0][indices])
     assert seen("test-*.txt") == expected(test[0])
 
-    folder = tmp_path / "outputs" / "two"
-    network = build_network("compact_cnn").eval()
-    checkpoint = read_checkpoint(folder / "checkpoints" / "last.ckpt")
-    weights = checkpoint["state_dict"]
-    network.load_state_dict({name.removeprefix("network."): value for name, value in weights.items()})
-    errors = int((network(scale_images(test[0])).argmax(1) != test[1]).sum())
-    metrics = json.loads((folder / "metrics.json").read_text())
+    checkpoint = last_checkpoint(tmp_path / "outputs" / "two")
+    errors = int((trained_network(checkpoint)(scale_images(test[0])).argmax(1) != test[1]).sum())
+    metrics = read_metrics_json(tmp_path / "outputs" / "two")
     assert (metrics["test"]["errors"], metrics["test"]["total"]) == (errors, 57)
     assert metrics["status"] == "completed"
     assert checkpoint["digits"]["temperature"] == metrics["calibration"]["temperature"]

@@ -26,12 +26,12 @@ def arguments(made_csv: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def grid(arguments: list[str]) -> list[str]:
-    """Two configurations with two seeds each."""
     return [*arguments, "optimizer=adam,sgd", "seed=0,1"]
 
 
 @pytest.fixture(scope="module")
 def finished(grid: list[str], tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The folder and the output of a sweep of two configurations with two seeds each."""
     folder = tmp_path_factory.mktemp("finished")
     return folder / "outputs" / "s", run_main("train.py", *grid, folder=folder)
 
@@ -102,8 +102,8 @@ def test_changed_settings_and_code_are_reported(copied: Path, grid: list[str]) -
         path.write_text(json.dumps(stored))
     before = files(copied, "*/metrics.json")
     sweep = run_main("train.py", *grid, folder=copied.parents[1])
-    assert "(optimizer.lr was 0.5, is 0.001)" in sweep.stdout
-    assert "1 job (optimizer-adam_seed-1)" in sweep.stdout
+    assert "optimizer.lr was 0.5, is 0.001: optimizer-adam_seed-0;" in sweep.stdout
+    assert "the code has changed: optimizer-adam_seed-1;" in sweep.stdout
     assert files(copied, "*/metrics.json") == before
     assert "| lr    |" in sweep.stdout  # no longer one configuration
 
@@ -163,9 +163,9 @@ def test_failed_jobs_do_not_stop_the_others_and_are_tried_again(tmp_path: Path, 
     assert first.returncode == 1
     assert first.stderr.startswith("error: 2 of 3 jobs failed, see outputs/s/<job>/train.log;")
     reasons = {row["optimizer.lr"]: row["reason"] for row in leaderboard(folder)}
-    for rate, reason in (("0.01", ""), ("1e+30", "diverged"), ("-1", "optimizer.lr=-1:")):
-        assert reason in reasons[rate]
     assert reasons["0.01"] == ""
+    assert "diverged" in reasons["1e+30"]
+    assert "optimizer.lr=-1:" in reasons["-1"]
     assert "Traceback" in (folder / "lr--1_seed-0" / "train.log").read_text()
     assert "Traceback" not in first.stdout
     completed = files(folder, "lr-0.01_seed-0/*.*")
@@ -176,25 +176,23 @@ def test_failed_jobs_do_not_stop_the_others_and_are_tried_again(tmp_path: Path, 
     assert files(folder, "lr-0.01_seed-0/*.*") == completed
 
 
-@pytest.fixture(scope="module")
-def one_fails(arguments: list[str]) -> list[str]:
-    return [*arguments, "optimizer=sgd", "optimizer.lr=0.01,-1"]
+ONE_FAILS = ["optimizer=sgd", "optimizer.lr=0.01,-1"]
 
 
 @pytest.fixture(scope="module")
-def sequential(one_fails: list[str], tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+def sequential(arguments: list[str], tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
     """The leaderboard with Hydra's basic launcher."""
     folder = tmp_path_factory.mktemp("sequential")
-    assert run_main("train.py", *one_fails, folder=folder).returncode == 1
+    assert run_main("train.py", *arguments, *ONE_FAILS, folder=folder).returncode == 1
     return leaderboard(folder / "outputs" / "s")
 
 
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
 def test_launchers_give_the_same_leaderboard(
-    launcher: str, tmp_path: Path, one_fails: list[str], sequential: list[dict[str, str]]
+    launcher: str, tmp_path: Path, arguments: list[str], sequential: list[dict[str, str]]
 ) -> None:
     pytest.importorskip(f"hydra_plugins.hydra_{launcher.removesuffix('_local')}_launcher")
-    sweep = run_program("train.py", *one_fails, f"hydra/launcher={launcher}", folder=tmp_path)
+    sweep = run_program("train.py", *arguments, *ONE_FAILS, f"hydra/launcher={launcher}", folder=tmp_path)
     assert sweep.returncode == 1
     assert "error: 1 of 2 jobs failed" in sweep.stderr
     assert sweep.stdout.count("; about ") == 1
@@ -263,15 +261,14 @@ def test_larger_search_continues_a_smaller_one(tmp_path: Path, arguments: list[s
     pytest.importorskip("optuna")
     ranges = ["optimizer=adam,sgd", "optimizer.lr=tag(log,interval(1e-4,1e-1))", "data.batch_size=int(interval(8,32))"]
     folder = tmp_path / "outputs" / "s"
-    proposed: list[list[dict[str, Any]]] = []
-    for trials in (1, 2):
-        search = [*arguments, *ranges, "seed=0,1", "hydra/sweeper=optuna", f"hydra.sweeper.trials={trials}"]
+    trials: list[dict[str, Any]] = []
+    for count in (1, 2):
+        search = [*arguments, *ranges, "seed=0,1", "hydra/sweeper=optuna", f"hydra.sweeper.trials={count}"]
         assert run_main("train.py", *search, folder=tmp_path).returncode == 0
-        proposed.append(json.loads((folder / "search.json").read_text()))
-    assert [len(trials) for trials in proposed] == [1, 2]
-    assert proposed[1][:1] == proposed[0]
+        before, trials = trials, json.loads((folder / "search.json").read_text())
+        assert trials[:-1] == before
     rows = {(row["optimizer.lr"], row["data.batch_size"], row["done"]) for row in leaderboard(folder)}
-    assert rows == {(f"{trial['optimizer.lr']:g}", str(trial["data.batch_size"]), "2") for trial in proposed[1]}
+    assert rows == {(f"{trial['optimizer.lr']:g}", str(trial["data.batch_size"]), "2") for trial in trials}
 
 
 def test_study_file_is_a_sweep_without_m(tmp_path: Path, arguments: list[str]) -> None:

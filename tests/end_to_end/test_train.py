@@ -1,14 +1,11 @@
 """`python train.py` as a user meets it."""
 
-import json
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from helpers import PROJECT, SMALL, frame, made_digits, run_main, run_program
-
-from digits.runs.checkpoint import read_checkpoint
+from helpers import PROJECT, SMALL, frame, last_checkpoint, made_digits, read_metrics_json, run_main, run_program
 
 
 def test_run_from_csv_and_errors_in_it(tmp_path: Path) -> None:
@@ -25,7 +22,7 @@ def test_run_from_csv_and_errors_in_it(tmp_path: Path) -> None:
     assert training.startswith("training    2 epochs in ")
     assert "/30, 95% interval" in error
     assert results == "results     outputs/first"
-    metrics = json.loads((tmp_path / "outputs" / "first" / "metrics.json").read_text())
+    metrics = read_metrics_json(tmp_path / "outputs" / "first")
     assert metrics["overrides"] == settings
     assert metrics["choices"]["model"] == "larger_cnn"
     assert metrics["git"] is None or len(metrics["git"]["commit"]) == 40
@@ -43,16 +40,15 @@ def test_run_from_csv_and_errors_in_it(tmp_path: Path) -> None:
     assert second.returncode == 1
     assert second.stderr.startswith("error: train.csv, row 5, column 'pixel5': ")
     assert second.stderr.count("\n") == 1
-    assert json.loads((tmp_path / "outputs" / "second" / "metrics.json").read_text())["status"] == "failed"
+    assert read_metrics_json(tmp_path / "outputs" / "second")["status"] == "failed"
 
 
 def test_ctrl_c_keeps_the_last_complete_epoch(tmp_path: Path) -> None:
-    settings = [*SMALL, "model=larger_cnn", "trainer.max_epochs=1000", "name=long"]
+    settings = [*SMALL, "model=larger_cnn", "data.batch_size=64", "trainer.max_epochs=1000", "name=long"]
     process = subprocess.Popen(
         [sys.executable, str(PROJECT / "train.py"), *settings],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert process.stdout is not None
     while not process.stdout.readline().startswith("epoch 3/"):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
@@ -61,8 +57,8 @@ def test_ctrl_c_keeps_the_last_complete_epoch(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert "Traceback" not in stderr
     folder = tmp_path / "outputs" / "long"
-    assert json.loads((folder / "metrics.json").read_text())["status"] == "interrupted"
-    assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["epoch"] >= 1
+    assert read_metrics_json(folder)["status"] == "interrupted"
+    assert last_checkpoint(folder)["epoch"] >= 1
 
     again = run_main("train.py", *settings, folder=tmp_path)
     assert again.returncode == 1

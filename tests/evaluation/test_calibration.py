@@ -1,10 +1,10 @@
 """Temperature scaling makes the confidence equal to the accuracy."""
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
+from helpers import read_metrics_json
 
 from digits.data.sources import sample
 from digits.evaluation.calibration import calibration_error, calibration_summary, fit_temperature
@@ -44,13 +44,9 @@ def test_network_without_mistakes_keeps_some_doubt() -> None:
 
 
 def test_metrics_file_has_the_calibration_of_the_saved_network(trained: Path) -> None:
-    calibration = json.loads((trained / "metrics.json").read_text())["calibration"]
-    temperature = calibration["temperature"]
-    test = sample().test
-    assert test is not None
-    logits = load_classifier(trained, precision="32-true").predict(test.images).log()  # divided by the temperature
-    assert calibration_error(logits, test.labels) == pytest.approx(calibration["test"]["after"], abs=1e-4)
-    assert calibration_error(logits * temperature, test.labels) == pytest.approx(
-        calibration["test"]["before"], abs=1e-4
-    )
+    calibration = read_metrics_json(trained)["calibration"]
+    images, labels = sample().test
+    calibrated = load_classifier(trained, precision="32-true").predict(images).log()
+    for logits, stage in ((calibrated, "after"), (calibrated * calibration["temperature"], "before")):
+        assert calibration_error(logits, labels) == pytest.approx(calibration["test"][stage], abs=1e-4)
     assert set(calibration["val"]) == {"before", "after"}

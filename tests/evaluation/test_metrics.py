@@ -25,9 +25,8 @@ def test_error_rate_equals_torchmetrics_with_a_partial_batch() -> None:
     metric = ErrorRate()
     peers = MulticlassAccuracy(10, average="micro"), MulticlassHammingDistance(10, average="micro")
     for batch in BATCHES:
-        metric.update(LOGITS[batch], LABELS[batch])
-        for peer in peers:
-            peer.update(LOGITS[batch], LABELS[batch])
+        for each in (metric, *peers):
+            each.update(LOGITS[batch], LABELS[batch])
     score = metric.compute()
     assert (score.errors, score.total) == (int((LOGITS.argmax(1) != LABELS).sum()), 103)
     assert score.error == pytest.approx(1 - peers[0].compute().item())
@@ -35,18 +34,9 @@ def test_error_rate_equals_torchmetrics_with_a_partial_batch() -> None:
     assert score.means["loss"] == pytest.approx(torch.nn.functional.cross_entropy(LOGITS, LABELS).item(), rel=1e-5)
 
 
-def test_reset_starts_from_zero() -> None:
-    metric = ErrorRate()
-    metric.update(LOGITS, LABELS)
-    metric.reset()
-    metric.update(LOGITS[:10], LOGITS[:10].argmax(1))
-    assert metric.compute()[:2] == (0, 10)
-
-
 def test_score_is_printed_with_counts_and_interval() -> None:
     assert str(Score(31, 10_000)) == "0.31% (31/10,000, 95% interval 0.22–0.44%)"
-    low, high = Score(0, 500).interval
-    assert (low, high) == (0, pytest.approx(0.0076, abs=1e-4))
+    assert Score(0, 500).interval == (0, pytest.approx(0.0076, abs=1e-4))
     assert Score(31, 10_000, {"loss": 0.1}).as_dict().keys() == {"errors", "total", "error", "low", "high", "loss"}
 
 
@@ -54,15 +44,12 @@ def test_confusion_matrix_equals_torchmetrics() -> None:
     assert torch.equal(evaluate(LOGITS, LABELS).confusion, MulticlassConfusionMatrix(10)(LOGITS, LABELS))
 
 
-def test_misclassified_images_are_complete_and_sorted_by_confidence() -> None:
-    images, labels, predicted, confidence = evaluate(LOGITS, LABELS).misclassified
+@pytest.mark.parametrize("expected", [LABELS, LOGITS.argmax(1)], ids=["some", "none"])
+def test_misclassified_images_are_complete_and_sorted_by_confidence(expected: Tensor) -> None:
+    images, labels, predicted, confidence = evaluate(LOGITS, expected).misclassified
     indices = images[:, 0, 0].long()
-    assert sorted(indices.tolist()) == (LOGITS.argmax(1) != LABELS).nonzero().flatten().tolist()
-    assert torch.equal(labels, LABELS[indices])
+    assert sorted(indices.tolist()) == (LOGITS.argmax(1) != expected).nonzero().flatten().tolist()
+    assert torch.equal(labels, expected[indices])
     assert torch.equal(predicted, LOGITS.argmax(1)[indices])
     assert torch.equal(confidence, LOGITS.softmax(1).amax(1)[indices])
     assert torch.equal(confidence, confidence.sort(descending=True).values)
-
-
-def test_perfect_network_has_no_misclassified_images() -> None:
-    assert evaluate(LOGITS, LOGITS.argmax(1)).misclassified.images.shape == (0, 28, 28)

@@ -1,21 +1,17 @@
 """Fast layers compute the same function as the layers of the papers."""
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, stdev
 
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import config
+from helpers import config, read_metrics_json
 from torch import nn
 
 from digits.models.layers import FastDropout, scale_images
 from digits.models.networks import NETWORKS, build_network
 from digits.training import train
-
-SEEDS = range(3)
 
 
 def plain(network: nn.Module) -> nn.Sequential:
@@ -74,19 +70,19 @@ def test_dropout_draws_neighbors_independently() -> None:
 def test_training_reaches_the_error_of_plain_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the spread of the seeds: this machine's precision and fused updates against float32 and plain layers."""
     recipe = ["model=larger_cnn", "optimizer=adam", "augment=none", "trainer.accelerator=cpu", "trainer.max_epochs=2"]
-    builders: dict[str, Callable[..., nn.Module]] = {
-        "fast": build_network,
-        "plain": lambda **options: plain(build_network(**options)),
-    }
-    errors: dict[str, list[float]] = {}
-    for name, builder in builders.items():
-        monkeypatch.setattr(train, "build_network", builder)
-        slow = ["trainer.precision=32-true", "optimizer.fused=false"] if name == "plain" else []
-        for seed in SEEDS:
+
+    def errors(name: str, *settings: str) -> list[float]:
+        scores = []
+        for seed in range(3):
             folder = tmp_path / f"{name}{seed}"
             folder.mkdir()
-            train.train(config(*recipe, "optimizer.lr=0.01", *slow, f"seed={seed}"), folder)
-            scores = json.loads((folder / "metrics.json").read_text())
-            errors.setdefault(name, []).append((scores["val"]["errors"] + scores["test"]["errors"]) / 1000)
-    assert mean(errors["plain"]) < 0.15
-    assert abs(mean(errors["fast"]) - mean(errors["plain"])) < max(3 * stdev(errors["plain"]), 0.01), errors
+            train.train(config(*recipe, "optimizer.lr=0.01", *settings, f"seed={seed}"), folder)
+            metrics = read_metrics_json(folder)
+            scores.append((metrics["val"]["errors"] + metrics["test"]["errors"]) / 1000)
+        return scores
+
+    fast = errors("fast")
+    monkeypatch.setattr(train, "build_network", lambda **options: plain(build_network(**options)))
+    slow = errors("plain", "trainer.precision=32-true", "optimizer.fused=false")
+    assert mean(slow) < 0.15
+    assert abs(mean(fast) - mean(slow)) < max(3 * stdev(slow), 0.01), (fast, slow)

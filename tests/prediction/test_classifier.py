@@ -1,7 +1,6 @@
 """A checkpoint is enough to predict, and several make an ensemble."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -74,25 +73,18 @@ def test_prediction_depends_on_the_seed_and_not_on_the_batch(trained: Path) -> N
     assert not torch.allclose(probabilities, other_views.predict(IMAGES), atol=1e-3)
 
 
-def test_checkpoints_are_found(trained: Path, other: Path, tmp_path: Path) -> None:
-    last = trained / "checkpoints" / "last.ckpt"
-    assert find_checkpoints(trained) == find_checkpoints(last) == [last]
-    for name, source in (("run-0", trained), ("run-1", other)):
-        shutil.copytree(source, tmp_path / name)
-    (tmp_path / "run-2").mkdir()  # a failed run of a sweep, without a checkpoint
+def test_checkpoints_are_found_by_path_folder_and_glob(tmp_path: Path) -> None:
     both = [tmp_path / name / "checkpoints" / "last.ckpt" for name in ("run-0", "run-1")]
+    for path in both:
+        path.parent.mkdir(parents=True)
+        path.touch()
+    (tmp_path / "run-2").mkdir()  # a failed run of a sweep, without a checkpoint
+    assert find_checkpoints(both[0]) == find_checkpoints(tmp_path / "run-0") == both[:1]
     for names in (f"{tmp_path}/run-*", f"{tmp_path}/run-*/checkpoints/*.ckpt", both):
         assert find_checkpoints(names) == both
     for name in ("run-2", "nowhere-*"):
         with pytest.raises(InputError, match=re.escape(name)):
             find_checkpoints(tmp_path / name)
-
-
-def test_folder_means_the_checkpoint_that_was_scored(tmp_path: Path, made_csv: Path) -> None:
-    train(config(*SMALL, "data=csv", f"data.train_csv={made_csv}", "data.val_size=20", "weights=best"), tmp_path)
-    assert find_checkpoints(tmp_path) == [tmp_path / "checkpoints" / "best.ckpt"]
-    assert load_classifier(tmp_path).members[0].calibrated
-    assert not load_classifier(tmp_path / "checkpoints" / "last.ckpt").members[0].calibrated  # other weights
 
 
 def test_members_are_calibrated_by_the_temperature_of_their_checkpoint(trained: Path, other: Path) -> None:

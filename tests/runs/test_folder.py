@@ -1,4 +1,4 @@
-"""One answer to how far a run has come; locks end with their process."""
+"""The state of a run follows from its folder; locks end with their process."""
 
 import subprocess
 import sys
@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from digits.errors import InputError
 from digits.runs.fingerprint import fingerprint
 from digits.runs.folder import RunFolder, folder_lock, resolve_run_folder
 from digits.runs.metrics_file import RunMetrics, write_metrics
 
 CONFIG: dict[str, Any] = {"seed": 0, "trainer": {"precision": "auto"}}
-SAME = fingerprint(CONFIG, "32-true")
+SAME, OTHER = fingerprint(CONFIG, "32-true"), fingerprint({"seed": 1}, "32-true")
 COMPLETED = RunMetrics("completed", device="cpu", precision="32-true", seconds={"fit": 1.0}, fingerprint=SAME)
 
 
@@ -25,34 +24,28 @@ def make_run(folder: Path, metrics: RunMetrics) -> RunFolder:
     return run
 
 
-@pytest.mark.parametrize(
-    ("metrics", "state"),
-    [
-        (RunMetrics("running", precision="32-true", fingerprint=SAME), "resumable"),
-        (RunMetrics("failed", precision="32-true", fingerprint=SAME), "resumable"),
-        (RunMetrics("interrupted", precision="32-true", fingerprint=SAME), "resumable"),
-        (RunMetrics("running", precision="32-true", fingerprint=fingerprint({"seed": 1}, "32-true")), "failed"),
-        (RunMetrics("running"), "failed"),
-        (COMPLETED, "completed"),
-    ],
-    ids=lambda value: getattr(value, "status", value),
-)
-def test_state_follows_from_metrics_and_checkpoint(tmp_path: Path, metrics: RunMetrics, state: str) -> None:
+@pytest.mark.parametrize(("metrics", "state", "locked_state"), [
+    (RunMetrics("running", precision="32-true", fingerprint=SAME), "resumable", "running"),
+    (RunMetrics("failed", precision="32-true", fingerprint=SAME), "resumable", "running"),
+    (RunMetrics("interrupted", precision="32-true", fingerprint=SAME), "resumable", "running"),
+    (RunMetrics("running", precision="32-true", fingerprint=OTHER), "failed", "running"),
+    (RunMetrics("running"), "failed", "running"),
+    (COMPLETED, "completed", "completed"),
+])  # fmt: skip
+def test_state_follows_from_metrics_checkpoint_and_lock(
+    tmp_path: Path, metrics: RunMetrics, state: str, locked_state: str
+) -> None:
     assert RunFolder(tmp_path / "run").state(CONFIG) == "new"
-    assert make_run(tmp_path / "run", metrics).state(CONFIG) == state
+    run = make_run(tmp_path / "run", metrics)
+    assert run.state(CONFIG) == state
+    with folder_lock(run.path, ""):
+        assert run.state(CONFIG) == locked_state
 
 
 def test_run_is_not_resumed_in_another_precision(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", RunMetrics("running", precision="32-true", fingerprint=SAME))
     assert run.resumable_checkpoint(CONFIG, "32-true") == run.last_checkpoint
     assert run.resumable_checkpoint(CONFIG, "bf16-mixed") is None
-
-
-def test_locked_run_is_running_unless_completed(tmp_path: Path) -> None:
-    for metrics, state in ((COMPLETED, "completed"), (RunMetrics("failed"), "running")):
-        run = make_run(tmp_path / state, metrics)
-        with folder_lock(run.path, ""):
-            assert run.state(CONFIG) == state
 
 
 def test_lock_is_exclusive_and_released_when_its_process_is_killed(tmp_path: Path) -> None:
@@ -75,17 +68,9 @@ def test_scored_checkpoint_is_named_in_the_metrics(tmp_path: Path) -> None:
     assert run.scored_checkpoint() == run.last_checkpoint
 
 
-def test_folder_of_a_new_or_resumed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_of_a_run_is_new_or_that_of_its_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert resolve_run_folder("new", None) == "outputs/new"
     last = make_run(Path("outputs/old"), RunMetrics("interrupted")).last_checkpoint
-    assert resolve_run_folder("new", str(last)) == "outputs/old"
-    (tmp_path / "elsewhere.ckpt").touch()
-    assert resolve_run_folder("new", "elsewhere.ckpt") == "outputs/new"
-    with pytest.raises(InputError, match=f"interrupted run.*resume={last}"):
-        resolve_run_folder("old", None)
-    with pytest.raises(InputError, match="resume=nowhere.ckpt"):
-        resolve_run_folder("new", "nowhere.ckpt")
-    make_run(Path("outputs/done"), COMPLETED)
-    with pytest.raises(InputError, match="outputs/done holds a finished run"):
-        resolve_run_folder("done", None)
+    Path("elsewhere.ckpt").touch()
+    for resume, folder in ((None, "outputs/new"), (str(last), "outputs/old"), ("elsewhere.ckpt", "outputs/new")):
+        assert resolve_run_folder("new", resume) == folder

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from digits.errors import InputError
 from digits.runs.fingerprint import fingerprint
@@ -80,6 +79,19 @@ def test_sequential_launcher_gets_one_job_at_a_time(tmp_path: Path) -> None:
     assert names(runner.failed) == ["seed-1"]
 
 
+def test_job_is_in_the_leaderboard_while_a_parallel_launcher_still_runs(tmp_path: Path) -> None:
+    class Slow(Launcher):
+        def __call__(self, overrides: Sequence[Sequence[str]], first: int) -> list[object]:
+            super().__call__(overrides, first)
+            limit = time.monotonic() + 30
+            while not (tmp_path / "leaderboard.csv").exists():
+                assert time.monotonic() < limit
+                time.sleep(0.05)
+            return []
+
+    assert names(sweep(Slow(tmp_path, ends="seed-0")).failed) == ["seed-1", "seed-2"]
+
+
 def test_job_of_another_process_is_left_alone(tmp_path: Path) -> None:
     launcher = Launcher(tmp_path, ends="seed-0 seed-2")
     (tmp_path / "seed-1").mkdir()
@@ -145,14 +157,3 @@ def test_leaderboard_that_cannot_be_written_does_not_stop_the_jobs(tmp_path: Pat
     assert len(launcher.launched) == 3
     with pytest.raises(InputError, match="leaderboard.csv is a folder"):
         runner.finish()
-
-
-@pytest.mark.parametrize("name", ["a b", "it's", "a\\b", "a\\'b", "x=1,2", "${x}", "[a", "é"])
-def test_name_of_a_study_may_be_any_text(tmp_path: Path, name: str) -> None:
-    launched: list[Sequence[str]] = []
-    runner = StudyRunner(
-        Study(name, tmp_path / name, {}, []), lambda jobs, _: launched.extend(jobs) or [], True, total=1
-    )
-    runner.run([Job(RunFolder(tmp_path / name / "seed-0"), (), CONFIG)])
-    name_override, folder, _ = OverridesParser.create().parse_overrides(launched[0])
-    assert (str(name_override.value()), str(folder.value())) == (f"{name}/seed-0", str(tmp_path / name))

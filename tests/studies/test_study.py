@@ -70,4 +70,4 @@ def test_completed_job_of_an_older_version_has_the_same_settings() -> None:
     old = RunFolder(PROJECT / "docs" / "results" / "originals" / "adadelta_seed-0")
     assert old.metrics().config["data"]["_target_"] == "digits.datamodule.DigitsDataModule"
     (line,) = changed_since_completed([Job(old, (), config("experiment=adadelta", "seed=0"))])
-    assert "version of the code" in line
+    assert "the code has changed" in line

@@ -1,5 +1,7 @@
 """Schedules last as long as the training, whatever its number of epochs."""
 
+from collections.abc import Callable
+from math import cos, pi
 from typing import Any
 
 import pytest
@@ -15,9 +17,10 @@ def make_optimizer(kind: type[torch.optim.Optimizer] = torch.optim.Adam, **optio
     return kind([nn.Parameter(torch.zeros(1))], lr=0.1, **options)
 
 
-def rates(schedule: dict[str, Any], optimizer: torch.optim.Optimizer) -> list[float]:
+def rates(kind: Callable[..., dict[str, Any]], **options: float) -> list[float]:
     """The rate of each step."""
-    seen = []
+    optimizer, seen = make_optimizer(), []
+    schedule = kind(optimizer, STEPS, EPOCHS, **options)
     for _ in range(STEPS):
         seen.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
@@ -26,24 +29,20 @@ def rates(schedule: dict[str, Any], optimizer: torch.optim.Optimizer) -> list[fl
 
 
 def test_onecycle_rises_to_the_optimizers_rate_and_falls_to_nothing() -> None:
-    optimizer = make_optimizer()
-    seen = rates(onecycle(optimizer, STEPS, EPOCHS, warmup=0.25), optimizer)
+    seen = rates(onecycle, warmup=0.25)
     assert max(seen) == pytest.approx(0.1)
     assert seen.index(max(seen)) == 9
     assert seen[0] == pytest.approx(0.1 / 25)
     assert seen[-1] < 1e-6
 
 
-@pytest.mark.parametrize(
-    ("kind", "options", "cycles"),
-    [
-        (torch.optim.Adam, {}, True),
-        (torch.optim.SGD, {"momentum": 0.9}, True),
-        (torch.optim.SGD, {}, False),
-        (torch.optim.RMSprop, {}, False),
-        (torch.optim.Adadelta, {}, False),
-    ],
-)
+@pytest.mark.parametrize(("kind", "options", "cycles"), [
+    (torch.optim.Adam, {}, True),
+    (torch.optim.SGD, {"momentum": 0.9}, True),
+    (torch.optim.SGD, {}, False),
+    (torch.optim.RMSprop, {}, False),
+    (torch.optim.Adadelta, {}, False),
+])  # fmt: skip
 def test_onecycle_moves_momentum_only_where_there_is_one(kind: Any, options: dict[str, Any], cycles: bool) -> None:
     optimizer = make_optimizer(kind, **options)
     before = {key: value for key, value in optimizer.param_groups[0].items() if key in ("momentum", "betas")}
@@ -53,17 +52,12 @@ def test_onecycle_moves_momentum_only_where_there_is_one(kind: Any, options: dic
 
 
 def test_cosine_ends_at_its_final_rate() -> None:
-    optimizer = make_optimizer()
-    seen = rates(cosine(optimizer, STEPS, EPOCHS, final_lr=0.02), optimizer)
-    assert seen[0] == pytest.approx(0.1)
-    assert seen[STEPS // 2] == pytest.approx(0.06)
-    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.02)
+    expected = [0.06 + 0.04 * cos(pi * step / STEPS) for step in range(STEPS)]  # 0.02 after the last step
+    assert rates(cosine, final_lr=0.02) == pytest.approx(expected)
 
 
 def test_exponential_falls_once_an_epoch() -> None:
-    optimizer = make_optimizer()
-    seen = rates(exponential(optimizer, STEPS, EPOCHS, gamma=0.5), optimizer)
-    assert seen == pytest.approx([0.1] * 10 + [0.05] * 10 + [0.025] * 10 + [0.0125] * 10)
+    assert rates(exponential, gamma=0.5) == pytest.approx([0.1] * 10 + [0.05] * 10 + [0.025] * 10 + [0.0125] * 10)
 
 
 def test_plateau_counts_as_keras_does() -> None:

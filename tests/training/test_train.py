@@ -1,91 +1,90 @@
-"""Properties of whole runs."""
+"""Properties of complete runs."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import assert_same_weights, config, read_metrics_json, train_small
+from helpers import SMALL, assert_same_weights, config, last_checkpoint, read_metrics_json, train_small, trained_network
 
 from digits.data.kaggle_csv import read_csv
 from digits.data.sources import Digits
 from digits.errors import InputError
 from digits.models.layers import scale_images
-from digits.models.networks import build_network
 from digits.runs.checkpoint import read_checkpoint
 from digits.training.module import DigitsModule
 from digits.training.train import train
 from digits.training.trainer import ema_update
 
+SmallRun = Callable[..., Path]
+WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 
-def test_same_seed_gives_the_same_weights(tmp_path: Path, made_csv: Path) -> None:
-    weights = [train_small(tmp_path / str(index), made_csv, f"seed={seed}") for index, seed in enumerate((7, 7, 8))]
-    assert_same_weights(weights[0], weights[1])
+
+def test_same_seed_gives_the_same_weights(tmp_path: Path, made_csv: Path, small_run: SmallRun) -> None:
+    assert_same_weights(train_small(tmp_path, made_csv), last_checkpoint(small_run()))
+
+
+@pytest.mark.parametrize("setting", ["seed=8", "augment=none", "label_smoothing=0.3"])
+def test_seed_augmentation_and_label_smoothing_change_the_weights(small_run: SmallRun, setting: str) -> None:
     with pytest.raises(AssertionError):
-        assert_same_weights(weights[0], weights[2])
+        assert_same_weights(last_checkpoint(small_run(setting)), last_checkpoint(small_run()))
 
 
 def test_folder_of_a_run(tmp_path: Path, made_csv: Path) -> None:
     train_small(tmp_path, made_csv, f"data.test_csv={made_csv}", "seed=5")
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == {
-        ".lock",
-        "metrics.json",
-        "history.csv",
-        "checkpoints/last.ckpt",
-        "plots/curves.png",
-        "plots/confusion.png",
-        "plots/mistakes.png",
-    }
+        ".lock", "metrics.json", "history.csv", "checkpoints/last.ckpt",
+        "plots/curves.png", "plots/confusion.png", "plots/mistakes.png",
+    }  # fmt: skip
     metrics = read_metrics_json(tmp_path)
-    assert metrics["status"] == "completed"
-    assert (metrics["seed"], metrics["model"], metrics["parameters"]) == (5, "dropout_cnn", 233_162)
-    assert (metrics["epochs"], metrics["precision"], metrics["checkpoint"]) == (2, "32-true", "checkpoints/last.ckpt")
+    expected = {
+        "status": "completed", "seed": 5, "model": "dropout_cnn", "parameters": 233_162, "epochs": 2,
+        "precision": "32-true", "checkpoint": "checkpoints/last.ckpt",
+    }  # fmt: skip
+    assert {key: metrics[key] for key in expected} == expected
     assert metrics["seconds"].keys() >= {"fit", "test"}
     assert metrics["images_per_second"] > 0
     assert metrics["versions"]["torch"] == torch.__version__.partition("+")[0]
-    assert (metrics["val"]["total"], metrics["test"]["total"]) == (20, 120)
-    for stage in ("val", "test"):
+    for stage, total in (("val", 20), ("test", 120)):
         score = metrics[stage]
-        assert score["error"] == score["errors"] / score["total"]
+        assert score["total"] == total
+        assert score["error"] == score["errors"] / total
         assert score["low"] <= score["error"] <= score["high"]
     history = pd.read_csv(tmp_path / "history.csv")
     assert list(history.columns) == ["epoch", "train/error", "train/loss", "val/error", "val/loss", "lr", "seconds"]
     assert history["val/error"].iloc[-1] == metrics["val"]["error"]
 
 
-def test_learns(tmp_path: Path, made_csv: Path) -> None:
+def test_learns(small_run: SmallRun) -> None:
     settings = ["model=larger_cnn", "augment=none", "schedule=constant", "optimizer=adam", "trainer.max_epochs=10"]
-    train_small(tmp_path, made_csv, *settings)
-    assert read_metrics_json(tmp_path)["val"]["error"] <= 0.1
+    assert read_metrics_json(small_run(*settings))["val"]["error"] <= 0.1
 
 
-@pytest.mark.parametrize(
-    "weights", [["weights=last"], ["weights=last", "ema=0.8"], ["weights=best"], ["weights=best", "ema=0.8"]]
-)
-def test_checkpoint_holds_the_network_that_was_scored(tmp_path: Path, made_csv: Path, weights: list[str]) -> None:
-    train_small(tmp_path, made_csv, *weights, f"data.test_csv={made_csv}", "model=compact_cnn", "trainer.max_epochs=3")
-    metrics = read_metrics_json(tmp_path)
-    checkpoint = read_checkpoint(tmp_path / metrics["checkpoint"])
+@pytest.mark.parametrize("ema", ["ema=null", "ema=0.8"])
+@pytest.mark.parametrize("weights", ["weights=last", "weights=best"])
+def test_checkpoint_holds_the_network_that_was_scored(
+    small_run: SmallRun, made_csv: Path, weights: str, ema: str
+) -> None:
+    folder = small_run(weights, ema, f"data.test_csv={made_csv}", "model=compact_cnn", "trainer.max_epochs=3")
+    metrics = read_metrics_json(folder)
+    checkpoint = read_checkpoint(folder / metrics["checkpoint"])
     assert checkpoint["digits"]["temperature"] == metrics["calibration"]["temperature"]
-    network = build_network(**checkpoint["digits"]["config"]["model"]).eval()
-    network.load_state_dict(
-        {name.removeprefix("network."): value for name, value in checkpoint["state_dict"].items() if "network." in name}
-    )
     images, labels = read_csv(made_csv)
-    assert labels is not None
     with torch.no_grad():
-        logits = network(scale_images(images))
+        logits = trained_network(checkpoint)(scale_images(images))
     assert int((logits.argmax(1) != labels).sum()) == metrics["test"]["errors"]
     assert F.cross_entropy(logits, labels).item() == pytest.approx(metrics["test"]["loss"], rel=1e-5)
-    if weights[0] == "weights=best":
-        assert metrics["val"]["error"] == pd.read_csv(tmp_path / "history.csv")["val/error"].min()
+    if weights == "weights=best":
+        assert metrics["val"]["error"] == pd.read_csv(folder / "history.csv")["val/error"].min()
+        assert "temperature" not in last_checkpoint(folder)["digits"]
 
 
 def test_each_epoch_is_written_once(tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = []
     save = torch.save
-    monkeypatch.setattr(torch, "save", lambda content, path: written.append(content["epoch"]) or save(content, path))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(torch, "save", lambda content, path: written.append(content["epoch"]) or save(content, path))
     train_small(tmp_path, made_csv, "trainer.max_epochs=3")
     assert written == [0, 1, 2]
 
@@ -106,42 +105,33 @@ def test_test_set_is_read_once_with_the_final_weights(
     assert sum(total for _, total in batches) == 120
 
 
-def test_returns_the_validation_error(tmp_path: Path, made_csv: Path) -> None:
-    settings = ["trainer=cpu", "trainer.max_epochs=1", "data=csv", f"data.train_csv={made_csv}", "model=larger_cnn"]
-    error = train(config(*settings, "data.folds=4", "data.fold=2"), tmp_path / "folds")
-    metrics = read_metrics_json(tmp_path / "folds")
-    assert error == metrics["val"]["error"]
-    assert metrics["val"]["total"] == 30
-    assert train(config(*settings, "data.val_size=0"), tmp_path / "none") is None
-
-
-def test_run_without_validation_and_test_digits(tmp_path: Path, made_csv: Path) -> None:
-    train_small(tmp_path, made_csv, "data.val_size=0")
+@pytest.mark.parametrize(("settings", "total"), [(["data.folds=4", "data.fold=2"], 30), (["data.val_size=0"], None)])
+def test_returns_the_validation_error(tmp_path: Path, made_csv: Path, settings: list[str], total: int | None) -> None:
+    data = ["data=csv", f"data.train_csv={made_csv}", f"data.test_csv={made_csv}"]
+    error = train(config(*SMALL, *data, "model=larger_cnn", "trainer.max_epochs=1", *settings), tmp_path)
     metrics = read_metrics_json(tmp_path)
+    val = metrics.get("val", {"error": None, "total": None})
+    assert (error, total) == (val["error"], val["total"])
+    assert metrics["test"]["total"] == 120
+
+
+def test_run_without_validation_and_test_digits(small_run: SmallRun) -> None:
+    folder = small_run("data.val_size=0")
+    metrics = read_metrics_json(folder)
     assert metrics["status"] == "completed"
     assert not {"val", "test", "calibration"} & metrics.keys()
-    assert [path.name for path in (tmp_path / "plots").iterdir()] == ["curves.png"]
+    assert [path.name for path in (folder / "plots").iterdir()] == ["curves.png"]
 
 
-def test_divergence_is_a_clear_failure(tmp_path: Path, made_csv: Path) -> None:
-    with pytest.raises(InputError, match=r"diverged.*nan in epoch 1.*optimizer\.lr"):
-        train_small(tmp_path, made_csv, "optimizer=sgd", "optimizer.lr=1e30", "schedule=constant")
-    metrics = read_metrics_json(tmp_path)
-    assert metrics["status"] == "failed"
-    assert "diverged" in metrics["reason"]
-    assert not (tmp_path / "checkpoints").exists()
-
-
-def test_finished_run_is_never_overwritten(tmp_path: Path, made_csv: Path) -> None:
-    train_small(tmp_path, made_csv)
-    before = read_metrics_json(tmp_path)
+def test_finished_run_is_never_overwritten(made_csv: Path, small_run: SmallRun) -> None:
+    before = read_metrics_json(small_run())
     with pytest.raises(InputError, match="holds a finished run"):
-        train_small(tmp_path, made_csv, "seed=1")
-    assert read_metrics_json(tmp_path) == before
+        train_small(small_run(), made_csv, "seed=1")
+    assert read_metrics_json(small_run()) == before
 
 
-def test_ema_weights_are_saved_beside_the_current_ones(tmp_path: Path, made_csv: Path) -> None:
-    checkpoint = train_small(tmp_path, made_csv, "ema=0.8")
+def test_ema_weights_are_saved_beside_the_current_ones(small_run: SmallRun) -> None:
+    checkpoint = last_checkpoint(small_run("schedule=constant", "ema=0.8"))
     current = checkpoint["current_model_state"]
     averaged = {name: weights for name, weights in checkpoint["state_dict"].items() if "weight" in name}
     assert not any(torch.equal(current[name], weights) for name, weights in averaged.items())
@@ -154,59 +144,38 @@ def test_ema_of_a_short_training_forgets_the_initial_weights() -> None:
     assert average > 0.99
 
 
-def test_augmentation_and_label_smoothing_change_the_weights(tmp_path: Path, made_csv: Path) -> None:
-    weights = [
-        train_small(tmp_path / str(index), made_csv, *settings)
-        for index, settings in enumerate(
-            (["augment=none"], ["augment=affine"], ["augment=none", "label_smoothing=0.3"])
-        )
-    ]
-    for other in weights[1:]:
-        with pytest.raises(AssertionError):
-            assert_same_weights(weights[0], other)
-
-
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    {
-        "seed=-1": "seed=-1",
-        "data.val_size=120": r"data\.val_size=120.* 0 to 119",
-        "schedule=plateau data.val_size=0": r"schedule=plateau .*data\.val_size=0",
-        "optimizer.weight_decay=-1": "Invalid weight_decay value: -1",
-        "+model.width=2": "model: .*'width'",
-        "+data.rot=x": "data: .*'rot'",
-        "+optimizer.speed=1": "'speed'",
-        "schedule.warmup=2": "pct_start",
-        "trainer.accelerator=abacus": "trainer: .*invalid accelerator",
-    }.items(),
-)
-def test_bad_setting_is_one_line_and_recorded(tmp_path: Path, made_csv: Path, setting: str, message: str) -> None:
+@pytest.mark.parametrize(("setting", "message"), [
+    ("seed=-1", "seed=-1"),
+    ("data.val_size=120", r"data\.val_size=120.* 0 to 119"),
+    ("schedule=plateau data.val_size=0", r"schedule=plateau .*data\.val_size=0"),
+    ("optimizer.weight_decay=-1", "Invalid weight_decay value: -1"),
+    ("+model.width=2", "model: .*'width'"),
+    ("+data.rot=x", "data: .*'rot'"),
+    ("+optimizer.speed=1", "'speed'"),
+    ("schedule.warmup=2", "pct_start"),
+    ("trainer.accelerator=abacus", "trainer: .*invalid accelerator"),
+    ("optimizer=sgd optimizer.lr=1e30 schedule=constant", r"diverged.*nan in epoch 1.*optimizer\.lr"),
+    ("logger=wandb", r"pip install -e '\.\[tensorboard,wandb,mlflow\]'"),
+    pytest.param("trainer.accelerator=gpu", "trainer: .*gpu", marks=WITHOUT_GPU),
+])  # fmt: skip
+def test_failure_is_one_line_and_recorded(
+    tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch, setting: str, message: str
+) -> None:
+    monkeypatch.setattr("lightning.pytorch.loggers.wandb._WANDB_AVAILABLE", False)  # its extra is not installed
     with pytest.raises(InputError, match=message) as raised:
         train_small(tmp_path, made_csv, *setting.split())
     assert "\n" not in str(raised.value)
-    assert read_metrics_json(tmp_path)["status"] == "failed"
-
-
-def test_missing_extra_is_named(tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lightning.pytorch.loggers.wandb._WANDB_AVAILABLE", False)
-    with pytest.raises(InputError, match=r"pip install -e '\.\[tensorboard,wandb,mlflow\]'"):
-        train_small(tmp_path, made_csv, "logger=wandb")
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_missing_gpu_is_an_error(tmp_path: Path, made_csv: Path) -> None:
-    with pytest.raises(InputError, match="trainer: .*gpu"):
-        train_small(tmp_path, made_csv, "trainer.accelerator=gpu")
-
-
-def test_tensorboard_writes_into_the_folder(tmp_path: Path, made_csv: Path) -> None:
-    train_small(tmp_path, made_csv, "logger=tensorboard")
-    assert list((tmp_path / "tensorboard").glob("events*"))
-
-
-def test_gradients_can_be_clipped_with_a_fused_optimizer(tmp_path: Path, made_csv: Path) -> None:
-    settings = ["optimizer=adam", "trainer.max_epochs=1", "trainer.precision=bf16-mixed"]
-    train_small(tmp_path, made_csv, *settings, "+trainer.gradient_clip_val=0.5")
     metrics = read_metrics_json(tmp_path)
+    assert (metrics["status"], metrics["reason"]) == ("failed", str(raised.value))
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_tensorboard_writes_into_the_folder(small_run: SmallRun) -> None:
+    assert list((small_run("logger=tensorboard", "trainer.max_epochs=1") / "tensorboard").glob("events*"))
+
+
+def test_gradients_can_be_clipped_with_a_fused_optimizer(small_run: SmallRun) -> None:
+    settings = ["optimizer=adam", "trainer.max_epochs=1", "trainer.precision=bf16-mixed"]
+    metrics = read_metrics_json(small_run(*settings, "+trainer.gradient_clip_val=0.5"))
     assert metrics["status"] == "completed"
     assert metrics["config"]["optimizer"]["fused"] is False

@@ -23,20 +23,16 @@ def compare(board: Leaderboard, a: str, b: str) -> str:
 
     Raises InputError if a selector has an unknown column or no runs, or if fewer than two seeds remain.
     """
-    selectors = [_parse_selector(board, side) for side in (a, b)]
-    pairing_keys = [key for key in board.keys if key not in {**selectors[0], **selectors[1]}]
-    sides = {
-        side: _errors(board, side, selector, pairing_keys) for side, selector in zip((a, b), selectors, strict=True)
-    }
+    named = {key for side in (a, b) for key in _parse_selector(board, side)}
+    pairing_keys = [key for key in board.keys if key not in named]
+    sides = {side: _errors(board, side, pairing_keys) for side in (a, b)}
     pairs = sorted(sides[a].keys() & sides[b].keys())
     by_seed = defaultdict(list)
     for pair in pairs:
         by_seed[pair[: len(REPLICATE_KEYS)]].append(sides[b][pair] - sides[a][pair])
     if len(by_seed) < 2:
         equal = " and ".join(["seed", *short_names(pairing_keys)])
-        raise InputError(
-            f"{a} and {b}: {len(by_seed)} pairs of completed runs with equal {equal}; at least 2 are needed"
-        )
+        raise InputError(f"{a} and {b}: {len(by_seed)} of at least 2 seeds with completed runs that have equal {equal}")
     lines = [
         f"{side:<{max(len(a), len(b))}}  {MeanStd.from_values(tuple(errors[pair] for pair in pairs))}"
         for side, errors in sides.items()
@@ -57,9 +53,8 @@ def describe_difference(a: str, b: str, differences: Sequence[float]) -> str:
         return f"{better} is ahead of {worse} by {points} with each of {count} seeds: no test without any spread."
     test = ttest_1samp([math.copysign(1, mean) * difference for difference in differences], 0)
     low, high = test.confidence_interval(1 - ALPHA)
-    measured = (
-        f"{points} (95 % interval {100 * low:.2f} to {100 * high:.2f}; {count} seeds, t-test p = {test.pvalue:.2g})"
-    )
+    interval = f"95 % interval {100 * low:.2f} to {100 * high:.2f}"
+    measured = f"{points} ({interval}; {count} seeds, t-test p = {test.pvalue:.2g})"
     if test.pvalue < ALPHA:
         return f"{better} beats {worse} by {measured}."
     more = seeds_needed(abs(mean) / std) - count
@@ -95,10 +90,9 @@ def _parse_selector(board: Leaderboard, selector: str) -> dict[str, str]:
     return selected
 
 
-def _errors(
-    board: Leaderboard, side: str, selector: dict[str, str], pairing_keys: Sequence[str]
-) -> dict[tuple[str, ...], float]:
+def _errors(board: Leaderboard, side: str, pairing_keys: Sequence[str]) -> dict[tuple[str, ...], float]:
     """Validation errors of the selected runs, by seed, fold and values of the pairing keys."""
+    selector = _parse_selector(board, side)
     runs = [run for run in board.results if all(run.setting(key) == value for key, value in selector.items())]
     if not runs:
         values = (f"{key}: {', '.join(sorted({run.setting(key) for run in board.results}))}" for key in selector)

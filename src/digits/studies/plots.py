@@ -26,26 +26,23 @@ def plot_leaderboard(board: Leaderboard, path: Path) -> None:
     shown = rows[:MAX_ROWS]
     figure = Figure(figsize=(9, 1.6 + 0.32 * max(len(shown), 1)), layout="constrained")
     axis = figure.subplots()
-    ends = []
     for y, (row, errors) in enumerate(shown):
         if stage == "val" and row.val_interval:
             interval = [100 * end for end in row.val_interval]
-            ends += interval
             axis.plot(interval, [y, y], color="C0", lw=5, alpha=0.25, solid_capstyle="butt")
         axis.plot(errors, [y] * len(errors), "o", color="C0", ms=5, mfc="white", zorder=3)
         axis.plot(sum(errors) / len(errors), y, "|", color="C0", ms=16, mew=2.5, zorder=4)
     dots = [error for _, errors in shown for error in errors]
-    left, right = min(dots, default=0.0), max(dots, default=1.0)
-    if left > 0 and right > 8 * left:
+    low, high = min(dots, default=0.0), max(dots, default=1.0)
+    if low > 0 and high > 8 * low:
         _log_percent(axis.xaxis, axis.set_xscale)
-        axis.set_xlim(left / 1.5, right * 1.5)
+        axis.set_xlim(low / 1.5, high * 1.5)
     else:  # limited, because the interval of two runs can be very wide
-        room = 1.2 * (right - left) or 0.5
-        left, right = max(min([left, *ends]), left - room), min(max([right, *ends]), right + room)
-        axis.set_xlim(max(0.0, left - 0.05 * room), right + 0.05 * room)
+        (left, right), room = axis.get_xlim(), 1.2 * (high - low) or 0.5
+        axis.set_xlim(max(0.0, left, low - room), min(right, high + room))
     axis.set_yticks(range(len(shown)), [_label(board, row) for row, _ in shown])
     axis.set(xlabel=f"{kind} error [%]", ylim=(max(len(shown), 1) - 0.5, -0.5))
-    legend = "○ a run   | the mean" + ("   ▬ its 95 % interval" if ends else "")
+    legend = "○ a run   | the mean" + ("   ▬ its 95 % interval" if stage == "val" else "")
     _save(figure, board.title, shown, rows, legend, path)
 
 

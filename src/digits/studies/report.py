@@ -14,23 +14,18 @@ from digits.studies.results import RunResult, natural_key, read_results
 log = logging.getLogger(__name__)
 
 
-def write_leaderboard(board: Leaderboard, folder: Path, extra_columns: Table = ()) -> None:
-    """Writes leaderboard.csv, leaderboard.md and leaderboard.png. Raises InputError if they cannot be written."""
-    write_tables(board, folder, extra_columns)
-    write_picture(board, folder)
+def write_leaderboard(board: Leaderboard, folder: Path, extra_columns: Table = (), picture: bool = True) -> None:
+    """Writes leaderboard.csv and leaderboard.md, and leaderboard.png if `picture` is true.
 
-
-def write_tables(board: Leaderboard, folder: Path, extra_columns: Table = ()) -> None:
+    Raises InputError if they cannot be written."""
     for name, content in (("leaderboard.csv", board.csv()), ("leaderboard.md", board.markdown(extra_columns))):
         with atomic_write(folder / name) as path:
             path.write_text(content)
+    if picture:
+        from digits.studies.plots import plot_leaderboard  # imported late: Matplotlib takes half a second
 
-
-def write_picture(board: Leaderboard, folder: Path) -> None:
-    from digits.studies.plots import plot_leaderboard  # imported late: Matplotlib takes half a second
-
-    with atomic_write(folder / "leaderboard.png") as path:
-        plot_leaderboard(board, path)
+        with atomic_write(folder / "leaderboard.png") as path:
+            plot_leaderboard(board, path)
 
 
 def write_curves(board: Leaderboard, folder: Path) -> None:
@@ -42,14 +37,14 @@ def write_curves(board: Leaderboard, folder: Path) -> None:
 
 
 class LiveLeaderboard:
-    """The leaderboard of a running study. Its cost grows linearly with the number of runs: an update reads one
-    metrics.json, and many runs are written only after every 2 % (tables) or 20 % (picture) more of them have ended."""
+    """The leaderboard of a running study. An update reads one metrics.json. With many runs it rewrites the tables only
+    after every 2 % and the picture after every 20 % more runs, so that the total cost is linear in their number."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._results: dict[Path, RunResult] = {}
         self._ended = 0
-        self._next_write = {write_tables: 0.0, write_picture: 0.0}
+        self._next_tables = self._next_picture = 0.0
         self._warned = False
 
     def update(self, run: RunFolder) -> None:
@@ -59,12 +54,14 @@ class LiveLeaderboard:
         if metrics := run.metrics():
             self._results[run.path] = RunResult(run.path, metrics)
         self._ended += 1
+        if self._ended < self._next_tables:
+            return
+        picture = self._ended >= self._next_picture
         results = sorted(self._results.values(), key=lambda result: natural_key(str(result.folder)))
+        self._next_tables = self._ended + 0.02 * len(results)
+        self._next_picture = self._ended + 0.2 * len(results) if picture else self._next_picture
         try:
-            for write, share in ((write_tables, 0.02), (write_picture, 0.2)):
-                if self._ended >= self._next_write[write]:
-                    self._next_write[write] = self._ended + share * len(results)
-                    write(Leaderboard(self.folder.name, results), self.folder)
+            write_leaderboard(Leaderboard(self.folder.name, results), self.folder, picture=picture)
         except InputError as error:
             if not self._warned:
                 log.warning(str(error))

@@ -21,16 +21,14 @@ from digits.studies.study import Job, Study, changed_since_completed, plural
 log = logging.getLogger(__name__)
 
 Launch = Callable[[Sequence[Sequence[str]], int], Sequence[object]]
-"""`launch` of a Hydra launcher: overrides of the jobs and index of the first one -> a JobReturn for each"""
 ORPHAN_TIMEOUT_S = 3.0
 
 
 class StudyRunner:
-    """Trains jobs of a study with a Hydra launcher.
+    """Trains jobs of a study with the method `launch` of a Hydra launcher.
 
     A `sequential` launcher runs in this process and gets one job at a time. Any other gets all jobs at once, while a
-    thread polls their metrics.json. `total` is the number of jobs that the study will have.
-    """
+    thread polls their metrics.json. `total` is the number of jobs that the study will have."""
 
     def __init__(self, study: Study, launch: Launch, sequential: bool, total: int) -> None:
         self.study = study
@@ -89,7 +87,9 @@ class StudyRunner:
             with nullcontext() if self.sequential else self._polling():
                 try:
                     returned = self.launch([self._overrides(job) for job in jobs], len(self.ended))
-                    reason = "; ".join(dict.fromkeys(filter(None, map(_error_of, returned)))) or reason
+                    outcomes = [getattr(job, "_return_value", None) for job in returned]  # `return_value` may raise
+                    errors = dict.fromkeys(str(outcome) for outcome in outcomes if isinstance(outcome, Exception))
+                    reason = "; ".join(errors) or reason
                 except Exception as raised:  # of the launcher: a killed worker, an unreachable cluster
                     error, reason = raised, " ".join(f"{type(raised).__name__}: {raised}".split())
                     log.warning(f"the launcher failed: {reason}")
@@ -98,9 +98,7 @@ class StudyRunner:
             queued = [job for job in jobs if job in self.pending and _version(job) == self.pending[job]]
             if error is None or len(queued) == len(jobs):  # all jobs were launched, or none could be
                 queued = []
-            relaunched = (
-                queued if isinstance(error, BrokenExecutor) else []
-            )  # joblib drops its queue, a cluster does not
+            relaunched = queued if isinstance(error, BrokenExecutor) else []  # joblib drops its queue
             for job in [job for job in jobs if job in self.pending and job not in relaunched]:
                 if job in queued or job.folder.is_locked():
                     del self.pending[job]
@@ -151,9 +149,10 @@ class StudyRunner:
         started = _version(job) != self.pending[job]
         metrics = job.folder.metrics() if started or job.folder.resumable_checkpoint(job.config) else None
         new = RunMetrics("failed", seed=job.config.get("seed"), overrides=list(job.overrides), config=job.config)
-        metrics = replace(metrics or new, status="failed", reason=reason)
-        job.folder.path.mkdir(parents=True, exist_ok=True)
-        write_metrics(metrics, job.folder.metrics_path)
+        if metrics is None or not metrics.completed:  # else it was completed at this moment
+            metrics = replace(metrics or new, status="failed", reason=reason)
+            job.folder.path.mkdir(parents=True, exist_ok=True)
+            write_metrics(metrics, job.folder.metrics_path)
         self._end(job, metrics)
 
     def _end(self, job: Job, metrics: RunMetrics) -> None:
@@ -185,12 +184,6 @@ def _version(job: Job) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_ino, status.st_mtime_ns
-
-
-def _error_of(returned: object) -> str | None:
-    """The error of a JobReturn, whose property `return_value` would print and raise it."""
-    value = getattr(returned, "_return_value", None)
-    return str(value) if isinstance(value, Exception) else None
 
 
 def _epochs(job: Job) -> float:

@@ -15,6 +15,7 @@ from digits.studies.study import Job
 try:
     import optuna
     from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+    from optuna.trial import TrialState
 except ModuleNotFoundError as error:
     raise InputError("hydra/sweeper=optuna needs Optuna: pip install -e '.[search]'") from error
 
@@ -68,9 +69,10 @@ class Search:
         study = optuna.create_study(sampler=sampler)
         for number, params in enumerate(self.trials):
             error = self.errors[number]
-            state = optuna.trial.TrialState.FAIL if error is None else optuna.trial.TrialState.COMPLETE
-            trial = optuna.create_trial(params=params, distributions=self.distributions, value=error, state=state)
-            study.add_trial(trial)
+            state = TrialState.FAIL if error is None else TrialState.COMPLETE
+            study.add_trial(
+                optuna.create_trial(params=params, distributions=self.distributions, value=error, state=state)
+            )
         return study
 
     def _rounded(self, params: dict[str, Any]) -> dict[str, Any]:

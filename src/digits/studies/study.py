@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,28 +81,24 @@ def defines_configuration(key: str) -> bool:
 
 
 def changed_since_completed(jobs: Iterable[Job]) -> list[str]:
-    """For completed jobs: one line for each with other settings, and one for all that were trained by other code."""
-    keep = "kept; to train again, remove the folder or choose another study=…"
-    lines, other_code = [], []
+    """One line for each change of settings, or of the code, since jobs were completed."""
+    changed = defaultdict(list)
     for job in jobs:
         metrics = job.folder.metrics()
         if metrics is None or not metrics.config:
             continue
-        stored, current = relevant_settings(metrics.config), relevant_settings(job.config)
-        changes = [
-            f"{key} was {stored.get(key)}, is {current.get(key)}"
-            for key in sorted(stored | current)
-            if stored.get(key) != current.get(key)
-        ]
+        then, now = relevant_settings(metrics.config), relevant_settings(job.config)
+        keys = [key for key in sorted(then | now) if then.get(key) != now.get(key)]
+        changes = [f"{key} was {then.get(key)}, is {now.get(key)}" for key in keys]
+        if not changes and metrics.fingerprint.get("code", source_hash()) != source_hash():
+            changes = ["the code has changed"]
         if changes:
-            more = "; …" if len(changes) > 3 else ""
-            lines.append(f"{job.name} was completed with other settings ({'; '.join(changes[:3])}{more}): {keep}")
-        elif metrics.fingerprint.get("code", source_hash()) != source_hash():
-            other_code.append(job.name)
-    if other_code:
-        names = ", ".join(other_code[:3]) + (", …" if len(other_code) > 3 else "")
-        lines.append(f"completed with another version of the code: {plural(len(other_code), 'job')} ({names}); {keep}")
-    return lines
+            changed["; ".join(changes[:3]) + ("; …" if len(changes) > 3 else "")].append(job.name)
+    return [
+        f"{plural(len(names), 'completed job')} kept, although {change}: {', '.join(names[:3])}"
+        f"{', …' if len(names) > 3 else ''}; to train again, remove the folder or choose another study=…"
+        for change, names in changed.items()
+    ]
 
 
 def job_name(varied: Mapping[str, object], seed: object) -> str:

@@ -125,10 +125,8 @@ def test_strokes_have_a_width_of_mnist(half_width: float) -> None:
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "1", "CMYK", "I;16", "F", "YCbCr"])
 def test_all_modes_are_read(mode: str) -> None:
     gray = Image.fromarray((255 - 255 * enlarge(DIGITS[0])).astype(np.uint8))
-    if mode == "I;16":
-        picture = Image.fromarray(np.asarray(gray).astype(np.uint16) * 200)
-    else:
-        picture = gray.convert("RGB").convert(mode) if mode != "F" else gray.convert("F")
+    deep = Image.fromarray(np.asarray(gray).astype(np.uint16) * 200)
+    picture = deep if mode == "I;16" else gray.convert("RGB").convert(mode)
     assert difference(normalize_picture(gray), normalize_picture(picture)) < 0.2
 
 
