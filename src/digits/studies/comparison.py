@@ -32,7 +32,9 @@ def compare(board: Leaderboard, a: str, b: str) -> str:
         by_seed[pair[: len(REPLICATE_KEYS)]].append(sides[b][pair] - sides[a][pair])
     if len(by_seed) < 2:
         equal = " and ".join(["seed", *short_names(pairing_keys)])
-        raise InputError(f"{a} and {b}: {len(by_seed)} of at least 2 seeds with completed runs that have equal {equal}")
+        raise InputError(
+            f"{a} and {b}: completed runs with equal {equal} share {len(by_seed)} seeds; at least 2 are needed"
+        )
     lines = [
         f"{side:<{max(len(a), len(b))}}  {MeanStd.from_values(tuple(errors[pair] for pair in pairs))}"
         for side, errors in sides.items()

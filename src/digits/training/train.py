@@ -93,8 +93,6 @@ def _run(run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> None:
     """Fills `metrics` step by step, so that a run that ends early still records what is known."""
     silence_lightning()
     config = metrics.config
-    if config["trainer"].get("gradient_clip_val") and config["optimizer"].get("fused"):
-        config["optimizer"]["fused"] = False  # Lightning cannot clip gradients inside a fused step
     accelerator, precision = config["trainer"]["accelerator"], config["trainer"]["precision"]
     metrics.precision = default_precision(accelerator) if precision == "auto" else precision
     metrics.fingerprint = fingerprint(config, metrics.precision)
@@ -178,9 +176,12 @@ def _build_module(config: Mapping[str, Any]) -> DigitsModule:
     schedule = instantiate(config["schedule"])
     if getattr(schedule, "func", None) is plateau and not has_validation(config):
         raise InputError("schedule=plateau needs a validation error, but data.val_size=0 leaves no validation digits")
+    optimizer = dict(config["optimizer"])
+    if config["trainer"].get("gradient_clip_val") and optimizer.get("fused"):
+        optimizer["fused"] = False  # Lightning cannot clip gradients inside a fused step
     return DigitsModule(
         build_network(**config["model"]),
-        optimizer_factory=instantiate(config["optimizer"], _convert_="all"),
+        optimizer_factory=instantiate(optimizer, _convert_="all"),
         schedule=schedule,
         augment=instantiate(config["augment"], _convert_="all"),
         label_smoothing=config["label_smoothing"],
