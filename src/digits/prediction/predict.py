@@ -14,6 +14,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from digits.devices import keep_freed_memory
 from digits.errors import InputError
 from digits.files import check_writable
 from digits.prediction.chunks import PredictedChunk
@@ -67,6 +68,7 @@ def predict(options: PredictOptions) -> None:
     stream = None if options.input is None else open_input(options.input, options.chunk_size)
     _check_options(options, checkpoints, stream)
 
+    keep_freed_memory()
     process = launch(options.accelerator, options.devices, options.num_nodes)
     classifier = Classifier.from_checkpoints(
         checkpoints, process.device, precision=options.precision, tta=options.tta, seed=options.seed

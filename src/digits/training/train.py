@@ -20,7 +20,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from digits.config import has_validation, validate_train
 from digits.data.datamodule import DigitsDataModule
-from digits.devices import default_precision, device_name
+from digits.devices import default_precision, device_name, keep_freed_memory
 from digits.errors import InputError
 from digits.evaluation.calibration import calibration_summary, fit_temperature
 from digits.evaluation.metrics import Evaluation
@@ -118,6 +118,7 @@ class Training:
 
     def __init__(self, run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> None:
         config = metrics.config
+        keep_freed_memory()
         seed_everything(config["seed"])
         self.run, self.metrics = run, metrics
         self.datamodule: DigitsDataModule = instantiate(config["data"], _partial_=True)()  # Hydra would wrap its errors
