@@ -12,13 +12,14 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from benchmarks.project.composed import compose_train
 from digits.data.datamodule import DigitsDataModule
 from digits.data.sources import Digits, Source
-from digits.devices import default_precision, synchronize
+from digits.devices import default_precision, keep_freed_memory, synchronize
 from digits.models.networks import build_network
 from digits.training.module import DigitsModule
 
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 warnings.simplefilter("ignore")
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+keep_freed_memory()
 PRECISION = default_precision("auto")
 
 

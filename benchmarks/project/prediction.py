@@ -8,6 +8,7 @@ from torch import Tensor
 
 from benchmarks.worker import measure_seconds, serve_rounds
 from digits.data.idx import read_mnist
+from digits.devices import keep_freed_memory
 from digits.prediction.classifier import load_classifier
 
 parser = argparse.ArgumentParser()
@@ -15,6 +16,7 @@ parser.add_argument("checkpoint")
 parser.add_argument("--root", required=True)
 parser.add_argument("--batch", type=int)
 options = parser.parse_args()
+keep_freed_memory()
 images = read_mnist(options.root, "t10k", download=True)[0]
 classifier = load_classifier(options.checkpoint)
 
