@@ -1,6 +1,6 @@
 """The sweepers of `python train.py -m …`: parse and validate the command line, and hand its jobs to `digits.studies`.
 
-Hydra finds sweepers only in this package and imports it at every start: Optuna is imported late.
+Hydra finds sweepers only in this package and imports it at every start: the runner and Optuna are imported late.
 """
 
 import itertools
@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -21,8 +21,10 @@ from omegaconf import DictConfig, OmegaConf
 from digits.config import validate_sweep_job
 from digits.errors import InputError
 from digits.runs.folder import RunFolder
-from digits.studies.runner import StudyRunner
 from digits.studies.study import REPLICATE_KEYS, Job, Study, job_name, plural
+
+if TYPE_CHECKING:
+    from digits.studies.runner import StudyRunner
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +93,9 @@ class GridSweeper(Sweeper):
             yield Job(RunFolder(study.folder / job_name(varied, config["seed"])), overrides, config)
 
     @contextmanager
-    def _running(self, study: Study, total: int) -> Iterator[StudyRunner]:
+    def _running(self, study: Study, total: int) -> Iterator["StudyRunner"]:
+        from digits.studies.runner import StudyRunner
+
         runner = StudyRunner(study, self.launcher.launch, self.sequential, total)
         with study.acquire():
             log.info(f"study {study.name}: {plural(total, 'job')} in {study.folder}")

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
-
 from digits.errors import InputError
 from digits.runs.fingerprint import fingerprint
 from digits.runs.metrics_file import RunMetrics, read_metrics
@@ -54,7 +52,7 @@ class RunFolder:
         return self.last_checkpoint if same else None
 
     def scored_checkpoint(self) -> Path | None:
-        """The checkpoint whose scores are in metrics.json, else that of the last epoch; None if there is none."""
+        """The checkpoint that metrics.json names, or else the last epoch's. None if the file does not exist."""
         metrics = self.metrics()
         path = self.path / metrics.checkpoint if metrics and metrics.checkpoint else self.last_checkpoint
         return path if path.is_file() else None
@@ -81,6 +79,8 @@ def folder_lock(folder: Path, message: str) -> Iterator[None]:
     """Locks a folder for this process. The operating system releases the lock when the process dies.
 
     Raises InputError with the message if another process holds the lock."""
+    from filelock import FileLock, Timeout  # imported late: --help needs no lock
+
     try:
         with FileLock(folder / ".lock", timeout=0):
             yield

@@ -1,0 +1,41 @@
+"""Invalid sweeps are refused in one line, before any job starts."""
+
+import re
+from pathlib import Path
+
+import pytest
+from helpers import choices, run_main
+
+SEARCH = "hydra/sweeper=optuna optimizer.lr=interval(0.1,0.2)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("optimizer=adam,nadam", f"optimizer=nadam: .* {', '.join(choices('optimizer'))}"),
+        ("optmizer=adam,sgd", "optmizer: .* did you mean optimizer"),
+        ("seed=range(0,0)", "seed=range.0,0.: an empty sweep"),
+        ("", "nothing to sweep"),
+        ("seed=0,1 name=x", "name=… .* study=…"),
+        ("seed=0,1 resume=x", "resume=… .* study=…"),
+        ("seed=0,1 trainer=ddp", "trainer=ddp .*-m"),
+        ("optimizer.lr=interval(0,1)", "optimizer.lr=interval.0,1.: .* hydra/sweeper=optuna"),
+        ("seed=0,1 hydra.launcher.jobs=2", "hydra.launcher.jobs: "),
+        ("seed=0,1 hydra/launcher=jobli", "hydra/launcher=jobli: .* basic"),
+        ("seed=0,1 hydra/sweeper=optuna", "nothing to search"),
+        (f"{SEARCH} optimizer.lr=interval(1,0)", "optimizer.lr=interval.1,0.: "),
+        (f"{SEARCH} data.val_size=0", "data.val_size=0"),
+        (f"{SEARCH} hydra.sweeper.trials=0", "hydra.sweeper.trials=0: "),
+        (f"{SEARCH} optimizer=sgd,nadam", "optimizer=nadam: "),
+        ("seed=0,1 study=a,b", "study=a,b: "),
+        ("seed=0,1 study=..", "study=..: "),
+        ("seed=0,1 --cfg job", "-m, --cfg"),
+    ],
+)
+def test_invalid_sweep_is_refused_before_any_job(tmp_path: Path, arguments: str, line: str) -> None:
+    if "optuna" in arguments:
+        pytest.importorskip("optuna")
+    refused = run_main("train.py", "-m", *arguments.split(), folder=tmp_path)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert re.fullmatch(f"error: .*{line}.*\n", refused.stderr), refused.stderr
+    assert not (tmp_path / "outputs").exists()
