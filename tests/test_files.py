@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from digits.errors import InputError
-from digits.files import atomic_write
+from digits.files import atomic_write, remove_partial_files
 
 
 def test_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -49,6 +49,21 @@ def test_pipe_is_written_directly(tmp_path: Path) -> None:
     assert os.read(reader, 100) == b"digits"
     os.close(reader)
     assert pipe.is_fifo()
+
+
+def test_link_to_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+    with pytest.raises(InputError, match="symbolic links"), atomic_write(tmp_path / "loop.csv"):
+        pass
+
+
+def test_files_of_killed_processes_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    for name in (".some.csv.0123abcd.part", "checkpoints/.last.ckpt.0123abcd.part", "some.csv", "my.part"):
+        (tmp_path / name).touch()
+    remove_partial_files(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "my.part", "some.csv"]
+    assert not list((tmp_path / "checkpoints").iterdir())
 
 
 @pytest.mark.parametrize(("path", "message"), [

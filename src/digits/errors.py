@@ -1,5 +1,32 @@
-"""The exception for mistakes in the user's input."""
+"""The exception for mistakes in the user's input, and text that is safe to show on a terminal."""
+
+import re
+
+MAX_LENGTH = 300  # characters of a message
+END_LENGTH = 110  # characters kept at the end of a longer one: they name the remedy
 
 
 class InputError(ValueError):
     """A mistake in the input, shown as one line without a stack trace: what is wrong, where, what to do."""
+
+    def __init__(self, message: object) -> None:
+        super().__init__(one_line(message))
+
+
+def one_line(text: object) -> str:
+    """One printable line of at most 300 characters. A longer text is cut in the middle."""
+    line = printable(re.sub(r"\s*[\r\n]\s*", " ", str(text).strip()))
+    return line if len(line) <= MAX_LENGTH else f"{line[: MAX_LENGTH - END_LENGTH - 3]} … {line[-END_LENGTH:]}"
+
+
+def printable(text: str) -> str:
+    """Escapes control characters, such as those that clear a terminal, and bytes of a name that are not UTF-8."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def quoted(value: object, length: int = 40) -> str:
+    """The `repr` of a value from a file, cut to `length` characters."""
+    text = str(value)
+    return repr(text if len(text) <= length else f"{text[:length]}…")

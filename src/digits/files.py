@@ -1,6 +1,7 @@
 """Atomic writes, and errors of reading or writing as one line."""
 
 import csv
+import errno
 import gzip
 import json
 import os
@@ -13,6 +14,8 @@ from secrets import token_hex
 from typing import Any, BinaryIO
 
 from digits.errors import InputError
+
+PARTIAL_SUFFIX = ".part"
 
 
 @contextmanager
@@ -29,10 +32,12 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             with path.open("ab"):
                 yield path
             return
-        target = path.resolve()
-        temp_path = target.with_name(f".{target.name[:100]}.{token_hex(4)}.part")
-        os.close(os.open(temp_path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        target = Path(os.path.realpath(path))
+        if target.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        temp_path = target.with_name(f".{target.name[:100]}.{token_hex(4)}{PARTIAL_SUFFIX}")
         try:
+            os.close(os.open(temp_path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
             yield temp_path
             os.replace(temp_path, target)
         finally:
@@ -40,6 +45,14 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
                 temp_path.unlink()
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Removes the files of `atomic_write` that a killed process left in and below a folder. Call it only while no other
+    process writes there."""
+    for path in folder.rglob(f".*{PARTIAL_SUFFIX}"):
+        with suppress(OSError):
+            path.unlink()
 
 
 def write_json(value: Any, path: str | Path) -> None:

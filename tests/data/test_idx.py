@@ -39,7 +39,7 @@ def small_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(("name", "damage", "message"), [
     ("train-images-idx3-ubyte", lambda content: b"\0" * 10, " .*10 bytes.*delete it"),
     ("train-images-idx3-ubyte", lambda content: content[:-1] + b"\7", " .*MD5.*delete it"),
-    ("t10k-labels-idx1-ubyte", None, " missing.*data.download.*data=sample"),
+    ("t10k-labels-idx1-ubyte", None, " is missing.*data.download.*data=sample"),
 ], ids=["cut", "altered", "missing"])  # fmt: skip
 def test_damaged_or_missing_file_is_named(
     small_mnist: Path, name: str, damage: Callable[[bytes], bytes] | None, message: str

@@ -88,7 +88,7 @@ def test_error_in_a_later_chunk_has_its_row(tmp_path: Path) -> None:
             third()
 
 
-CELLS = ["256", "300", "999", "1000", "1" + 30 * "0", "-1", "1.5", "1;2", "2\t3", "+", "ink", "nan", "inf", ""]
+CELLS = ["256", "300", "999", "1000", "1" + 30 * "0", "-1", "1.5", "1;2", "2\t3", "+", "ink", "nan", "inf", "True", ""]
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -119,7 +119,14 @@ FAULTS = {
     "every row long": (HEADER + (A + B + C).replace(b"\n", b",0\n"), "row 2: 786 values"),
     "value in another row": (HEADER + A.replace(b"\n", b",5\n") + B.partition(b",")[2] + C, "row 2: 786 values"),
     "label above 9": (HEADER + A + b"1" + B, "row 3, column 'label': .* 9 .*'11'"),
-    "quotation mark": (HEADER + A + B + b'"' + C + 50_000 * b"0,0", "row [0-9]+: field"),
+    "quotation mark": (HEADER + A + B + b'"' + C + 50_000 * b"0,0", "row 4: a quotation mark"),
+    "quotation marks in two rows": (HEADER + A + b'"' + B + C + b'"' + A, "row 3: a quotation mark"),
+    "long name": (HEADER.replace(b"pixel43", 1000 * b"x") + A, "column 45: unknown column 'x{40}…'"),
+    "long cell": (HEADER + A + 9000 * b"y" + B, "row 3, column 'label': .* not 'y{40}…'"),
+    "long row": (gzip.compress(HEADER + A + 100_000_000 * b"0"), "row 3: longer than any row"),
+    "CR alone, large": (2 * TEXT.replace(b"\n", b"\r"), "CR alone"),
+    "CR alone below the header": (HEADER + 20 * A.replace(b"\n", b"\r"), "row 2: longer than any row.* CR"),
+    "booleans": (frame(IMAGES > 127, None).to_csv(index=False).encode(), "row 2, column 'pixel0': .*'False'"),
     "after an empty line": (HEADER + b"\n" + A + B + b"-" + C, "row 5"),
 }  # fmt: skip
 

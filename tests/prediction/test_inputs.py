@@ -2,6 +2,8 @@
 
 import gzip
 import struct
+import zlib
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from helpers import frame, made_digits
 from PIL import Image
 
 from digits.errors import InputError
+from digits.prediction.chunks import ReadChunk
 from digits.prediction.inputs import open_input
 
 IMAGES, LABELS = made_digits(25)
@@ -22,13 +25,16 @@ def idx(array: np.ndarray[Any, Any]) -> bytes:
     return b"\0\0\x08" + bytes([array.ndim]) + struct.pack(f">{array.ndim}i", *array.shape) + array.tobytes()
 
 
+def npy(array: np.ndarray[Any, Any]) -> bytes:
+    np.save(buffer := BytesIO(), array)
+    return buffer.getvalue()
+
+
 @pytest.mark.parametrize("form", ["csv", "csv.gz", "npy", "idx", "idx.gz"])
 @pytest.mark.parametrize("chunk_size", [7, 25, 100])
 def test_content_decides_on_the_format(tmp_path: Path, form: str, chunk_size: int) -> None:
     content = frame(IMAGES, None).to_csv(index=False).encode() if "csv" in form else idx(IMAGES.numpy())
-    if form == "npy":
-        np.save(buffer := BytesIO(), IMAGES.numpy())
-        content = buffer.getvalue()
+    content = npy(IMAGES.numpy()) if form == "npy" else content
     (tmp_path / "digits.dat").write_bytes(gzip.compress(content) if "gz" in form else content)
     stream = open_input(str(tmp_path / "digits.dat"), chunk_size)
     chunks, progress = zip(*((read(), stream.progress()) for read in stream.readers), strict=True)
@@ -38,6 +44,10 @@ def test_content_decides_on_the_format(tmp_path: Path, form: str, chunk_size: in
     assert not stream.from_pictures
     assert progress[-1] == 1
     assert list(progress) == sorted(progress)
+
+
+def read_all(path: Path) -> list[ReadChunk]:
+    return [read() for read in open_input(str(path), 10).readers]
 
 
 def write_mnist(folder: Path, labels: torch.Tensor) -> list[Path]:
@@ -57,7 +67,22 @@ def test_labels_of_mnist_images_are_read_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("labels", "message"), [(LABELS[:9], "9 labels for the 25 images"), (LABELS + 1, "above 9")])
 def test_other_labels_are_refused(tmp_path: Path, labels: torch.Tensor, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        open_input(str(write_mnist(tmp_path, labels)[0]), 10)
+        read_all(write_mnist(tmp_path, labels)[0])
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda packed: packed[:-8] + bytes(8), lambda packed: packed[:-8], lambda packed: 2 * packed]
+)
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_checksum_of_gzipped_idx_files_is_verified(
+    tmp_path: Path, damaged: int, damage: Callable[[bytes], bytes]
+) -> None:
+    paths = write_mnist(tmp_path, LABELS)
+    for number, path in enumerate(paths):
+        packed = gzip.compress(path.read_bytes())
+        path.write_bytes(damage(packed) if number == damaged else packed)
+    with pytest.raises(InputError, match=f"{paths[damaged].name}: (cannot be read|holds more)"):
+        read_all(paths[0])
 
 
 def save_picture(path: Path) -> None:
@@ -115,6 +140,9 @@ def test_unreadable_picture_is_named_and_the_others_are_read(tmp_path: Path, mon
         ("objects.npy", np.array([{}], dtype=object), "damaged, or not an array of numbers"),
         ("cut.npy", b"\x93NUMPY\x01\0v\0{'descr'", "damaged, or not an array of numbers"),
         ("cut-idx3-ubyte", idx(IMAGES.numpy())[:-5], "ends before"),
+        ("long-idx3-ubyte", idx(IMAGES.numpy()) + b"\0", "holds more than its header announces"),
+        ("long.npy", npy(IMAGES.numpy()) + b"\0", "holds more than its header announces"),
+        ("floats-idx3-ubyte", b"\0\0\x0d\x03" + idx(IMAGES.numpy())[4:], "not an IDX file of images in uint8"),
         ("header-idx3-ubyte", b"\0\0\x08\x03\0\0", "ends before"),
         ("labels-idx1-ubyte", idx(np.zeros(5, np.uint8)), "not an IDX file of images"),
         ("other-idx3-ubyte", idx(np.zeros((5, 20, 20), np.uint8)), "images of 20×20"),
@@ -129,7 +157,7 @@ def test_invalid_file_is_refused(tmp_path: Path, name: str, content: object, mes
     elif isinstance(content, bytes):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=f"{name}.*({message})") as raised:
-        [read() for read in open_input(str(tmp_path / name), 10).readers]
+        read_all(tmp_path / name)
     assert "\n" not in str(raised.value)
 
 
@@ -141,3 +169,32 @@ def test_input_without_digits_is_refused(tmp_path: Path, names: list[str], messa
     (tmp_path / "a.txt").write_text("not a picture")
     with pytest.raises(InputError, match=message):
         open_input([str(tmp_path / name) for name in names], 10)
+
+
+@pytest.mark.parametrize("name", ["a\0b", 300 * "a", "loop"])
+def test_impossible_name_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(InputError):
+        read_all(tmp_path / name)
+
+
+def test_unreadable_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: str) -> list[str]:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("os.listdir", denied)  # the tests may run as root, which may read everything
+    with pytest.raises(InputError, match="Permission denied"):
+        open_input(str(tmp_path), 10)
+
+
+BROKEN_HEADERS = {  # of pictures, in a file without a picture's suffix
+    "tiff": b"II*\0\x08\0\0\0\x02\0" + struct.pack("<HHII", 256, 4, 1, 0) + struct.pack("<HHII", 257, 4, 1, 0),
+    "png": b"\x89PNG\r\n\x1a\n\0\0\0\x02IHDR" + bytes(2) + struct.pack(">I", zlib.crc32(b"IHDR\0\0")),
+}
+
+
+@pytest.mark.parametrize("form", BROKEN_HEADERS)
+def test_broken_header_of_a_picture_is_one_line(tmp_path: Path, form: str) -> None:
+    (tmp_path / "digits").write_bytes(BROKEN_HEADERS[form] + bytes(8))
+    with pytest.raises(InputError):
+        read_all(tmp_path / "digits")

@@ -47,8 +47,8 @@ def _download(root: str | Path, raw: Path, missing: list[str]) -> None:
 
 def _missing_files_message(raw: Path, missing: list[str], reason: str) -> str:
     return (
-        f"MNIST is not in {raw}: {', '.join(missing)} missing and not downloaded ({reason}); "
-        "put the unpacked files there, name their folder with data.root, or use data=sample, which works offline"
+        f"MNIST is not in {raw}: {missing[0]} is missing and not downloaded ({reason[:80]}); put the four unpacked files "
+        "there, name their folder with data.root, or use data=sample, which works offline"
     )
 
 
@@ -72,7 +72,7 @@ def read_idx_header(path: Path, file: BinaryIO, shape: tuple[int, ...]) -> int:
     if there are none, or the header has another type or shape."""
     # Two zeros, the type (8 is uint8), the number of dimensions; then the sizes as big-endian int32.
     if read_exactly(path, file, 4) != bytes([0, 0, 8, 1 + len(shape)]):
-        raise InputError(f"{path}: not an IDX file of {'images' if shape else 'labels'}")
+        raise InputError(f"{path}: not an IDX file of {'images' if shape else 'labels'} in uint8")
     count, *sides = np.frombuffer(read_exactly(path, file, 4 + 4 * len(shape)), ">i4").tolist()
     if count < 1:
         raise InputError(f"{path}: empty; its header announces {count} items")
@@ -88,3 +88,10 @@ def read_exactly(path: Path, file: BinaryIO, size: int) -> bytes:
     if len(content) < size:
         raise InputError(f"{path}: ends before all that its header announces; copy or download it again")
     return content
+
+
+def require_end(path: Path, file: BinaryIO) -> None:
+    """Raises InputError if data follow. Reading on to the end also verifies the checksum of a gzipped file."""
+    with translate_read_errors(str(path)):
+        if file.read(1):
+            raise InputError(f"{path}: holds more than its header announces; copy or download it again")

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -15,11 +16,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from digits.errors import InputError
+from digits.errors import InputError, quoted
 from digits.files import open_binary, translate_read_errors
 
 PIXEL_COLUMNS = [f"pixel{k}" for k in range(784)]
 MAX_HEADER_BYTES = 1 << 20  # a first line of this length is not a header
+MAX_ROW_BYTES = 1 << 15  # 41 characters for each value; a longer line is not a row of digits
+MAX_CHUNK_BYTES = 1 << 26  # twice the longest usual chunk
 CHUNK_ROWS = 8192
 ROWS_PER_BLOCK = 256  # the temporary arrays of a block stay in the CPU's cache
 
@@ -38,12 +41,12 @@ def read_csv(path: str | Path) -> tuple[Tensor, Tensor | None]:
 
 
 def iter_chunks(file: BinaryIO, name: str, rows: int) -> Iterator[Callable[[], tuple[Tensor, Tensor | None]]]:
-    """Yields one parser per chunk of `rows` lines. Parsing happens when it is called; it returns images and labels as
-    `read_csv` does. Error messages begin with `name`."""
+    """Yields one parser per chunk of `rows` lines, or fewer if they are unusually long. Parsing happens when it is
+    called; it returns images and labels as `read_csv` does. Error messages begin with `name`."""
     with translate_read_errors(name):
         columns = _read_header(file, name)
         first_row, empty = 2, True
-        while lines := list(islice(file, rows)):
+        while lines := _read_lines(file, rows):
             if any(map(bytes.strip, lines)):
                 empty = False
                 yield partial(_parse_chunk, name, columns, lines, first_row)
@@ -52,13 +55,26 @@ def iter_chunks(file: BinaryIO, name: str, rows: int) -> Iterator[Callable[[], t
         raise InputError(f"{name}: a header, but no images below it")
 
 
+def _read_lines(file: BinaryIO, rows: int) -> list[bytes]:
+    """The next lines, up to one of `MAX_ROW_BYTES`, which is cut there and refused by the parser."""
+    lines, size = [], 0
+    for line in islice(iter(partial(file.readline, MAX_ROW_BYTES), b""), rows):
+        lines.append(line)
+        size += len(line)
+        if len(line) == MAX_ROW_BYTES or size >= MAX_CHUNK_BYTES:
+            break
+    return lines
+
+
 def _read_header(file: BinaryIO, name: str) -> list[str]:
     line = file.readline(MAX_HEADER_BYTES)
-    if len(line) == MAX_HEADER_BYTES or b"\0" in line:
+    if b"\0" in line:
         raise InputError(f"{name}: not a text file; a CSV of digits is expected")
-    text = line.decode("utf-8-sig")
-    if "\r" in text.rstrip("\r\n"):
+    if b"\r" in line.rstrip(b"\r\n"):
         raise InputError(f"{name}: lines end in CR alone; save the file with line ends LF or CRLF")
+    if len(line) == MAX_HEADER_BYTES:
+        raise InputError(f"{name}, row 1: no header; it is longer than {MAX_HEADER_BYTES:,} bytes")
+    text = line.decode("utf-8-sig")
     columns = next(csv.reader([text]), [])
     if not columns:
         raise InputError(f"{name}: empty; the header label,pixel0,…,pixel783 and one row per image are expected")
@@ -68,10 +84,10 @@ def _read_header(file: BinaryIO, name: str) -> list[str]:
     if not known.intersection(columns):
         raise InputError(f"{where}: no header; the first row must name the columns label,pixel0,…,pixel783")
     if repeated := [column for column, count in Counter(columns).items() if count > 1]:
-        raise InputError(f"{where}: column {repeated[0]!r} occurs {columns.count(repeated[0])} times; keep one")
+        raise InputError(f"{where}: column {quoted(repeated[0])} occurs {columns.count(repeated[0])} times; keep one")
     if unknown := [(number, column) for number, column in enumerate(columns, 1) if column not in known]:
         number, column = unknown[0]
-        raise InputError(f"{where}, column {number}: unknown column {column!r}; use label and pixel0 … pixel783")
+        raise InputError(f"{where}, column {number}: unknown column {quoted(column)}; use label and pixel0 … pixel783")
     if missing := [column for column in PIXEL_COLUMNS if column not in columns]:
         raise InputError(f"{where}: column {missing[0]!r} is missing ({len(missing)} of 784 pixel columns are)")
     return columns
@@ -142,11 +158,14 @@ def parse_plain_integers(lines: Sequence[bytes], columns: int) -> Values | None:
 
 
 def _parse_with_pandas(name: str, columns: list[str], lines: Sequence[bytes], first_row: int) -> Values:
+    content = b"".join(lines)
+    # pandas reads a column of booleans as 0 and 1.
+    if len(lines[-1]) == MAX_ROW_BYTES or re.search(rb"[A-DF-Za-df-z]", content):
+        _raise_first_invalid_cell(name, columns, lines, first_row, fallback_message="it contains letters")
     try:
         with warnings.catch_warnings(), np.errstate(invalid="ignore"):  # infinities
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
-            content = io.BytesIO(b"".join(lines))
-            frame = pd.read_csv(content, header=None, names=columns, dtype="uint8", index_col=False)
+            frame = pd.read_csv(io.BytesIO(content), header=None, names=columns, dtype="uint8", index_col=False)
     except UnicodeDecodeError:
         raise
     except (ValueError, OverflowError, pd.errors.ParserWarning) as error:
@@ -158,21 +177,23 @@ def _parse_with_pandas(name: str, columns: list[str], lines: Sequence[bytes], fi
 def _raise_first_invalid_cell(
     name: str, columns: list[str], lines: Sequence[bytes], first_row: int, fallback_message: str
 ) -> NoReturn:
-    """Reads row by row to locate the first invalid cell, which pandas does not name."""
-    reader = csv.reader(line.decode() for line in lines)
-    try:
-        for cells in filter(None, reader):
-            where = f"{name}, row {first_row - 1 + reader.line_num}"
-            if len(cells) != len(columns):
-                raise InputError(f"{where}: {len(cells)} values, but the header names {len(columns)} columns")
-            for column, cell in zip(columns, cells, strict=True):
-                highest = 9 if column == "label" else 255
-                if not _is_integer_text(cell) or not 0 <= float(cell) <= highest:
-                    expected = f"a whole number from 0 to {highest} is expected"
-                    shown = repr(cell) if cell.strip() else "nothing"
-                    raise InputError(f"{where}, column {column!r}: {expected}, not {shown}")
-    except csv.Error as error:  # usually an unclosed quotation mark
-        raise InputError(f"{name}, row {first_row - 1 + reader.line_num}: {error}") from None
+    """Parses line by line to locate the first invalid cell, which pandas does not name."""
+    for row, line in enumerate(lines, first_row):
+        where = f"{name}, row {row}"
+        if len(line) == MAX_ROW_BYTES:
+            raise InputError(f"{where}: longer than any row of digits; lines must end in LF or CRLF, not in CR")
+        try:
+            cells = next(csv.reader([line.decode().rstrip("\r\n")], strict=True), [])
+        except csv.Error:
+            raise InputError(f'{where}: a quotation mark (") without its counterpart; remove it') from None
+        if cells and len(cells) != len(columns):
+            raise InputError(f"{where}: {len(cells)} values, but the header names {len(columns)} columns")
+        for column, cell in zip(columns, cells, strict=False):
+            highest = 9 if column == "label" else 255
+            if not _is_integer_text(cell) or not 0 <= float(cell) <= highest:
+                expected = f"a whole number from 0 to {highest} is expected"
+                shown = quoted(cell) if cell.strip() else "nothing"
+                raise InputError(f"{where}, column {column!r}: {expected}, not {shown}")
     raise InputError(f"{name}: cannot be read as digits ({fallback_message})")
 
 

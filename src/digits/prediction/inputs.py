@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from glob import escape, glob, has_magic
@@ -14,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from digits.data.idx import read_exactly, read_idx_header
+from digits.data.idx import read_exactly, read_idx_header, require_end
 from digits.data.kaggle_csv import iter_chunks
 from digits.data.pictures.decode import IMAGE_FORMATS, read_pictures
 from digits.errors import InputError
@@ -52,9 +53,14 @@ def open_input(names: str | Sequence[str], chunk_size: int) -> DigitStream:
 
 
 def _expand(name: str) -> list[str]:
+    if "\0" in name:
+        raise InputError(f"{name}: a path has no NUL character")
     is_folder = os.path.isdir(name)
     if name == "-" or (not is_folder and (os.path.exists(name) or not has_magic(name))):
         return [name]
+    if is_folder:
+        with translate_read_errors(name):
+            os.listdir(name)  # glob ignores a folder that cannot be read
     pattern = os.path.join(escape(name), "*") if is_folder else name
     pictures = [path for path in sorted(glob(pattern, recursive=True)) if path.lower().endswith(IMAGE_SUFFIXES)]
     if not pictures:
@@ -66,12 +72,14 @@ def _expand(name: str) -> list[str]:
 def _is_picture(path: Path) -> bool:
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return True
-    if not path.is_file():  # standard input or a pipe, which can be read only once
+    if not os.path.isfile(path):  # standard input or a pipe, which can be read only once
         return False
     try:
-        with Image.open(path, formats=IMAGE_FORMATS):
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=IMAGE_FORMATS):
             return True
-    except (OSError, Image.DecompressionBombError):  # also raised for other files
+    except Image.DecompressionBombError:
+        return True  # refused with a reason when it is read
+    except Exception:  # arbitrary bytes can raise any error in Pillow's parsers
         return False
 
 
@@ -85,7 +93,7 @@ def _open_file(path: Path, chunk_size: int) -> DigitStream:
             raise InputError(f"{path}: a NumPy array must be a plain .npy file; unpack it")
         file.close()
         return _open_npy(path, chunk_size)
-    if magic[:3] == b"\0\0\x08":
+    if magic[:2] == b"\0\0" and magic[2:3] in b"\x08\x09\x0b\x0c\x0d\x0e":  # the types of IDX
         return _open_idx(path, file, chunk_size)
     name = "standard input" if str(path) == "-" else str(path)
     raw: BinaryIO = file.fileobj if isinstance(file, gzip.GzipFile) else file
@@ -104,6 +112,8 @@ def _open_npy(path: Path, chunk_size: int) -> DigitStream:
         raise InputError(f"{path}: damaged, or not an array of numbers") from None
     if array.dtype != np.uint8 or array.shape[1:] != (28, 28) or not len(array):
         raise InputError(f"{path}: an array uint8 [N, 28, 28] is expected, not {array.dtype} {list(array.shape)}")
+    if path.stat().st_size != array.offset + array.nbytes:
+        raise InputError(f"{path}: holds more than its header announces; save it again")
     starts = iter(range(0, len(array), chunk_size))
     readers = (partial(_read_npy, array[start : start + chunk_size]) for start in starts)
     return DigitStream(readers, [path], _progress_of(starts))
@@ -117,23 +127,29 @@ def _open_idx(path: Path, file: BinaryIO, chunk_size: int) -> DigitStream:
     """Reads the labels too, if the file that MNIST names after the images is there."""
     count = read_idx_header(path, file, (28, 28))
     labels_path = path.with_name(path.name.replace("images-idx3", "labels-idx1"))
-    labels = None
-    if labels_path != path and labels_path.is_file():
-        with open_binary(labels_path) as labels_file:
-            if (label_count := read_idx_header(labels_path, labels_file, ())) != count:
-                raise InputError(f"{labels_path}: holds {label_count:,} labels for the {count:,} images of {path.name}")
-            labels = torch.tensor(list(read_exactly(labels_path, labels_file, count)))
-        if labels.max() > 9:
-            raise InputError(f"{labels_path}: holds a label above 9")
-
-    def read(start: int, content: bytes) -> ReadChunk:
-        images = torch.frombuffer(bytearray(content), dtype=torch.uint8).view(-1, 28, 28)
-        return ReadChunk(images, None if labels is None else labels[start : start + len(images)])
-
+    labels_file = open_binary(labels_path) if labels_path != path and labels_path.is_file() else None
+    if labels_file and (label_count := read_idx_header(labels_path, labels_file, ())) != count:
+        raise InputError(f"{labels_path}: holds {label_count:,} labels for the {count:,} images of {path.name}")
     starts = iter(range(0, count, chunk_size))
-    sizes = ((start, 784 * min(chunk_size, count - start)) for start in starts)
-    readers = (partial(read, start, read_exactly(path, file, size)) for start, size in sizes)
-    return DigitStream(readers, [path] if labels is None else [path, labels_path], _progress_of(starts))
+
+    def readers() -> Iterator[Reader]:
+        for start in starts:
+            size = min(chunk_size, count - start)
+            images = read_exactly(path, file, 784 * size)
+            labels = read_exactly(labels_path, labels_file, size) if labels_file else b""
+            yield partial(_read_idx, images, labels, labels_path)
+        require_end(path, file)
+        if labels_file:
+            require_end(labels_path, labels_file)
+
+    return DigitStream(readers(), [path, labels_path] if labels_file else [path], _progress_of(starts))
+
+
+def _read_idx(images: bytes, labels: bytes, labels_path: Path) -> ReadChunk:
+    if labels and max(labels) > 9:
+        raise InputError(f"{labels_path}: holds a label above 9")
+    pixels = torch.frombuffer(bytearray(images), dtype=torch.uint8).view(-1, 28, 28)
+    return ReadChunk(pixels, torch.tensor(list(labels)) if labels else None)
 
 
 def _open_pictures(paths: Sequence[Path]) -> DigitStream:

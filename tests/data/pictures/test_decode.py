@@ -1,11 +1,22 @@
 """Picture files to digits and thumbnails."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from digits.data.pictures.decode import read_picture
+from digits.data.pictures import decode, normalize
+from digits.data.pictures.decode import read_picture, read_pictures
+from digits.errors import InputError
+
+
+def one(width: int = 60, height: int = 60) -> Image.Image:
+    """A one, dark on light noise, which compresses badly: a changed byte of the file is a changed pixel."""
+    values = np.random.default_rng(0).integers(200, 230, (height, width)).astype(np.uint8)
+    values[height // 5 : -height // 5, width * 9 // 20 : width * 11 // 20] = 30
+    return Image.fromarray(values)
 
 
 def test_large_rotated_jpeg_is_read_upright(tmp_path: Path) -> None:
@@ -20,3 +31,85 @@ def test_large_rotated_jpeg_is_read_upright(tmp_path: Path) -> None:
     expected_thumbnail, expected_digit = read_picture(tmp_path / "upright.png")
     assert thumbnail.shape == expected_thumbnail.shape == (192, 128, 3)
     assert np.abs(digit - expected_digit.astype(float)).sum() < 0.2 * expected_digit.sum()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("strips.tif", {"compression": "tiff_adobe_deflate"}),
+        ("old.tif", {"compression": "tiff_deflate"}),
+    ],
+)
+def test_damage_that_a_checksum_proves_is_refused(name: str, options: dict[str, str], tmp_path: Path) -> None:
+    one().save(tmp_path / name, **options)
+    content = (tmp_path / name).read_bytes()
+    _, digit = read_picture(tmp_path / name)
+    accepted = 0
+    for position in range(0, len(content), 41):
+        damaged = bytearray(content)
+        damaged[position] ^= 16
+        (tmp_path / name).write_bytes(damaged)
+        try:
+            assert np.array_equal(read_picture(tmp_path / name)[1], digit)  # a byte that is not part of the picture
+            accepted += 1
+        except InputError as error:
+            assert str(error).startswith(f"{tmp_path / name}: ")
+    assert accepted <= 3
+
+
+def test_damaged_png_is_refused(tmp_path: Path) -> None:
+    """The decoder fills the rest of such a picture with black."""
+    smooth = Image.fromarray(np.where(np.asarray(one()) > 100, 220, 30).astype(np.uint8))
+    smooth.save(tmp_path / "one.png")
+    content = (tmp_path / "one.png").read_bytes()
+    _, digit = read_picture(tmp_path / "one.png")
+    for bit in range(8 * 50, 8 * len(content)):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        (tmp_path / "one.png").write_bytes(damaged)
+        with suppress(InputError):
+            assert np.array_equal(read_picture(tmp_path / "one.png")[1], digit)
+
+
+def test_libtiff_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    one().save(tmp_path / "one.tif", compression="tiff_lzw")
+    content = bytearray((tmp_path / "one.tif").read_bytes())
+    content[500:600] = bytes(100)
+    (tmp_path / "one.tif").write_bytes(content)
+    [error] = read_pictures([tmp_path / "one.tif"])
+    assert "cannot be decoded" in str(error)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "I;16", "F"])
+def test_large_picture_is_reduced_first(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = one(900, 600)
+    large = Image.fromarray(np.asarray(large).astype(np.uint16) * 200) if mode == "I;16" else large.convert(mode)
+    large.save(tmp_path / "large.tif")
+    _, expected = read_picture(tmp_path / "large.tif")
+    monkeypatch.setattr(normalize, "LARGE", 200_000)
+    assert normalize.orient(large).size == (450, 300)
+    _, digit = read_picture(tmp_path / "large.tif")
+    assert np.abs(digit - expected.astype(float)).sum() < 0.1 * expected.sum()
+
+
+def test_number_of_pixels_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one().save(tmp_path / "one.png")
+    one().save(tmp_path / "one.jpg")
+    monkeypatch.setattr(decode, "MAX_PIXELS", 3000)
+    with pytest.raises(InputError, match="has 3,600 pixels; reduce it to at most 3,000"):
+        read_picture(tmp_path / "one.png")
+    read_picture(tmp_path / "one.jpg")  # decoded at reduced size
+
+
+def test_blank_first_frame_is_reported_as_such(tmp_path: Path) -> None:
+    Image.new("L", (60, 60), 200).save(tmp_path / "pages.tif", save_all=True, append_images=[one()])
+    with pytest.raises(InputError, match=r"is blank.*\(first of 2 frames\)"):
+        read_picture(tmp_path / "pages.tif")
+
+
+def test_infinite_pixels_are_the_brightest(tmp_path: Path) -> None:
+    values = np.asarray(one()).astype(np.float32)
+    values[:3, :3] = np.inf
+    Image.fromarray(values).save(tmp_path / "one.tif")
+    assert read_picture(tmp_path / "one.tif")[1].any()

@@ -1,20 +1,30 @@
 """Picture files to MNIST's format, with a thumbnail of each."""
 
+import os
+import threading
 import warnings
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
-from digits.data.pictures.normalize import normalize_oriented, orient
+from digits.data.pictures.normalize import LARGE, normalize_oriented, orient
 from digits.data.pictures.segment import Array
 from digits.errors import InputError
 
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+MAX_PIXELS = 1 << 26  # of a file; JPEG files are decoded at reduced size and may have as many as Pillow allows
 THUMBNAIL_SIZE = 192  # pixels of the longer side
+DEFLATE = (8, 32946)  # values of TIFF's tag Compression
+
+large_picture_lock = threading.Lock()  # one large picture at a time, to bound the memory
+stderr_lock = threading.Lock()
 
 
 def read_pictures(paths: Sequence[Path]) -> list[tuple[Array, Array] | InputError]:
@@ -37,11 +47,15 @@ def read_picture(path: str | Path) -> tuple[Array, Array]:
     Raises InputError if the file cannot be decoded or shows no digit.
     """
     try:
-        if Path(path).exists() and not Path(path).is_file():
+        if os.path.exists(path) and not os.path.isfile(path):
             raise InputError("not a file")
         with Image.open(path, formats=IMAGE_FORMATS) as file:
-            picture = orient(file)
-            digit = normalize_oriented(picture)
+            picture = _decode(file, path)
+            try:
+                digit = normalize_oriented(picture)
+            except InputError as error:
+                frames = getattr(file, "n_frames", 1)
+                raise InputError(f"{error} (first of {frames} frames)" if frames > 1 else error) from None
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except UnidentifiedImageError:
@@ -51,7 +65,56 @@ def read_picture(path: str | Path) -> tuple[Array, Array]:
         raise InputError(f"{path}: has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; reduce it") from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:  # Pillow's decoders raise all of these
+    except Exception as error:  # damaged files raise almost any error in Pillow's decoders
         raise InputError(f"{path}: cannot be decoded ({error})") from None
     picture.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
     return np.asarray(picture.convert("RGB")), digit
+
+
+def _decode(file: Image.Image, path: str | Path) -> Image.Image:
+    """The picture as `orient` returns it. Raises InputError if it is too large, and any error if it is damaged."""
+    pixels = file.width * file.height
+    if pixels > MAX_PIXELS and file.format != "JPEG":
+        raise InputError(f"has {pixels:,} pixels; reduce it to at most {MAX_PIXELS:,}")
+    with large_picture_lock if pixels > LARGE else nullcontext():
+        _verify_checksums(file, path)
+        if file.format == "TIFF":
+            with _silent_stderr():
+                file.load()
+        return orient(file)
+
+
+def _verify_checksums(file: Image.Image, path: str | Path) -> None:
+    """Raises SyntaxError or zlib.error if a checksum of PNG or of deflated TIFF is wrong; the decoders ignore it."""
+    if file.format == "PNG":
+        with Image.open(path, formats=["PNG"]) as copy:
+            copy.verify()
+    elif isinstance(file, TiffImageFile) and file.tag_v2.get(259) in DEFLATE:
+        tags = (273, 279) if 273 in file.tag_v2 else (324, 325)  # offsets and sizes of strips or of tiles
+        with open(path, "rb") as content:
+            for offset, size in zip(*(file.tag_v2[tag] for tag in tags), strict=True):
+                content.seek(offset)
+                _decompress(content.read(size))
+
+
+def _decompress(content: bytes) -> None:
+    """Raises zlib.error if the data are damaged or incomplete. Holds 1 MiB of the result at a time."""
+    decompressor = zlib.decompressobj()
+    while content and not decompressor.eof:
+        decompressor.decompress(content, 1 << 20)
+        content = decompressor.unconsumed_tail
+    if not decompressor.eof:
+        raise zlib.error("incomplete data")
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Discards the lines that libtiff writes to the standard error of the process."""
+    with stderr_lock, open(os.devnull, "wb") as devnull:
+        stderr = os.dup(2)
+        os.dup2(devnull.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

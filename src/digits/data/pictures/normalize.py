@@ -1,6 +1,8 @@
 """MNIST's format for any picture of one digit: white ink on black, scaled into 20×20 with its aspect ratio kept,
 anti-aliased, its center of mass in the center of 28×28 (Y. LeCun et al. 1998, section III.A)."""
 
+from math import ceil, sqrt
+
 import numpy as np
 from PIL import Image, ImageOps
 from scipy import ndimage
@@ -10,6 +12,7 @@ from digits.data.pictures.segment import Array, Segmentation
 from digits.errors import InputError
 
 MIN_SIDE = 8  # pixels
+LARGE = 1 << 24  # pixels; a larger picture is reduced before anything else
 LOW_CONTRAST = 0.15  # in brightness; below it the color channels are tried
 STROKE_WIDTH_RANGE = (1.6, 4.6)  # pixels in 28×28; 98 % of MNIST's digits have strokes of 1.4 to 4.5
 
@@ -25,14 +28,32 @@ def normalize_picture(picture: Image.Image) -> Array:
 def orient(picture: Image.Image) -> Image.Image:
     """An upright, opaque picture of mode L or RGB. May decode a JPEG file at reduced size, if it is not yet decoded."""
     picture.draft("RGB", (4 * segment.WORKING_SIZE, 4 * segment.WORKING_SIZE))
-    picture = ImageOps.exif_transpose(picture)
+    picture = _reduce(ImageOps.exif_transpose(picture))
     if picture.mode.startswith(("I", "F")):
-        values = np.nan_to_num(np.asarray(picture, dtype=np.float64))
-        low, high = values.min(), values.max()
-        picture = Image.fromarray(((values - low) / max(high - low, 1e-6) * 255).astype(np.uint8))
+        picture = _stretch_range(np.asarray(picture, dtype=np.float64))
     if picture.has_transparency_data:
         picture = _composite_alpha(picture.convert("RGBA"))
     return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+
+
+def _reduce(picture: Image.Image) -> Image.Image:
+    """Averages blocks of pixels of a large picture."""
+    factor = ceil(sqrt(picture.width * picture.height / LARGE))
+    if factor == 1:
+        return picture
+    if picture.mode.startswith("I;16"):
+        picture = picture.convert("I")
+    elif picture.mode not in ("L", "LA", "RGB", "RGBA", "I", "F"):
+        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    return picture.reduce(factor)
+
+
+def _stretch_range(values: Array) -> Image.Image:
+    """Brightness of any range to mode L. Pixels that are not finite become the darkest or the brightest."""
+    finite = values[np.isfinite(values)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0, 0)
+    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
+    return Image.fromarray(((values - low) / max(high - low, 1e-6) * 255).astype(np.uint8))
 
 
 def _composite_alpha(picture: Image.Image) -> Image.Image:
