@@ -1,7 +1,9 @@
 """Checkpoints are read safely: no code is executed, and other files are refused in one line."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import pytest
 import torch
@@ -38,6 +40,59 @@ def test_other_content_is_refused(tmp_path: Path, content: dict[str, Any], messa
     torch.save(content, tmp_path / "some.ckpt")
     with pytest.raises(InputError, match=rf"some\.ckpt: {message}"):
         read_checkpoint(tmp_path / "some.ckpt")
+
+
+def save_bombs(folder: Path) -> None:
+    """Small archives that take much memory or time when they are loaded or walked through."""
+    shared: list[Any] = []
+    for _ in range(64):
+        shared = [shared, shared]
+    content = {"state_dict": {}, "digits": checkpoint_metadata({})}
+    bombs = {"shared": shared, "expanded": torch.zeros(1).expand(1 << 40)}
+    for name, bomb in bombs.items():
+        torch.save(content | {"more": bomb}, folder / f"{name}.ckpt")
+    torch.save({**content, "more": bytearray(3)}, folder / "bytearray.ckpt")
+
+    pickles = {
+        # A dictionary whose key is a pair of twice the same pair, and so on.
+        "hash": b"".join(bytes([ord("h"), i, ord("h"), i, 0x86, ord("q"), i + 1]) for i in range(64)),
+        "deep": 5000 * b"]" + 5000 * b"a",
+    }
+    for name, opcodes in pickles.items():
+        start = b"\x80\x02}" + (b")q\0" if name == "hash" else b"K\1]")
+        with ZipFile(folder / f"{name}.ckpt", "w") as archive:
+            archive.writestr("archive/data.pkl", start + opcodes + (b"K\1s." if name == "hash" else b"s."))
+            archive.writestr("archive/version", "3\n")
+    with ZipFile(folder / "long.ckpt", "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02" + 9_000_000 * b"N" + b".")
+
+    torch.save(content, folder / "plain.ckpt")
+    with ZipFile(folder / "plain.ckpt") as plain:
+        members = {name: plain.read(name) for name in plain.namelist()}
+    for name, compression in {"compressed": ZIP_DEFLATED, "duplicate": ZIP_STORED, "overlapping": ZIP_STORED}.items():
+        with ZipFile(folder / f"{name}.ckpt", "w", compression) as archive:
+            for member, data in members.items():
+                archive.writestr(member, data)
+            if name == "duplicate":
+                archive.writestr("PLAIN/data.pkl", members["plain/data.pkl"])
+            elif name == "overlapping":  # a member within another
+                with ZipFile(inner := BytesIO(), "w") as hidden:
+                    hidden.writestr("plain/data/9", bytes(10_000))
+                archive.writestr("plain/data/8", inner.getvalue())
+                [info] = hidden.infolist()
+                info.header_offset = archive.getinfo("plain/data/8").header_offset + len("plain/data/8") + 30
+                archive.filelist.append(info)
+
+
+BOMBS = ("shared", "expanded", "bytearray", "hash", "deep", "long", "compressed", "duplicate", "overlapping")
+
+
+def test_bombs_are_refused(tmp_path: Path) -> None:
+    save_bombs(tmp_path)
+    read_checkpoint(tmp_path / "plain.ckpt")
+    for name in BOMBS:
+        with pytest.raises(InputError, match=f"{name}.ckpt: damaged"):
+            read_checkpoint(tmp_path / f"{name}.ckpt")
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "noise", "half", "one byte changed", "missing"])

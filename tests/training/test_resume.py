@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -107,6 +108,43 @@ def test_settings_that_change_the_outcome_are_refused(
     before = [] if "onecycle" in setting else CONSTANT
     with pytest.raises(InputError, match=message):
         train_small(tmp_path, made_csv, *before, *setting.split(), f"resume={small_run(*before) / LAST}")
+
+
+def test_foreign_checkpoint_removes_nothing(
+    tmp_path: Path, made_csv: Path, small_run: SmallRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "thesis.txt").write_text("precious")
+    checkpoint = last_checkpoint(small_run(*CONSTANT))
+    for state in checkpoint["callbacks"].values():
+        if "best_model_path" in state:
+            state["best_model_path"] = "local://victim"
+    torch.save(checkpoint, tmp_path / "foreign.ckpt")
+    train_small(tmp_path / "run", made_csv, *CONSTANT, "resume=foreign.ckpt", "trainer.max_epochs=3")
+    assert (tmp_path / "victim" / "thesis.txt").read_text() == "precious"
+
+
+DAMAGES: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "no callbacks": lambda checkpoint: checkpoint.pop("callbacks"),
+    "epoch": lambda checkpoint: checkpoint.update(epoch="1"),
+    "optimizer": lambda checkpoint: checkpoint.update(optimizer_states=[{"state": 3}]),
+    "no loops": lambda checkpoint: checkpoint.pop("loops"),
+    "weights": lambda checkpoint: checkpoint["state_dict"].popitem(),
+    "history": lambda checkpoint: [state.update(rows=[{"epoch": "x"}]) for state in checkpoint["callbacks"].values()],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_checkpoint_without_the_state_of_the_run_is_refused(
+    tmp_path: Path, made_csv: Path, small_run: SmallRun, damage: str
+) -> None:
+    checkpoint = last_checkpoint(small_run(*CONSTANT))
+    DAMAGES[damage](checkpoint)
+    torch.save(checkpoint, tmp_path / "other.ckpt")
+    with pytest.raises(InputError, match=r"other\.ckpt: (does not hold|holds weights, but not) the state"):
+        train_small(tmp_path / "run", made_csv, *CONSTANT, f"resume={tmp_path / 'other.ckpt'}")
+    assert read_metrics_json(tmp_path / "run")["status"] == "failed"
 
 
 def test_completed_checkpoint_of_an_older_version_is_scored_again(

@@ -1,6 +1,5 @@
 """Export of a classifier as one ONNX model: uint8 images in, probabilities out."""
 
-import json
 import logging
 import warnings
 from contextlib import redirect_stdout
@@ -8,7 +7,6 @@ from copy import deepcopy
 from io import StringIO
 from pathlib import Path
 
-import onnx
 import torch
 from torch import Tensor
 
@@ -16,6 +14,7 @@ from digits.errors import InputError
 from digits.files import atomic_write
 from digits.prediction.classifier import Classifier
 from digits.prediction.members import OnnxMember
+from digits.prediction.onnx_model import seal_model
 
 TOLERANCE = 1e-4  # of a probability, between PyTorch and ONNX Runtime in float32
 
@@ -32,7 +31,9 @@ def export_onnx(classifier: Classifier, path: str | Path, images: Tensor) -> flo
     classifier = deepcopy(classifier).to("cpu")
     with atomic_write(path) as temp_path:
         _export(classifier, temp_path)
-        _write_metadata(classifier, temp_path)
+        calibrated = all(member.calibrated for member in classifier.members)
+        metadata = {"name": classifier.name, "calibrated": calibrated}
+        temp_path.write_bytes(seal_model(temp_path.read_bytes(), metadata))
         with torch.inference_mode():
             expected, actual = classifier(images), OnnxMember(temp_path)(images)
         difference = float((actual - expected).abs().max())
@@ -55,10 +56,3 @@ def _export(classifier: Classifier, path: Path) -> None:
             )  # fmt: skip
     except torch.onnx.OnnxExporterError as error:
         raise InputError(f"export: torch.export cannot trace {classifier.name}; predict with its checkpoint") from error
-
-
-def _write_metadata(classifier: Classifier, path: Path) -> None:
-    model = onnx.load(path)
-    calibrated = all(member.calibrated for member in classifier.members)
-    onnx.helper.set_model_props(model, {"digits": json.dumps({"name": classifier.name, "calibrated": calibrated})})
-    onnx.save(model, path)

@@ -1,6 +1,5 @@
 """The members of an ensemble: networks from checkpoints, and ONNX models."""
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -103,25 +102,34 @@ class OnnxMember(Member):
     def __init__(self, path: Path) -> None:
         import onnxruntime  # imported late: only ONNX models need it
 
-        if not path.is_file():
-            raise InputError(f"{path}: no such file")
+        from digits.prediction.onnx_model import limit_memory, read_model, time_limit
+
+        content, metadata = read_model(path)
+        super().__init__(str(metadata["name"]), bool(metadata.get("calibrated")))
+        limit_memory()
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # errors are raised, not logged
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.add_session_config_entry("session.use_env_allocators", "1")
         try:
-            options = onnxruntime.SessionOptions()
-            options.log_severity_level = 4  # errors are raised, not logged
-            options.intra_op_num_threads = torch.get_num_threads()
-            session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception:  # ONNX Runtime has many exception classes of its own
-            raise InputError(f"{path}: damaged, or not an ONNX model of this project") from None
-        try:
-            metadata = json.loads(session.get_modelmeta().custom_metadata_map["digits"])
-            super().__init__(str(metadata["name"]), bool(metadata["calibrated"]))
-            self.session = session
-            probabilities = self(torch.zeros(3, 28, 28, dtype=torch.uint8))
-            if probabilities.shape != (3, 10) or not torch.allclose(probabilities.sum(1), torch.ones(3), atol=1e-3):
-                raise ValueError
+            self.session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            for count in (1, 2):
+                with time_limit() as run_options:
+                    self._run(torch.full((count, 28, 28), 100, dtype=torch.uint8), run_options)
         except Exception:  # a model of another program can fail in any way
             raise InputError(f"{path}: not a model that predict.py exported: it gives no probabilities") from None
 
     def forward(self, images: Tensor) -> Tensor:
-        [probabilities] = self.session.run(None, {"images": np.ascontiguousarray(images.cpu().numpy())})
-        return torch.from_numpy(probabilities).to(images.device)
+        try:
+            return self._run(images)
+        except Exception as error:  # ONNX Runtime has many exception classes of its own
+            raise InputError(f"{self.name}: ONNX Runtime failed ({error}); try a lower batch_size") from None
+
+    def _run(self, images: Tensor, run_options: Any = None) -> Tensor:
+        """Raises ValueError if the result is not a probability for each image and digit."""
+        [result] = self.session.run(None, {"images": np.ascontiguousarray(images.cpu().numpy())}, run_options)
+        if result.shape != (len(images), 10) or result.dtype != np.float32:
+            raise ValueError(f"{self.name}: an array {result.dtype} {list(result.shape)} instead of probabilities")
+        if not (result.min(initial=0) >= -1e-3 and np.abs(result.sum(1) - 1).max(initial=0) <= 1e-3):
+            raise ValueError(f"{self.name}: numbers that are not probabilities")
+        return torch.from_numpy(result).to(images.device)

@@ -6,12 +6,12 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
 from warnings import catch_warnings
-from zipfile import BadZipFile, ZipFile
 
 import torch
 
 from digits.errors import InputError
 from digits.runs.folder import RunFolder
+from digits.runs.safe_archive import verify_archive, verify_content
 
 FORMAT_VERSION = 1
 CHECKPOINT_SUFFIXES = (".ckpt", ".onnx")
@@ -61,10 +61,10 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not os.path.isfile(path):
         raise InputError(f"{path}: no such checkpoint; a run saves outputs/…/checkpoints/last.ckpt")
     try:
-        with ZipFile(path) as archive, catch_warnings(action="ignore"):
-            if archive.testzip():  # torch does not verify the checksums
-                raise BadZipFile
+        with catch_warnings(action="ignore"):
+            verify_archive(path)
             checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        verify_content(checkpoint, os.path.getsize(path))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     except Exception:  # arbitrary bytes can raise any error in the unpickler
@@ -74,7 +74,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: not a checkpoint of this project")
     if type(metadata.get("format")) is not int or metadata["format"] != FORMAT_VERSION:
         raise InputError(
-            f"{path}: format {metadata.get('format')}, but this version of digits reads format {FORMAT_VERSION}; "
+            f"{path}: format {str(metadata.get('format'))[:40]}, but this version of digits reads format {FORMAT_VERSION}; "
             "predict with the version that wrote it"
         )
     if not isinstance(metadata.get("config"), dict):

@@ -19,7 +19,7 @@ from digits.devices import synchronize
 from digits.evaluation.metrics import EvaluationCollector
 from digits.evaluation.score import Score
 from digits.files import atomic_write
-from digits.runs.checkpoint import checkpoint_metadata
+from digits.runs.checkpoint import checkpoint_metadata, read_checkpoint
 from digits.seeding import derive_seed
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ class EpochHistory(Checkpoint):
         self.rows: list[dict[str, float]] = []
         self.started_at = time.perf_counter()
         self.previous_fit_seconds = 0.0  # before this run was resumed
+        self.started = False
 
     @property
     def fit_seconds(self) -> float:
@@ -53,10 +54,13 @@ class EpochHistory(Checkpoint):
         return {"rows": self.rows, "fit_seconds": self.fit_seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if not all(isinstance(value, int | float) for row in state_dict["rows"] for value in row.values()):
+            raise TypeError("its history holds other values than numbers")
         self.rows = list(state_dict["rows"])
-        self.previous_fit_seconds = state_dict["fit_seconds"]
+        self.previous_fit_seconds = float(state_dict["fit_seconds"])
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.started = True
         self.epoch_start = time.perf_counter()
         self.lr = trainer.optimizers[0].param_groups[0]["lr"]
         self.train_end: float | None = None
@@ -107,13 +111,15 @@ class SaveConfig(Callback):
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes checkpoints atomically, wherever they lie; Lightning copies them from the system's temporary folder.
+    """Writes the checkpoints of a run to `folder`, atomically; Lightning copies them from the system's temporary
+    folder. Reads them as `read_checkpoint` does.
 
     Checkpoints of the last epoch stay in `pending` until `flush`: they are written once, after the evaluation, which
     adds the temperature."""
 
-    def __init__(self, max_epochs: int) -> None:
+    def __init__(self, folder: Path, max_epochs: int) -> None:
         super().__init__()
+        self.folder = folder
         self.max_epochs = max_epochs
         self.pending: dict[Path, dict[str, Any]] = {}
 
@@ -122,6 +128,14 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             self.pending[Path(path)] = copy.deepcopy(checkpoint)  # the weights may still change: they may be averaged
         else:
             self._write(checkpoint, Path(path))
+
+    def load_checkpoint(self, path: str | Path, *_: Any, **__: Any) -> dict[str, Any]:
+        return read_checkpoint(path)
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Removes a file of `folder` only: Lightning takes paths to remove from the checkpoint that it resumes."""
+        if Path(path).resolve().parent == self.folder.resolve():
+            Path(path).unlink(missing_ok=True)
 
     def flush(self) -> None:
         """Writes the pending checkpoints."""

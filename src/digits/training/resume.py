@@ -26,10 +26,13 @@ def prepare_resume(checkpoint: str, config: Mapping[str, Any], run: RunFolder) -
 
     Raises InputError if the weights, the optimizer's state or the schedule depend on a setting that has changed."""
     content = read_checkpoint(checkpoint)
+    states, loops = content.get("callbacks"), content.get("loops")
+    if type(content.get("epoch")) is not int or not isinstance(states, dict) or not isinstance(loops, dict):
+        raise InputError(f"{checkpoint}: holds weights, but not the state of a training")
     for change in _allowed_changes(checkpoint, content, config):
         log.warning(f"resumed with another setting: {change}")
     if config["weights"] == "best":
-        _require_best_epoch(checkpoint, content, run)
+        _require_best_epoch(checkpoint, states, run)
     _copy_checkpoint(Path(checkpoint), run.last_checkpoint)
 
 
@@ -52,11 +55,12 @@ def _allowed_changes(path: str, checkpoint: Mapping[str, Any], config: Mapping[s
     return [changes[key] for key in allowed]
 
 
-def _require_best_epoch(path: str, checkpoint: Mapping[str, Any], run: RunFolder) -> None:
+def _require_best_epoch(path: str, states: Mapping[str, Any], run: RunFolder) -> None:
     """Raises InputError unless the run's folder has the best epoch so far: in another folder Lightning forgets it and
     takes the first resumed epoch for the best."""
-    for state in checkpoint["callbacks"].values():
-        if state.get("monitor") == "val/error" and Path(state["dirpath"]).resolve() == run.checkpoints.resolve():
+    for state in states.values():
+        is_best = isinstance(state, dict) and state.get("monitor") == "val/error"
+        if is_best and Path(str(state.get("dirpath"))).resolve() == run.checkpoints.resolve():
             return
     raise InputError(
         "weights=best compares all epochs: resume only a run that started with weights=best, in its own folder, "

@@ -124,7 +124,7 @@ class Training:
         self.datamodule: DigitsDataModule = instantiate(config["data"], _partial_=True)()  # Hydra would wrap its errors
         self.module = _build_module(config)
         self.history = EpochHistory(run.history_path, self.module.scores)
-        self.checkpoint_io = AtomicCheckpointIO(config["trainer"]["max_epochs"])
+        self.checkpoint_io = AtomicCheckpointIO(run.checkpoints, config["trainer"]["max_epochs"])
         self.trainer = build_trainer(config, str(metrics.precision), run, self.history, self.checkpoint_io, in_sweep)
         metrics.model = config["model"]["name"]
         metrics.parameters = sum(parameter.numel() for parameter in self.module.network.parameters())
@@ -139,6 +139,10 @@ class Training:
         self.datamodule.prepare_data()  # before other processes start: an unreadable file must not leave them waiting
         try:
             self.trainer.fit(self.module, self.datamodule, ckpt_path=resume, weights_only=True)
+        except Exception as error:
+            if resume is None or self.history.started or isinstance(error, InputError):
+                raise
+            raise InputError(f"{resume}: does not hold the state of this run ({error})") from error
         finally:
             rows, metrics = self.history.rows, self.metrics
             metrics.epochs, metrics.seconds["fit"] = len(rows), self.history.fit_seconds
