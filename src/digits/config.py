@@ -34,6 +34,8 @@ def has_validation(config: Mapping[str, Any]) -> bool:
 def validate_predict(config: Mapping[str, Any]) -> None:
     """Raises InputError that names the first setting of a prediction that is missing or invalid."""
     _validate(config, PREDICT_RULES)
+    if unused := sorted(config["trainer"].keys() - PREDICT_TRAINER_KEYS):
+        raise InputError(f"trainer.{unused[0]}: predict.py has no such setting; see --help")
     if config["input"] is None and config["export"] is None:
         raise InputError("nothing to do: give the digits to predict, input=…, or a model to export, export=…")
 
@@ -88,7 +90,7 @@ def _validate(config: Mapping[str, Any], rules: Rules) -> None:
     for key, (is_valid, expected) in rules.items():
         value = _select(config, key)
         if not is_valid(value):
-            raise InputError(f"{key}={value}: must be {expected}")
+            raise InputError(f"{key}={str(value)[:100]}: must be {expected}")
 
 
 def _select(config: Any, key: str) -> Any:
@@ -113,8 +115,9 @@ def _is_number(value: Any) -> bool:
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 SEED = (lambda value: _is_int(value) and 0 <= value < 2**32, "an integer from 0 to 4294967295")
 PRECISION = (lambda value: value in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
-POSITIVE_INT = (lambda value: _is_int(value) and 1 <= value < 2**31, "an integer, at least 1")
-PATH = (lambda value: value is None or (isinstance(value, str) and value != ""), "a path")
+POSITIVE_INT = (lambda value: _is_int(value) and 1 <= value < 2**31, "an integer from 1 to 2147483647")
+QUOTED = "a name such as 2024 or true needs quotes within quotes: 'SETTING=\"2024\"'"
+PATH = (lambda value: value is None or (isinstance(value, str) and value != ""), f"a path; {QUOTED}")
 TRAIN_RULES: Rules = {
     "seed": SEED,
     "label_smoothing": (lambda value: _is_number(value) and 0 <= value < 1, "a number from 0 to below 1"),
@@ -133,10 +136,11 @@ TRAIN_RULES: Rules = {
     "trainer.precision": PRECISION,
     "trainer.max_epochs": POSITIVE_INT,
 }
+PREDICT_TRAINER_KEYS = {"_target_", "accelerator", "devices", "num_nodes", "precision", "strategy"}
 PREDICT_RULES: Rules = {
-    "checkpoint": (_is_paths, "a path, or a list of paths"),
-    "input": (lambda value: value is None or _is_paths(value), "a path, or a list of paths"),
-    "output": (lambda value: isinstance(value, str) and value != "", "a path, or - for standard output"),
+    "checkpoint": (_is_paths, f"a path, or a list of paths; {QUOTED}"),
+    "input": (lambda value: value is None or _is_paths(value), f"a path, or a list of paths; {QUOTED}"),
+    "output": (lambda value: isinstance(value, str) and value != "", f"a path, or - for standard output; {QUOTED}"),
     "preview": (lambda value: value is None or str(value).lower().endswith(".png"), "a path that ends in .png"),
     "export": (lambda value: value is None or str(value).endswith(".onnx"), "a path that ends in .onnx"),
     "seed": SEED,

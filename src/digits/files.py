@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from digits.errors import InputError
 
@@ -68,6 +68,11 @@ def check_writable(path: str | Path) -> None:
         raise InputError(f"{path} is a folder; name a file in it")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}; create it, or name another file")
+
+
+def discard_output(stream: TextIO) -> None:
+    """Sends a stream that cannot be written to the null device, or its buffer would fail again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def open_binary(path: str | Path) -> BinaryIO:

@@ -16,6 +16,18 @@ def test_errors_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("progress\n", "problem\n")
 
 
+def test_control_characters_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    ConsoleHandler().emit(logging.makeLogRecord({"levelno": logging.INFO, "msg": "one\ntwo\x1b[2J\udcff"}))
+    assert capsys.readouterr().out == "one\ntwo\\x1b[2J\\udcff\n"
+
+
+def test_long_warning_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    ConsoleHandler().emit(logging.makeLogRecord({"levelno": logging.WARNING, "msg": 1000 * "x" + "end"}))
+    line = capsys.readouterr().out
+    assert len(line) <= 301
+    assert line.endswith("xend\n")
+
+
 def test_closed_pipe_is_ignored() -> None:
     program = (
         "import logging, sys, time; from digits.cli.console import ConsoleHandler\n"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from helpers import PROJECT, frame, run_main, run_program
+from PIL import Image
 
 from digits.data.sources import sample
 from digits.prediction.classifier import load_classifier
@@ -86,13 +87,76 @@ def test_export_and_prediction_from_the_model(trained: Path, test_csv: Path) -> 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [([], "checkpoint is required"), (["inputs=a.csv"], "inputs: no such"), (["checkpoint=a.ckpt"], "nothing to do: ")],
+    [
+        ([], "checkpoint is required"),
+        (["inputs=a.csv"], "inputs: no such"),
+        (["checkpoint=a.ckpt"], "nothing to do: "),
+        (["checkpoint=a.ckpt", "-m", "input=a.csv,b.csv", "output=m.csv"], "predict.py has no -m"),
+        (["checkpoint=a.ckpt", "input=a.csv", "hydra.mode=MULTIRUN"], "predict.py has no -m"),
+        (["checkpoint=a.ckpt", "input=a.csv,b.csv"], "input=a.csv,b.csv: several values; write 'input=[a.csv,b.csv]'"),
+        (["checkpoint=a.ckpt", "input=2024"], "input=2024: must be a path"),
+        (["checkpoint=a.ckpt", "input=Übung (1).csv"], "Übung (1).csv: no such file"),
+        (["checkpoint=a.ckpt", "input=???"], "a setting has the value ???"),
+        (
+            ["checkpoint=a.ckpt", "input=a.csv", "+confidnce=true"],
+            "confidnce: no such setting; did you mean conf",
+        ),
+        (["checkpoint=a.ckpt", "input=a.csv", "+trainer.foo=1"], "trainer.foo: predict.py has no such setting"),
+        (
+            ["checkpoint=a.ckpt", "input=a.csv", "batch_size=2147483648"],
+            "batch_size=2147483648: must be an int",
+        ),
+        (["checkpoint=a.ckpt", f"input={900 * 'x'}"], "xxx"),
+    ],
 )
 def test_error_on_the_command_line(tmp_path: Path, arguments: list[str], message: str) -> None:
     process = run_main("predict.py", *arguments, folder=tmp_path)
     assert (process.returncode, process.stdout) == (1, "")
     assert process.stderr.startswith(f"error: {message}")
     assert process.stderr.count("\n") == 1
+    assert len(process.stderr) <= len("error: \n") + 300
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_that_the_terminal_cannot_show(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    names = ["数字.png", "\udcff.png", "\x1b[2J.png"]
+    for name in names:
+        Image.fromarray(255 - IMAGES[0].numpy()).resize((90, 90)).save(os.fsencode(tmp_path / name), "PNG")
+    (tmp_path / "\n\x1b[2J.png").write_text("not a picture")
+    command = [sys.executable, str(PROJECT / "predict.py"), f"checkpoint={trained}", "input=."]
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True)
+    assert process.returncode == 1
+    rows = process.stdout.splitlines()
+    assert sorted(row.rpartition(b",")[0] for row in rows[1:]) == sorted(map(os.fsencode, names))
+    assert b"\x1b" not in process.stderr
+    assert b"Traceback" not in process.stderr
+    assert b"\nerror: 1 of 4 pictures" in process.stderr
+
+
+@pytest.mark.parametrize("output", ["-", "out.csv"])
+def test_closed_standard_output(trained: Path, test_csv: Path, output: str) -> None:
+    command = f'"{sys.executable}" "{PROJECT}/predict.py" "checkpoint={trained}" input=test.csv output={output} >&-'
+    process = subprocess.run(command, shell=True, cwd=test_csv.parent, stderr=subprocess.PIPE, text=True)
+    if output == "-":
+        assert (process.returncode, process.stderr) == (1, "error: standard output is closed; name a file, output=…\n")
+    else:
+        assert (process.returncode, process.stderr) == (0, "")
+        assert pd.read_csv(test_csv.parent / "out.csv")["Label"].tolist() == expected_labels(trained)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full plays a full disk")
+def test_standard_output_on_a_full_disk(trained: Path, test_csv: Path) -> None:
+    for output in ("out.csv", "-"):
+        command = [sys.executable, str(PROJECT / "predict.py"), f"checkpoint={trained}", "input=test.csv"]
+        with open("/dev/full", "w") as full:
+            process = subprocess.run(
+                [*command, f"output={output}"], cwd=test_csv.parent, stdout=full, stderr=subprocess.PIPE, text=True
+            )
+        assert process.returncode == 1
+        assert process.stderr.splitlines()[-1] == "error: standard output: cannot be written (No space left on device)"
+        assert "Traceback" not in process.stderr
+    assert (test_csv.parent / "out.csv").exists()
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])

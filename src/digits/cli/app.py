@@ -14,10 +14,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from digits.cli.help import describe_groups, describe_settings
-from digits.cli.messages import error_message, one_line
+from digits.cli.arguments import one_line_usage, prepare_arguments
+from digits.cli.console import prepare_streams
+from digits.cli.help import describe_groups, describe_settings, top_level_settings
+from digits.cli.messages import describe_error, error_message, unknown_setting_message
 from digits.config import lookup
 from digits.errors import InputError
+from digits.files import discard_output
 from digits.runs.folder import resolve_run_folder
 
 log = logging.getLogger(__name__)
@@ -29,10 +32,13 @@ USER_ERRORS = (InputError, HydraException, OmegaConfBaseException, OSError)
 def run_app(main: Callable[[], Any], config_dir: Path, config_name: str) -> None:
     """Runs a function decorated with `hydra.main`. Only a bug, not an error of the user, prints a traceback."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
+    prepare_streams()
+    sys.argv[1:] = prepare_arguments(sys.argv[1:])
     OmegaConf.register_new_resolver("groups", lambda: describe_groups(config_dir, config_name), replace=True)
     OmegaConf.register_new_resolver("settings", lambda: describe_settings(config_dir, config_name), replace=True)
     try:
-        main()
+        with one_line_usage():
+            main()
     except KeyboardInterrupt:
         sys.exit("interrupted")
     except USER_ERRORS as error:
@@ -56,15 +62,28 @@ class HydraJob(NamedTuple):
 
 
 def hydra_job(config: DictConfig) -> HydraJob:
-    """Raises an OmegaConf error if an interpolation cannot be resolved."""
+    """Raises InputError for a setting that does not exist, and an OmegaConf error if an interpolation cannot be
+    resolved."""
     hydra = HydraConfig.get()
     return HydraJob(
-        config=OmegaConf.to_container(config, resolve=True),  # type: ignore[arg-type]
+        config=resolve_config(config, hydra),
         folder=Path(hydra.runtime.output_dir),
         overrides=list(hydra.overrides.task),
         choices={str(group): str(choice) for group, choice in hydra.runtime.choices.items() if "/" not in group},
         in_sweep=hydra.mode == RunMode.MULTIRUN,
     )
+
+
+def resolve_config(config: DictConfig, hydra: Any) -> dict[str, Any]:
+    """A composed configuration as plain values.
+
+    Raises InputError for a setting that `+name=…` or an experiment adds to the top level, where nothing reads it."""
+    resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    [source] = [source for source in hydra.runtime.config_sources if source.provider == "main"]
+    known = top_level_settings(Path(source.path), hydra.job.config_name)
+    if unknown := [key for key in resolved if key not in known]:
+        raise InputError(unknown_setting_message(unknown[0], known, hydra.job.config_name))
+    return resolved
 
 
 @contextmanager
@@ -74,16 +93,16 @@ def job_errors() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:  # the reader closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output(sys.stdout)
         sys.exit(1)
     except Exception as error:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             log.exception("failed")
-            raise InputError(one_line(error)) from None  # picklable, for launchers with worker processes
+            raise InputError(describe_error(error)) from None  # picklable, for launchers with worker processes
         if not isinstance(error, USER_ERRORS):
             raise
         is_rank_zero = os.environ.get("LOCAL_RANK", "0") == "0"
-        sys.exit(f"error: {one_line(error)}" if is_rank_zero else 1)
+        sys.exit(f"error: {describe_error(error)}" if is_rank_zero else 1)
 
 
 def register_resolvers() -> None:

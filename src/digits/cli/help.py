@@ -24,6 +24,13 @@ def _describe_group(folder: Path, default: str) -> Iterator[str]:
         yield f"{'' if index else folder.name:<11} {choice:<18} {description}".rstrip()
 
 
+def top_level_settings(config_dir: Path, config_name: str) -> list[str]:
+    """The names of the settings and groups of a configuration."""
+    text = (config_dir / f"{config_name}.yaml").read_text()
+    names = re.findall(r"^(?:  - )?(\w+):", text, re.MULTILINE)
+    return [name for name in dict.fromkeys(names) if name not in ("defaults", "hydra")]
+
+
 def describe_settings(config_dir: Path, config_name: str) -> str:
     """The settings at the top level of a configuration with their defaults and comments."""
     text = (config_dir / f"{config_name}.yaml").read_text()

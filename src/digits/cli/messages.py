@@ -1,7 +1,8 @@
 """Errors of the user as one line."""
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -9,31 +10,48 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationKeyError,
+    InterpolationToMissingValueError,
+    OmegaConfBaseException,
+)
 
-from digits.errors import InputError
+from digits.errors import InputError, one_line
 
 
 def error_message(error: BaseException, config_dir: Path, config_name: str) -> str:
     """The error in one line; a misspelt choice or setting with those that exist."""
     for cause in _exception_chain(error):
         if isinstance(cause, OverrideParseException):
-            quotes = "a space, comma, bracket or = in a value needs quotes within quotes: 'SETTING=\"a value\"'"
-            return f"{cause.override}: not of the form SETTING=VALUE; {quotes}"
+            quotes = "quotes and brackets must be closed, and names in a list quoted: 'SETTING=[\"a (1).png\",b.png]'"
+            return one_line(f"{cause.override}: not of the form SETTING=VALUE; {quotes}")
+        if isinstance(cause, ConfigCompositionException) and (
+            ambiguous := re.match("Ambiguous value for argument '(.*?)=(.*)'\n", str(cause))
+        ):
+            name, values = ambiguous.groups()
+            sweep = ", or add -m to sweep over the values" if config_name == "train" else ""
+            choices = f"write '{name}=[{values}]' for a list, '{name}=\"{values}\"' for a text with a comma{sweep}"
+            return one_line(f"{name}={values}: several values; {choices}")
+        if isinstance(cause, InterpolationKeyError):
+            return one_line(f"{str(cause).splitlines()[0]}; ${{…}} refers to a setting, \\${{…}} is plain text")
+        if isinstance(cause, InterpolationToMissingValueError):
+            return "a setting has the value ???, which marks a missing value; give another one"
         if isinstance(cause, MissingConfigException) and cause.options:
             group, _, choice = str(cause.missing_cfg_file).rpartition("/")
             choices = ", ".join(sorted(option for option in cause.options if not option.startswith("_")))
             return f"{group}={choice}: no such choice; choose one of {choices}"
         if isinstance(cause, ConfigKeyError | ConfigAttributeError) and isinstance(error, ConfigCompositionException):
             return _unknown_setting(str(cause.full_key), config_dir, config_name)
-    return one_line(error)
+    return describe_error(error)
 
 
-def one_line(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """The outermost message of this project, if there is one, else all messages from the outermost inwards."""
     chain = list(_exception_chain(error))
     own = [cause for cause in chain if isinstance(cause, InputError)]
-    return " ".join(": ".join(dict.fromkeys(map(str, own[:1] or chain))).split())
+    return one_line(": ".join(dict.fromkeys(map(str, own[:1] or chain))))
 
 
 def _exception_chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -45,18 +63,26 @@ def _exception_chain(error: BaseException | None) -> Iterator[BaseException]:
 def _unknown_setting(key: str, config_dir: Path, config_name: str) -> str:
     if key.startswith("hydra."):
         return f"{key}: no such setting of Hydra (+{key}=… adds one that a launcher may know)"
+    if any(word.startswith(("--config-", "-cn", "-cp", "-cd")) for word in sys.argv[1:]):
+        return f"{key}: no such setting in the configuration that --config-… names; omit that option"
     config = _compose_without(key, config_dir, config_name)
-    parent, _, name = key.rpartition(".")
+    parent = key.rpartition(".")[0]
     node = OmegaConf.select(config, parent) if parent else config
     if node is None:
         return _unknown_setting(parent, config_dir, config_name)
     if not isinstance(node, DictConfig):
         return f"{key}: no such setting; {parent} is a single value, {node}"
-    known = sorted(str(other) for other in node if not str(other).startswith("_"))
-    close = get_close_matches(name, known, n=1)
+    known = [str(other) for other in node if not str(other).startswith("_")]
+    is_passed_on = "_target_" in node and config_name == "train"
+    library = f" (+{key}=… is passed to {node._target_})" if is_passed_on else ""
+    return unknown_setting_message(key, known, parent or config_name) + library
+
+
+def unknown_setting_message(key: str, known: Iterable[str], where: str) -> str:
+    """`known` are the settings that exist `where` the unknown one was looked for."""
+    close = get_close_matches(key.rpartition(".")[2], known := sorted(known), n=1)
     hint = f"did you mean {close[0]}? " if close else ""
-    library = f" (+{key}=… is passed to {node._target_})" if "_target_" in node else ""
-    return f"{key}: no such setting; {hint}{parent or config_name} has {', '.join(known)}{library}"
+    return f"{key}: no such setting; {hint}{where} has {', '.join(known)}"
 
 
 def _compose_without(key: str, config_dir: Path, config_name: str) -> DictConfig:

@@ -47,8 +47,8 @@ def _download(root: str | Path, raw: Path, missing: list[str]) -> None:
 
 def _missing_files_message(raw: Path, missing: list[str], reason: str) -> str:
     return (
-        f"MNIST is not in {raw}: {missing[0]} is missing and not downloaded ({reason[:80]}); put the four unpacked files "
-        "there, name their folder with data.root, or use data=sample, which works offline"
+        f"MNIST is not in {raw}: {missing[0]} is missing and not downloaded ({reason[:80]}); put the four unpacked "
+        "files there, name their folder with data.root, or use data=sample, which works offline"
     )
 
 

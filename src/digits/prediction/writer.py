@@ -1,5 +1,7 @@
 """The predictions as CSV: Kaggle's `ImageId,Label`, or `file,Label` for pictures, and further columns on request."""
 
+import io
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +11,7 @@ import pandas as pd
 from torch import Tensor
 
 from digits.errors import InputError
-from digits.files import atomic_write
+from digits.files import atomic_write, discard_output
 from digits.prediction.classifier import Predictions
 
 # A boolean setting -> the columns that it adds, from the predictions for N digits (probabilities float64 [N, 10]).
@@ -27,12 +29,17 @@ def open_output(path: str) -> Iterator[TextIO]:
         with atomic_write(path) as temp, temp.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             yield file
         return
+    if sys.stdout is None or getattr(sys.stdout, "name", "") == os.devnull:  # see `prepare_streams`
+        raise InputError("standard output is closed; name a file, output=…")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # the same bytes as in a file
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         yield sys.stdout
         sys.stdout.flush()
     except BrokenPipeError:  # the reader closed the pipe
         raise
     except OSError as error:
+        discard_output(sys.stdout)
         raise InputError(f"standard output: cannot be written ({error.strerror or error})") from error
 
 

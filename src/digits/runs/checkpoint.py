@@ -72,9 +72,10 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     metadata = checkpoint.get("digits") if isinstance(checkpoint, dict) else None
     if not isinstance(metadata, dict) or not isinstance(checkpoint.get("state_dict"), dict):
         raise InputError(f"{path}: not a checkpoint of this project")
-    if type(metadata.get("format")) is not int or metadata["format"] != FORMAT_VERSION:
+    version = metadata.get("format")
+    if type(version) is not int or version != FORMAT_VERSION:
         raise InputError(
-            f"{path}: format {str(metadata.get('format'))[:40]}, but this version of digits reads format {FORMAT_VERSION}; "
+            f"{path}: format {str(version)[:40]}, but this version of digits reads format {FORMAT_VERSION}; "
             "predict with the version that wrote it"
         )
     if not isinstance(metadata.get("config"), dict):

@@ -46,7 +46,7 @@ def _verify_pickle(content: bytes) -> None:
                 tuples.add(argument)
             continue
         shared += opcode.name in ("BINGET", "LONG_BINGET") and argument in tuples
-        if shared > MAX_SHARED_TUPLES or (opcode.name == "GLOBAL" and argument.endswith(" bytearray")):
+        if shared > MAX_SHARED_TUPLES or (opcode.name == "GLOBAL" and str(argument).endswith(" bytearray")):
             raise BadZipFile("not written by torch.save")
         last = opcode.name
 

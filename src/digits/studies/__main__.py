@@ -1,12 +1,12 @@
 """`python -m digits.studies`: prints, rebuilds, joins and compares the tables of studies."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from digits.errors import InputError
+from digits.errors import InputError, one_line
+from digits.files import discard_output
 from digits.studies.comparison import compare
 from digits.studies.leaderboard import Leaderboard
 from digits.studies.report import read_extra_columns, write_curves, write_leaderboard
@@ -31,9 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         _report(options)
     except BrokenPipeError:  # the reader closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output(sys.stdout)
     except (InputError, OSError) as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
+        sys.exit(f"error: {one_line(error)}")
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -50,10 +50,11 @@ def test_damage_that_a_checksum_proves_is_refused(name: str, options: dict[str, 
         damaged[position] ^= 16
         (tmp_path / name).write_bytes(damaged)
         try:
-            assert np.array_equal(read_picture(tmp_path / name)[1], digit)  # a byte that is not part of the picture
-            accepted += 1
-        except InputError as error:
-            assert str(error).startswith(f"{tmp_path / name}: ")
+            again = read_picture(tmp_path / name)[1]
+        except InputError:
+            continue
+        assert np.array_equal(again, digit)  # a byte that is not part of the picture
+        accepted += 1
     assert accepted <= 3
 
 

@@ -1,0 +1,46 @@
+"""The words of the command line, prepared for Hydra."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
+from unittest import mock
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
+
+
+def prepare_arguments(words: Sequence[str]) -> list[str]:
+    """Options such as `-m` first, as Hydra requires, then settings. Quotes a value that Hydra's grammar cannot parse:
+    `input=photo(1).png` is the name of a file."""
+    is_option = [word.startswith("-") or "=" not in word for word in words]
+    options = [word for word, option in zip(words, is_option, strict=True) if option]
+    return options + [_quote(word) for word, option in zip(words, is_option, strict=True) if not option]
+
+
+def _quote(word: str) -> str:
+    key, _, value = word.partition("=")
+    if value.startswith(("[", "{", "'", '"')):  # a list, or quoted already
+        return word
+    if value.startswith("~/"):  # which not every shell expands within a word
+        value = os.path.expanduser(value)
+        word = f"{key}={value}"
+    try:
+        OverridesParser.create().parse_override(word)
+    except HydraException:
+        return f"{key}={QuotedString(value, Quote.double).with_quotes()}"
+    return word
+
+
+@contextmanager
+def one_line_usage() -> Iterator[None]:
+    """Ends the program with one line for an unknown option, where argparse prints eight lines of usage."""
+
+    def error(parser: argparse.ArgumentParser, message: str) -> NoReturn:
+        sys.exit(f"error: {message}; --help lists the settings")
+
+    with mock.patch.object(argparse.ArgumentParser, "error", error):
+        yield
