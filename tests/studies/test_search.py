@@ -57,7 +57,13 @@ def test_result_of_a_trial_is_the_mean_of_its_validation_errors(tmp_path: Path) 
     assert search.errors == {0: pytest.approx(0.015), 1: None, 2: None}
 
 
-@pytest.mark.parametrize("content", ["{", '[{"optimizer.lr": 7}]', '[{"optimizer.lr": 0.1, "optimizer": "c"}]', "[1]"])
+@pytest.mark.parametrize("content", [
+    "{", '[{"optimizer.lr": 7}]', '[{"optimizer.lr": 0.1, "optimizer": "c"}]', "[1]", "3", 9000 * "[",
+    '[{"optimizer.lr": 0.2, "optimizer": "a"}]', '[{"optimizer.lr": "0.1", "optimizer": "a"}]',
+    '[{"optimizer.lr": NaN, "optimizer": "a"}]', '[{"optimizer.lr": true, "optimizer": "a"}]',
+    '[{"optimizer.lr": 0.1, "optimizer": ["a"]}]',
+    '[{"optimizer.lr": 0.1, "optimizer": "a", "trainer.callbacks": "[{_target_: os.abort}]"}]',
+])  # fmt: skip
 def test_damaged_proposals_are_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "search.json").write_text(content)
     with pytest.raises(InputError, match="search.json: damaged"):

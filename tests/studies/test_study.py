@@ -65,6 +65,24 @@ def test_folder_of_anything_else_is_refused(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    "content", ["{", "3", "[]", '{"varies": 3, "fixed": {}}', '{"varies": [[]], "fixed": {}}', 9000 * "["]
+)
+def test_damaged_identity_is_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "study.json").write_text(content)
+    with pytest.raises(InputError, match=r"study\.json: damaged"), Study("s", tmp_path, {}, []).acquire():
+        pass
+
+
+def test_partial_files_of_a_killed_sweep_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "job").mkdir()
+    for name in (".leaderboard.csv.0123abcd.part", "job/.metrics.json.0123abcd.part"):
+        (tmp_path / name).touch()
+    with Study("s", tmp_path, {}, []).acquire():
+        assert not list(tmp_path.glob(".*.part"))
+        assert list((tmp_path / "job").glob(".*.part"))  # its job may be running
+
+
 def test_completed_job_of_an_older_version_has_the_same_settings() -> None:
     """The committed run has the module names of its time."""
     old = RunFolder(PROJECT / "docs" / "results" / "originals" / "adadelta_seed-0")

@@ -74,6 +74,14 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_logs_how_to_resume(
     assert f"resume={os.path.relpath(tmp_path / LAST)}" in caplog.text
 
 
+def test_partial_files_of_a_killed_run_are_removed(tmp_path: Path, made_csv: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    for name in (".metrics.json.0123abcd.part", "checkpoints/.last.ckpt.0123abcd.part"):
+        (tmp_path / name).touch()
+    train_small(tmp_path, made_csv)
+    assert not list(tmp_path.rglob(".*.part"))
+
+
 def test_interrupted_evaluation_loses_no_epoch(tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupt(monkeypatch, "test_step", 2, PowerCutError())
     with pytest.raises(PowerCutError):

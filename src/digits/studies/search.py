@@ -87,9 +87,19 @@ class Search:
             return []
         try:
             trials: list[dict[str, Any]] = json.loads(self.path.read_text())
-            for params in trials:
-                for key, distribution in self.distributions.items():
-                    distribution.to_internal_repr(params[key])
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{self.path}: damaged; remove the folder, or choose another study=…") from error
+            valid = all(params.keys() == self.distributions.keys() for params in trials) and all(
+                _contains(self.distributions[key], value) for params in trials for key, value in params.items()
+            )
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+            valid = False
+        if not valid:  # it must not become other settings than those that are searched
+            raise InputError(f"{self.path}: damaged; remove the folder, or choose another study=…")
         return trials
+
+
+def _contains(distribution: BaseDistribution, value: object) -> bool:
+    if isinstance(distribution, CategoricalDistribution):
+        return value in distribution.choices
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    kinds = (float, int) if isinstance(distribution, FloatDistribution) else (int,)
+    return type(value) in kinds and distribution.low <= value <= distribution.high  # type: ignore[operator]

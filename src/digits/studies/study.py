@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from digits.errors import InputError
-from digits.files import write_json
+from digits.files import remove_partial_files, write_json
 from digits.runs.fingerprint import RESULT_NEUTRAL_KEYS, relevant_settings, source_hash
 from digits.runs.folder import RunFolder, folder_lock
 
@@ -54,6 +54,7 @@ class Study:
         except OSError as error:
             raise InputError(f"{self.folder}: cannot be created ({error.strerror}); choose another study=…") from error
         with folder_lock(self.folder, f"{self.folder}: another sweep is running; wait, or choose another study=…"):
+            remove_partial_files(self.folder, recursive=False)  # its jobs may be running
             self._check_identity()
             yield
 
@@ -65,7 +66,7 @@ class Study:
         try:
             content = json.loads(path.read_text())
             stored = {**content["fixed"], **dict.fromkeys(content["varies"], "(several values)")}
-        except (ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{path}: damaged; remove the file if {self.folder} holds the same study") from error
         current = {**self.fixed, **dict.fromkeys(self.varies, "(several values)")}
         if changed := [key for key in sorted(stored | current) if stored.get(key) != current.get(key)]:

@@ -25,6 +25,7 @@ from digits.errors import InputError
 from digits.evaluation.calibration import calibration_summary, fit_temperature
 from digits.evaluation.metrics import Evaluation
 from digits.evaluation.plots import plot_confusion, plot_curves, plot_misclassified
+from digits.files import remove_partial_files
 from digits.models.networks import build_network
 from digits.runs.checkpoint import read_checkpoint
 from digits.runs.fingerprint import fingerprint
@@ -62,6 +63,8 @@ def train(
     try:
         with folder_lock(folder, f"another process is training in {folder}") if is_rank_zero else nullcontext():
             run.require_not_completed()
+            if is_rank_zero:
+                remove_partial_files(folder, recursive=True)
             _record_outcome(run, metrics, in_sweep)
     finally:
         if in_sweep:  # Lightning's trainer and module refer to each other: free their memory for the next job
