@@ -1,7 +1,11 @@
 """Predicts digits with trained networks; see `python predict.py --help`."""
 
-import signal
 from pathlib import Path
+
+from digits.cli.signals import exit_on_signals
+
+if __name__ == "__main__":
+    exit_on_signals()  # before the imports, which take time
 
 import hydra
 from omegaconf import DictConfig
@@ -23,5 +27,4 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: no half-written file
     run_app(main, CONF, "predict")

@@ -2,6 +2,11 @@
 
 from pathlib import Path
 
+from digits.cli.signals import exit_on_signals
+
+if __name__ == "__main__":
+    exit_on_signals()  # before the imports, which take time
+
 import hydra
 from omegaconf import DictConfig
 

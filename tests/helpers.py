@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 import digits.cli.app  # noqa: F401  # registers the resolvers
+from digits.cli.signals import ENDING_SIGNALS
 from digits.models.networks import build_network
 from digits.runs.checkpoint import read_checkpoint
 
@@ -66,7 +67,8 @@ def run_main(program: str, *arguments: str, folder: Path) -> subprocess.Complete
     """Runs `python PROGRAM *arguments` in this process, which saves the seconds of importing torch and Lightning."""
     stdout, stderr = io.StringIO(), io.StringIO()
     root = logging.getLogger()
-    handlers, level, sigterm = root.handlers[:], root.level, signal.getsignal(signal.SIGTERM)
+    handlers, level = root.handlers[:], root.level
+    signal_handlers = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
     returncode: Any = 0
     try:
         with (
@@ -84,7 +86,8 @@ def run_main(program: str, *arguments: str, folder: Path) -> subprocess.Complete
         HydraConfig.instance().cfg = None
         root.handlers[:] = handlers
         root.setLevel(level)
-        signal.signal(signal.SIGTERM, sigterm)
+        for number, handler in signal_handlers.items():
+            signal.signal(number, handler)
     if isinstance(returncode, str):
         print(returncode, file=stderr)
         returncode = 1

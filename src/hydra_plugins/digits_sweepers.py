@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -16,8 +16,10 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from digits.cli.app import resolve_config
+from digits.cli.signals import interrupt_on_signals
 from digits.config import validate_sweep_job
 from digits.errors import InputError
 from digits.runs.folder import RunFolder
@@ -86,8 +88,9 @@ class GridSweeper(Sweeper):
             chosen = dict(zip(values, combination, strict=True))
             overrides = tuple(f"{key}={value}" for key, value in chosen.items())
             composed = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+            hydra = composed.hydra
             del composed.hydra
-            config: dict[str, Any] = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
+            config = resolve_config(composed, hydra)
             validate_sweep_job(config)
             varied = {**named, **{key.lstrip("+"): chosen[key] for key in varies if key != "seed"}}
             yield Job(RunFolder(study.folder / job_name(varied, config["seed"])), overrides, config)
@@ -96,6 +99,11 @@ class GridSweeper(Sweeper):
     def _running(self, study: Study, total: int) -> Iterator["StudyRunner"]:
         from digits.studies.runner import StudyRunner
 
+        if self.config.hydra.launcher._target_.endswith(".SlurmLauncher"):
+            from digits.studies.slurm import prepare_slurm
+
+            prepare_slurm(self.launcher.params)  # type: ignore[attr-defined]
+        interrupt_on_signals()
         runner = StudyRunner(study, self.launcher.launch, self.sequential, total)
         with study.acquire():
             log.info(f"study {study.name}: {plural(total, 'job')} in {study.folder}")
@@ -153,6 +161,19 @@ class OptunaSweeper(GridSweeper):
                 runner.run([job for jobs in trials.values() for job in jobs])
                 for number, jobs in trials.items():
                     search.tell(number, jobs)
+
+
+class NoSweeper(Sweeper):
+    """Raises InputError: one prediction would replace the output of another."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        pass
+
+    def sweep(self, arguments: list[str]) -> None:
+        raise InputError(
+            "predict.py has no -m; give several pictures or checkpoints as a list, 'input=[a.png,b.png]', "
+            "and call it once for each CSV file"
+        )
 
 
 def _values(override: Override) -> tuple[str, ...]:

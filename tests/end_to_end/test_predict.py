@@ -159,7 +159,7 @@ def test_standard_output_on_a_full_disk(trained: Path, test_csv: Path) -> None:
     assert (test_csv.parent / "out.csv").exists()
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_killed_process_leaves_no_half_written_file(trained: Path, tmp_path: Path, end: signal.Signals) -> None:
     command = [sys.executable, str(PROJECT / "predict.py"), f"checkpoint={trained}", "input=-", "output=out.csv"]
     process = subprocess.Popen([*command, "chunk_size=10"], cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -177,6 +177,31 @@ def test_killed_process_leaves_no_half_written_file(trained: Path, tmp_path: Pat
     if end != signal.SIGKILL:
         assert list(tmp_path.iterdir()) == []
     assert b"Traceback" not in errors
+
+
+@pytest.mark.parametrize("program", ["train.py", "predict.py"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_during_the_imports_is_one_line(
+    program: str, number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hydra.py").write_text(f"import os\nos.kill(os.getpid(), {number.value})\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    process = run_program(program, "input=a.csv", folder=tmp_path)
+    assert (process.returncode, process.stdout, process.stderr) == (1, "", "interrupted\n")
+
+
+def test_signal_ends_both_processes(trained: Path, tmp_path: Path) -> None:
+    with (tmp_path / "many.csv").open("wb") as file:
+        file.write(HEADER + 20_000 * ROW)
+    command = [sys.executable, str(PROJECT / "predict.py"), f"checkpoint={trained}", "input=many.csv", "output=out.csv"]
+    command += ["chunk_size=100", "tta=100", "trainer=cpu", "trainer.devices=2"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
+    while process.poll() is None and not list(tmp_path.glob(".out.csv.*.part")):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)  # also waits for the second process, which has the same stderr
+    assert (process.returncode, errors) == (1, b"interrupted\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["many.csv"]
 
 
 def peak_memory(rows: int, trained: Path, folder: Path) -> int:

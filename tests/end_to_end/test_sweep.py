@@ -143,16 +143,18 @@ def test_killed_sweep_ends_like_an_undisturbed_one(tmp_path: Path, arguments: li
     assert [run["val"] for run in metrics(folder).values()] == [run["val"] for run in metrics(whole).values()]
 
 
-def test_ctrl_c_prints_how_to_resume(tmp_path: Path, arguments: list[str]) -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGHUP])
+def test_interrupted_sweep_prints_how_to_resume(tmp_path: Path, arguments: list[str], end: signal.Signals) -> None:
     folder = tmp_path / "outputs" / "my study"
     sweep = [*arguments, "seed=0,1", "trainer.max_epochs=1000", "study='my study'"]
     process = start(sweep, tmp_path, folder / "seed-0", epochs=1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(end)
     _, stderr = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "Traceback" not in stderr
     assert stderr.splitlines()[-1].startswith("interrupted; the same command with study=my study ")
     assert {name: run["status"] for name, run in metrics(folder).items()} == {"seed-0": "interrupted"}
+    assert not list(folder.rglob(".*.part"))
 
 
 def test_failed_jobs_do_not_stop_the_others_and_are_tried_again(tmp_path: Path, arguments: list[str]) -> None:

@@ -18,6 +18,7 @@ from digits.cli.arguments import one_line_usage, prepare_arguments
 from digits.cli.console import prepare_streams
 from digits.cli.help import describe_groups, describe_settings, top_level_settings
 from digits.cli.messages import describe_error, error_message, unknown_setting_message
+from digits.cli.signals import interrupt_on_signals, is_first_process
 from digits.config import lookup
 from digits.errors import InputError
 from digits.files import discard_output
@@ -40,7 +41,7 @@ def run_app(main: Callable[[], Any], config_dir: Path, config_name: str) -> None
         with one_line_usage():
             main()
     except KeyboardInterrupt:
-        sys.exit("interrupted")
+        sys.exit("interrupted" if is_first_process() else 1)
     except USER_ERRORS as error:
         sys.exit(f"error: {error_message(error, config_dir, config_name)}")
     except ValueError as error:
@@ -90,6 +91,7 @@ def resolve_config(config: DictConfig, hydra: Any) -> dict[str, Any]:
 def job_errors() -> Iterator[None]:
     """Wraps the work of one job. An error of the user ends the program with one line. In a sweep every error is logged
     to the job's own file, and the sweep continues."""
+    interrupt_on_signals()
     try:
         yield
     except BrokenPipeError:  # the reader closed the pipe
@@ -101,8 +103,7 @@ def job_errors() -> Iterator[None]:
             raise InputError(describe_error(error)) from None  # picklable, for launchers with worker processes
         if not isinstance(error, USER_ERRORS):
             raise
-        is_rank_zero = os.environ.get("LOCAL_RANK", "0") == "0"
-        sys.exit(f"error: {describe_error(error)}" if is_rank_zero else 1)
+        sys.exit(f"error: {describe_error(error)}" if is_first_process() else 1)
 
 
 def register_resolvers() -> None:

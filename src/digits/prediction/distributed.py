@@ -3,7 +3,12 @@
 import atexit
 import logging
 import os
-from collections.abc import Callable, Iterator
+import signal
+import socket
+import subprocess
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -37,6 +42,7 @@ def launch(accelerator: str, devices: Devices, num_nodes: int) -> ProcessInfo:
     if not is_distributed(devices, num_nodes):
         return ProcessInfo(0, 1, device)
     from lightning.fabric import Fabric  # imported late: takes seconds
+    from lightning.fabric.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
     from lightning.fabric.utilities.exceptions import MisconfigurationException
 
     cores = os.cpu_count() or 1
@@ -46,13 +52,40 @@ def launch(accelerator: str, devices: Devices, num_nodes: int) -> ProcessInfo:
         log.info(f"waiting for {num_nodes} nodes")
     for name in ("lightning.fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".*`srun` command is available")
     try:
         fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=num_nodes, strategy="ddp")
     except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"trainer: {' '.join(str(error).split())}") from error
-    fabric.launch()
+    connected = threading.Event()
+    launcher = fabric.strategy.launcher
+    if isinstance(launcher, _SubprocessScriptLauncher) and fabric.global_rank == 0:
+        _end_on_signals(launcher.procs, connected)
+    try:
+        fabric.launch()
+    except dist.DistError as error:
+        raise InputError(f"trainer.devices={devices}: the processes cannot connect ({error})") from error
+    connected.set()
     atexit.register(dist.destroy_process_group)  # without it Gloo's threads may abort the process at exit
     return ProcessInfo(fabric.global_rank, fabric.world_size, fabric.device)
+
+
+def _end_on_signals(processes: Sequence[subprocess.Popen[bytes]], connected: threading.Event) -> None:
+    """Ends the other processes when this one receives a signal, and this one too while it is not yet connected to them.
+    Its own handler would run only after the operation that waits for them."""
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)
+    signal.set_wakeup_fd(sender.detach())
+
+    def end() -> None:
+        receiver.recv(1)
+        for process in processes:
+            process.kill()  # only the first process writes files
+        if not connected.is_set():
+            os.write(2, b"interrupted\n")
+            os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()
 
 
 def ordered_map(function: Callable[[T], R], tasks: Iterator[T], process: ProcessInfo) -> Iterator[R]:
@@ -67,7 +100,10 @@ def ordered_map(function: Callable[[T], R], tasks: Iterator[T], process: Process
                 own = error
         results: list[Any] = [own] * process.world_size
         if process.world_size > 1:
-            dist.all_gather_object(results, own)
+            try:
+                dist.all_gather_object(results, own)
+            except RuntimeError as error:
+                raise InputError(f"another process of this prediction has ended ({error})") from error
         for result in results[: len(turn)]:
             if isinstance(result, InputError):
                 raise result

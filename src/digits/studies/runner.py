@@ -83,13 +83,13 @@ class StudyRunner:
     def _run_batch(self, jobs: list[Job]) -> None:
         """Launches jobs until each of them has a result, even if the launcher breaks down."""
         while jobs:
-            error, reason = None, "its process ended without a result"
+            error, reason, reasons = None, "its process ended without a result", {}
             with nullcontext() if self.sequential else self._polling():
                 try:
                     returned = self.launch([self._overrides(job) for job in jobs], len(self.ended))
                     outcomes = [getattr(job, "_return_value", None) for job in returned]  # `return_value` may raise
-                    errors = dict.fromkeys(str(outcome) for outcome in outcomes if isinstance(outcome, Exception))
-                    reason = "; ".join(errors) or reason
+                    paired = zip(jobs, outcomes, strict=False)
+                    reasons = {job: str(outcome) for job, outcome in paired if isinstance(outcome, Exception)}
                 except Exception as raised:  # of the launcher: a killed worker, an unreachable cluster
                     error, reason = raised, " ".join(f"{type(raised).__name__}: {raised}".split())
                     log.warning(f"the launcher failed: {reason}")
@@ -104,7 +104,7 @@ class StudyRunner:
                     del self.pending[job]
                     self.elsewhere.append(job)
                 else:
-                    self._record_failure(job, reason)
+                    self._record_failure(job, reasons.get(job, reason))
             jobs = relaunched
 
     def _overrides(self, job: Job) -> list[str]:

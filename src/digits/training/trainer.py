@@ -108,6 +108,7 @@ def silence_lightning() -> None:
         ".*sync_dist=True",  # scores are already counted over all processes
         ".*smaller than the logging interval",
         ".*exists and is not empty",  # a resumed run
+        ".*`srun` command is available",  # on a cluster's login node
         ".*dirpath has changed",  # a run resumed in another folder
     ):
         warnings.filterwarnings("ignore", message)
