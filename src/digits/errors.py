@@ -15,14 +15,16 @@ class InputError(ValueError):
 
 def one_line(text: object) -> str:
     """One printable line of at most 300 characters. A longer text is cut in the middle."""
-    line = printable(re.sub(r"\s*[\r\n]\s*", " ", str(text).strip()))
+    line = printable(str(text).strip())
     return line if len(line) <= MAX_LENGTH else f"{line[: MAX_LENGTH - END_LENGTH - 3]} … {line[-END_LENGTH:]}"
 
 
 def printable(text: str) -> str:
-    """Escapes control characters, such as those that clear a terminal, and bytes of a name that are not UTF-8."""
+    """Replaces line breaks by spaces, and escapes other control characters, such as those that clear a terminal, and
+    bytes of a name that are not UTF-8."""
     if text.isprintable():
         return text
+    text = re.sub(r"\s*[\r\n]\s*", " ", text)
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 

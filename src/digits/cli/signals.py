@@ -2,7 +2,10 @@
 
 import os
 import signal
+import sys
+import threading
 from types import FrameType
+from typing import Any
 
 # Windows has no SIGHUP and no SIGQUIT.
 ENDING_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
@@ -21,6 +24,15 @@ def interrupt_on_signals() -> None:
     for number in ENDING_SIGNALS:
         if signal.getsignal(number) is _exit:
             signal.signal(number, signal.default_int_handler)
+            sys.unraisablehook = _repeat_lost_interrupt
+
+
+def _repeat_lost_interrupt(lost: Any) -> None:
+    """Sends the signal again if Python discards its KeyboardInterrupt, as it does in a destructor."""
+    if lost.exc_type is KeyboardInterrupt:
+        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def is_first_process() -> bool:

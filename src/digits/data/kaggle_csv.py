@@ -25,6 +25,7 @@ MAX_ROW_BYTES = 1 << 15  # 41 characters for each value; a longer line is not a 
 MAX_CHUNK_BYTES = 1 << 26  # twice the longest usual chunk
 CHUNK_ROWS = 8192
 ROWS_PER_BLOCK = 256  # the temporary arrays of a block stay in the CPU's cache
+QUOTED_CELL = re.compile(rb'(?m)(?:^|(?<=,))"[^",\r\n]*"(?=[,\r\n]|$)')
 
 Values: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.uint8]]
 
@@ -159,9 +160,10 @@ def parse_plain_integers(lines: Sequence[bytes], columns: int) -> Values | None:
 
 def _parse_with_pandas(name: str, columns: list[str], lines: Sequence[bytes], first_row: int) -> Values:
     content = b"".join(lines)
-    # pandas reads a column of booleans as 0 and 1.
-    if len(lines[-1]) == MAX_ROW_BYTES or re.search(rb"[A-DF-Za-df-z]", content):
-        _raise_first_invalid_cell(name, columns, lines, first_row, fallback_message="it contains letters")
+    # pandas reads a column of booleans as 0 and 1, and "7"1 as 71.
+    misread = re.search(rb"[A-DF-Za-df-z]", content) or b'"' in QUOTED_CELL.sub(b"", content)
+    if misread or len(lines[-1]) == MAX_ROW_BYTES:
+        _raise_first_invalid_cell(name, columns, lines, first_row, fallback_message="letters or quotation marks")
     try:
         with warnings.catch_warnings(), np.errstate(invalid="ignore"):  # infinities
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
@@ -185,7 +187,7 @@ def _raise_first_invalid_cell(
         try:
             cells = next(csv.reader([line.decode().rstrip("\r\n")], strict=True), [])
         except csv.Error:
-            raise InputError(f'{where}: a quotation mark (") without its counterpart; remove it') from None
+            raise InputError(f'{where}: a misplaced quotation mark ("); remove it') from None
         if cells and len(cells) != len(columns):
             raise InputError(f"{where}: {len(cells)} values, but the header names {len(columns)} columns")
         for column, cell in zip(columns, cells, strict=False):

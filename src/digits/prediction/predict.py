@@ -1,6 +1,7 @@
 """A prediction: digits are read, predicted and written chunk by chunk, on one device or several."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -93,14 +94,14 @@ def _check_options(options: PredictOptions, checkpoints: Sequence[Path], stream:
     if stream and is_distributed(options.devices, options.num_nodes) and not all(map(Path.is_file, stream.files)):
         raise InputError("several processes cannot share standard input or a pipe; give a file, or use one device")
     sources = [*checkpoints, *(stream.files if stream else [])]
-    used = {path.resolve(): "is read" for path in sources if str(path) != "-"}
+    used = {os.path.realpath(path): "is read" for path in sources if str(path) != "-"}
     for key, path in (("export", options.export), ("output", options.output), ("preview", options.preview)):
         if path is None or path == "-":
             continue
-        if use := used.get(Path(path).resolve()):
+        if use := used.get(os.path.realpath(path)):
             raise InputError(f"{key}={path}: this file {use}; choose another one")
         check_writable(path)
-        used[Path(path).resolve()] = f"is written by {key}"
+        used[os.path.realpath(path)] = f"is written by {key}"
 
 
 def _export(classifier: Classifier, path: str) -> None:

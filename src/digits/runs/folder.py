@@ -1,5 +1,6 @@
 """The folder of a run: its layout, its lock, and how far the run in it has come."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,7 +56,7 @@ class RunFolder:
         """The checkpoint that metrics.json names, or else the last epoch's. None if the file does not exist."""
         metrics = self.metrics()
         path = self.path / metrics.checkpoint if metrics and metrics.checkpoint else self.last_checkpoint
-        return path if path.is_file() else None
+        return path if os.path.isfile(path) else None
 
     def require_not_completed(self) -> None:
         """Raises InputError if a completed run is in the folder."""

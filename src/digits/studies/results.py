@@ -1,6 +1,7 @@
 """The results of runs, and their statistics over the runs of one configuration."""
 
 import math
+import os
 import statistics
 from collections.abc import Iterable, Sequence
 from functools import cache, cached_property
@@ -31,7 +32,7 @@ class RunResult:
             scores = {"val": metrics.val or {}, "test": metrics.test or {}}
             numbers = {f"{stage}_{name}": value for stage, score in scores.items() for name, value in score.items()}
             numbers |= {"fit_seconds": metrics.seconds["fit"], "images_per_second": metrics.images_per_second}
-        self.numbers = {name: value for name, value in numbers.items() if isinstance(value, int | float)}
+        self.numbers = {k: v for k, v in numbers.items() if isinstance(v, int | float) and -1e300 < v < 1e300}
 
     def setting(self, key: str) -> str:
         """A selected config group or a value; "" if the run has none."""
@@ -114,13 +115,13 @@ def read_results(folders: Iterable[Path]) -> tuple[list[RunResult], list[str]]:
     """The runs in and below the folders, ordered by name, and one line for each metrics.json that cannot be read.
 
     Raises InputError if a folder does not exist."""
-    paths: dict[Path, Path] = {}
+    paths: dict[str, Path] = {}
     for folder in folders:
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder")
         found = folder.glob("*/metrics.json") if (folder / "study.json").exists() else folder.rglob("metrics.json")
         for path in sorted(found, key=lambda path: natural_key(str(path.parent))):
-            paths.setdefault(path.resolve(), path)
+            paths.setdefault(os.path.realpath(path), path)
     results, unreadable = [], []
     for path in paths.values():
         try:

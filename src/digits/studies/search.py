@@ -87,8 +87,10 @@ class Search:
             return []
         try:
             trials: list[dict[str, Any]] = json.loads(self.path.read_text())
-            valid = all(params.keys() == self.distributions.keys() for params in trials) and all(
-                _contains(self.distributions[key], value) for params in trials for key, value in params.items()
+            valid = (
+                isinstance(trials, list)
+                and all(params.keys() == self.distributions.keys() for params in trials)
+                and all(_contains(self.distributions[key], value) for params in trials for key, value in params.items())
             )
         except (OSError, ValueError, TypeError, AttributeError, RecursionError):
             valid = False

@@ -66,6 +66,8 @@ class Study:
         try:
             content = json.loads(path.read_text())
             stored = {**content["fixed"], **dict.fromkeys(content["varies"], "(several values)")}
+            if not all(isinstance(key, str) for key in stored):
+                raise TypeError("keys")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{path}: damaged; remove the file if {self.folder} holds the same study") from error
         current = {**self.fixed, **dict.fromkeys(self.varies, "(several values)")}

@@ -1,7 +1,9 @@
 """Callbacks and plugins of every run: history, reseeding, checkpoints, evaluation."""
 
 import copy
+import io
 import logging
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -134,7 +136,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Removes a file of `folder` only: Lightning takes paths to remove from the checkpoint that it resumes."""
-        if Path(path).resolve().parent == self.folder.resolve():
+        if os.path.dirname(os.path.realpath(path)) == os.path.realpath(self.folder):
             Path(path).unlink(missing_ok=True)
 
     def flush(self) -> None:
@@ -145,8 +147,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def _write(self, checkpoint: dict[str, Any], path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(checkpoint, buffer := io.BytesIO())  # to a file it raises RuntimeError when the disk is full
         with atomic_write(path) as temp_path:
-            torch.save(checkpoint, temp_path)
+            temp_path.write_bytes(buffer.getbuffer())
 
 
 class CollectEvaluation(Callback):

@@ -60,7 +60,7 @@ def _require_best_epoch(path: str, states: Mapping[str, Any], run: RunFolder) ->
     takes the first resumed epoch for the best."""
     for state in states.values():
         is_best = isinstance(state, dict) and state.get("monitor") == "val/error"
-        if is_best and Path(str(state.get("dirpath"))).resolve() == run.checkpoints.resolve():
+        if is_best and os.path.realpath(str(state.get("dirpath"))) == os.path.realpath(run.checkpoints):
             return
     raise InputError(
         "weights=best compares all epochs: resume only a run that started with weights=best, in its own folder, "
@@ -71,7 +71,7 @@ def _require_best_epoch(path: str, states: Mapping[str, Any], run: RunFolder) ->
 @rank_zero_only
 def _copy_checkpoint(checkpoint: Path, last: Path) -> None:
     """A run that is resumed in another folder has its last complete epoch there from the start."""
-    if checkpoint.resolve() != last.resolve():
+    if os.path.realpath(checkpoint) != os.path.realpath(last):
         last.parent.mkdir(exist_ok=True)
         shutil.copyfile(checkpoint, last)
 

@@ -1,5 +1,6 @@
 """Picture files to MNIST's format, with a thumbnail of each."""
 
+import logging
 import os
 import threading
 import warnings
@@ -21,8 +22,10 @@ from digits.errors import InputError
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 MAX_PIXELS = 1 << 26  # of a file; JPEG files are decoded at reduced size and may have as many as Pillow allows
 THUMBNAIL_SIZE = 192  # pixels of the longer side
+PNG_END = b"\0\0\0\0IEND\xaeB\x60\x82"
 DEFLATE = (8, 32946)  # values of TIFF's tag Compression
 
+logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)  # it logs beside the errors that it raises
 large_picture_lock = threading.Lock()  # one large picture at a time, to bound the memory
 stderr_lock = threading.Lock()
 
@@ -89,6 +92,8 @@ def _verify_checksums(file: Image.Image, path: str | Path) -> None:
     if file.format == "PNG":
         with Image.open(path, formats=["PNG"]) as copy:
             copy.verify()
+        if PNG_END not in Path(path).read_bytes():
+            raise SyntaxError("damaged end")
     elif isinstance(file, TiffImageFile) and file.tag_v2.get(259) in DEFLATE:
         tags = (273, 279) if 273 in file.tag_v2 else (324, 325)  # offsets and sizes of strips or of tiles
         with open(path, "rb") as content:
