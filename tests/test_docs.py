@@ -1,8 +1,11 @@
 """The tables in the documentation are those of the committed results."""
 
+import json
+
 import pytest
 from helpers import PROJECT
 
+from benchmarks.faults.table import table_lines
 from digits.studies.leaderboard import Leaderboard
 from digits.studies.report import read_extra_columns
 from digits.studies.results import read_results
@@ -23,6 +26,11 @@ def test_tables_of_studies_are_rebuilt_byte_for_byte(study: str) -> None:
     assert board.markdown() == (RESULTS / study / "leaderboard.md").read_text()
     assert board.csv() == (RESULTS / study / "leaderboard.csv").read_text()
     assert board.table() in (PROJECT / "docs" / "results.md").read_text()
+
+
+def test_table_of_the_faults_is_that_of_the_record() -> None:
+    record = json.loads((PROJECT / "docs" / "reliability.json").read_text())
+    assert "\n".join(table_lines(record["counts"])) in (PROJECT / "docs" / "reliability.md").read_text()
 
 
 def test_results_hold_no_absolute_path() -> None:

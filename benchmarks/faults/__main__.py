@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.faults import digit_files, kills, models, pictures, processes, records
 from benchmarks.faults.originals import make_originals
-from benchmarks.faults.table import Counts
+from benchmarks.faults.table import Counts, table_lines
 from benchmarks.faults.workers import Case, Kind, run_cases
 from benchmarks.report import BLOCK
 
@@ -85,10 +85,11 @@ def main() -> None:
                 print(f"{seconds:6.0f} s  {done:,} cases, now {case.kind}, {counts.bad:,} bad", file=sys.stderr)
     if options.only:
         sys.exit(counts.bad > 0)
-    table = "\n".join(counts.table(KINDS))
+    record = counts.record(KINDS, options.seed)
+    table = "\n".join(table_lines(record["counts"]))
     print("\n".join([*counts.example_lines(), "", table]))
     if options.save:
-        options.save.write_text(json.dumps(counts.record(options.seed), indent=1) + "\n")
+        options.save.write_text(json.dumps(record, indent=1) + "\n")
     if options.page:
         update = lambda match: f"{match[1]}{match[2]}{table}\n" if match[1] == "faults" else match[0]  # noqa: E731
         options.page.write_text(BLOCK.sub(update, options.page.read_text()))

@@ -41,7 +41,7 @@ SCRIPTS = {
     "cp $O/digit.png 数字.png; PYTHONIOENCODING=ascii $PREDICT 'input=\"数字.png\"' output=o.csv": "picture",
     "mkdir p; cp $O/digit.png p/$'\\xff.png'; PYTHONIOENCODING=ascii $PREDICT input=p": "picture",
     "mkdir p; cp $O/digit.png p/$'\\xff\\n.png'; $PREDICT input=p output=o.csv": "picture",
-    "mkdir p; cp $O/digit.png p; ln -s x.png p/x.png; $PREDICT input=p output=o.csv 2>e; tail -1 e >&2; [ -s o.csv ] && exit 1": "either",
+    "mkdir p; cp $O/digit.png p; ln -s x p/x.png; $PREDICT input=p output=o 2>e; tail -1 e >&2; test ! -s o": "either",
     "ln -s o.csv o.csv; $PREDICT $CSV output=o.csv; s=$?; rm o.csv; exit $s": "refused",
     "cp $O/digits.csv a.csv; $PREDICT -m input=a.csv,a.csv output=m.csv": "refused",
     "$PREDICT -m tta=1,2 $CSV": "refused",

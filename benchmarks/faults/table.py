@@ -32,14 +32,6 @@ class Counts:
     def bad(self) -> int:
         return sum(counter[cell] for counter in self.counts.values() for cell in BAD)
 
-    def table(self, kinds: Mapping[str, Kind]) -> list[str]:
-        rows = []
-        for name, kind in kinds.items():
-            if counter := self.counts.get(name):
-                cells = [counter.total(), *(counter[cell] for cell in GOOD + BAD)]
-                rows.append([kind.title, *(f"{cell:,}" for cell in cells)])
-        return markdown_table(["", "tried", *GOOD, *BAD], rows)
-
     def example_lines(self) -> list[str]:
         return [
             f"{cell}: --only {case.kind}:{case.number}  {' '.join(detail.split())[-200:]!a}"
@@ -47,11 +39,21 @@ class Counts:
             for case, detail in examples
         ]
 
-    def record(self, seed: int) -> dict[str, Any]:
-        """The counts, and the examples with their tracebacks, for a JSON file."""
+    def record(self, kinds: Mapping[str, Kind], seed: int) -> dict[str, Any]:
+        """The counts by the title of the kind, and the examples with their tracebacks, for a JSON file."""
         examples = [
             {"case": f"{case.kind}:{case.number}", "cell": cell, "detail": detail}
             for (_, cell), cases in self.examples.items()
             for case, detail in cases
         ]
-        return {"seed": seed, "counts": self.counts, "examples": examples}
+        counts = {kind.title: self.counts[name] for name, kind in kinds.items() if name in self.counts}
+        return {"seed": seed, "counts": counts, "examples": examples}
+
+
+def table_lines(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """The table of the counts of a record."""
+    rows = [
+        [title, *(f"{number:,}" for number in (sum(counter.values()), *(counter.get(cell, 0) for cell in GOOD + BAD)))]
+        for title, counter in counts.items()
+    ]
+    return markdown_table(["", "tried", *GOOD, *BAD], rows)

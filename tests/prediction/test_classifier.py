@@ -87,6 +87,12 @@ def test_checkpoints_are_found_by_path_folder_and_glob(tmp_path: Path) -> None:
             find_checkpoints(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", [300 * "a", "a\0b", 300 * "a" + ".onnx", 300 * "a" + "*"])
+def test_impossible_name_is_refused(name: str) -> None:
+    with pytest.raises(InputError):
+        load_classifier(name)
+
+
 def test_members_are_calibrated_by_the_temperature_of_their_checkpoint(trained: Path, other: Path) -> None:
     temperature = read_checkpoint(trained / "checkpoints" / "last.ckpt")["digits"]["temperature"]
     members = load_classifier([trained, other]).members

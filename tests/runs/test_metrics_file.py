@@ -1,7 +1,9 @@
 """metrics.json has one schema, one writer and one reader."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers import PROJECT, read_metrics_json
@@ -37,6 +39,22 @@ def test_damaged_file_is_an_error(tmp_path: Path, content: str) -> None:
     (tmp_path / "metrics.json").write_text(content)
     with pytest.raises(InputError, match=r"metrics\.json: damaged"):
         read_metrics(tmp_path / "metrics.json")
+
+
+@pytest.mark.parametrize("changes", [{"checkpoint": 3}, {"model": ["m"]}, {"val": {**SCORE, "error": 10**400}}])
+def test_value_of_another_type_is_an_error(tmp_path: Path, changes: dict[str, Any]) -> None:
+    (tmp_path / "metrics.json").write_text(json.dumps(asdict(COMPLETED) | changes))
+    with pytest.raises(InputError, match=r"metrics\.json: damaged"):
+        read_metrics(tmp_path / "metrics.json")
+
+
+def test_control_characters_are_escaped(tmp_path: Path) -> None:
+    values = {"reason": "one\ntwo\x1b[2J", "overrides": ["name=\udcff"], "config": {"a\x07": ["b\x07"]}}
+    (tmp_path / "metrics.json").write_text(json.dumps({"status": "failed", **values}))
+    metrics = read_metrics(tmp_path / "metrics.json")
+    assert metrics.reason == "one two\\x1b[2J"
+    assert metrics.overrides == ["name=\\udcff"]
+    assert metrics.config == {"a\\x07": ["b\\x07"]}
 
 
 def test_only_completed_runs_have_scores() -> None:

@@ -4,6 +4,7 @@ ONNX Runtime does not notice damage: one changed bit of a weight gave an error o
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -33,7 +34,7 @@ def read_model(path: Path) -> tuple[bytes, dict[str, Any]]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: {'no such file' if not path.exists() else error.strerror}") from None
+        raise InputError(f"{path}: {error.strerror if os.path.exists(path) else 'no such file'}") from None
     try:
         model = onnx.load_model_from_string(content)
         [value] = [entry.value for entry in model.metadata_props if entry.key == ENTRY]

@@ -38,11 +38,11 @@ def find_checkpoints(given: str | Path | Sequence[str | Path]) -> list[Path]:
 
 def _find(name: str) -> Iterator[Path]:
     path = Path(name)
-    if path.is_dir():
+    if os.path.isdir(path):
         if not (checkpoint := RunFolder(path).scored_checkpoint()):
             raise InputError(f"{name}: a folder without a checkpoint; the folder of a run has checkpoints/last.ckpt")
         yield checkpoint
-    elif has_magic(name) and not path.exists():
+    elif has_magic(name) and not os.path.exists(path):
         matches = [Path(match) for match in sorted(glob(name, recursive=True))]
         candidates = [RunFolder(match).scored_checkpoint() if match.is_dir() else match for match in matches]
         files = [candidate for candidate in candidates if candidate and candidate.suffix in CHECKPOINT_SUFFIXES]

@@ -1,0 +1,22 @@
+"""A small part of the fault trials; docs/reliability.md has the whole."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers import PROJECT
+
+pytest.importorskip("optuna")
+
+
+def test_no_fault_is_found(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.faults", "inputs", "operation", "signal", "--inputs=400", "--kills=6"]
+    process = subprocess.run(
+        [*command, f"--save={tmp_path / 'counts.json'}"], cwd=PROJECT, capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stdout
+    counts = json.loads((tmp_path / "counts.json").read_text())["counts"]
+    assert sum(map(len, counts.values())) >= 15
+    assert all(count.get("accepted, right") for count in counts.values())
