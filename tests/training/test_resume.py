@@ -12,10 +12,12 @@ import torch
 from helpers import assert_same_weights, last_checkpoint, read_metrics_json, train_small
 
 from digits.errors import InputError
+from digits.runs.checkpoint import read_checkpoint
+from digits.training.callbacks import AtomicCheckpointIO
 from digits.training.module import DigitsModule
 
 SmallRun = Callable[..., Path]
-LAST = Path("checkpoints", "last.ckpt")
+LAST, BEST = Path("checkpoints", "last.ckpt"), Path("checkpoints", "best.ckpt")
 CONSTANT = ["schedule=constant", "ema=0.8"]
 
 
@@ -57,6 +59,30 @@ def test_resumed_run_ends_as_an_uninterrupted_one(
     histories = [pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("one", "two")]
     pd.testing.assert_frame_equal(*histories)
     assert read_metrics_json(tmp_path / "one")["val"] == read_metrics_json(tmp_path / "two")["val"]
+
+
+def test_run_killed_between_its_final_checkpoints_keeps_the_best(
+    tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = ["weights=best", "schedule=constant", "optimizer.lr=0.0005", "trainer.max_epochs=3"]
+    train_small(tmp_path / "one", made_csv, *settings)
+    best = read_checkpoint(tmp_path / "one" / BEST)
+    assert best["epoch"] == 2
+    write, written = AtomicCheckpointIO._write, []
+
+    def cut(io: AtomicCheckpointIO, checkpoint: dict[str, Any], path: Path) -> None:
+        if checkpoint["epoch"] == 2:
+            if written:
+                raise PowerCutError
+            written.append(path)
+        write(io, checkpoint, path)
+
+    monkeypatch.setattr(AtomicCheckpointIO, "_write", cut)
+    with pytest.raises(PowerCutError):
+        train_small(tmp_path / "two", made_csv, *settings)
+    monkeypatch.undo()
+    train_small(tmp_path / "two", made_csv, *settings, f"resume={tmp_path / 'two' / LAST}")
+    assert_same_weights(read_checkpoint(tmp_path / "two" / BEST), best)
 
 
 def test_ctrl_c_keeps_the_last_checkpoint_and_logs_how_to_resume(

@@ -140,10 +140,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             Path(path).unlink(missing_ok=True)
 
     def flush(self) -> None:
-        """Writes the pending checkpoints."""
-        while self.pending:
-            path, checkpoint = self.pending.popitem()
-            self._write(checkpoint, path)
+        """Writes the pending checkpoints: the best before the last, from which a killed run is resumed."""
+        for path in list(self.pending):
+            self._write(self.pending.pop(path), path)
 
     def _write(self, checkpoint: dict[str, Any], path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
