@@ -58,14 +58,10 @@ def test_link_to_itself_is_refused(tmp_path: Path) -> None:
 
 
 def test_files_of_killed_processes_are_removed(tmp_path: Path) -> None:
-    (tmp_path / "checkpoints").mkdir()
-    for name in (".some.csv.0123abcd.part", "checkpoints/.last.ckpt.0123abcd.part", "some.csv", "my.part"):
+    for name in (".some.csv.0123abcd.part", "some.csv", ".other.part", "my.0123abcd.part"):
         (tmp_path / name).touch()
-    remove_partial_files(tmp_path, recursive=False)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "my.part", "some.csv"]
-    assert list((tmp_path / "checkpoints").iterdir())
-    remove_partial_files(tmp_path, recursive=True)
-    assert not list((tmp_path / "checkpoints").iterdir())
+    remove_partial_files(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.part", "my.0123abcd.part", "some.csv"]
 
 
 @pytest.mark.parametrize(("path", "message"), [

@@ -47,11 +47,10 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def remove_partial_files(folder: Path, *, recursive: bool) -> None:
-    """Removes the files of `atomic_write` that a killed process left in a folder, and below it on request. Call it only
-    while no other process writes there."""
-    pattern = f".*{PARTIAL_SUFFIX}"
-    for path in folder.rglob(pattern) if recursive else folder.glob(pattern):
+def remove_partial_files(folder: Path) -> None:
+    """Removes the files of `atomic_write` that a killed process left in a folder. Call it only while no other process
+    writes there."""
+    for path in folder.glob(f".*.{8 * '[0-9a-f]'}{PARTIAL_SUFFIX}"):
         with suppress(OSError):
             path.unlink()
 

@@ -64,7 +64,8 @@ def train(
         with folder_lock(folder, f"another process is training in {folder}") if is_rank_zero else nullcontext():
             run.require_not_completed()
             if is_rank_zero:
-                remove_partial_files(folder, recursive=True)
+                remove_partial_files(run.path)
+                remove_partial_files(run.checkpoints)
             _record_outcome(run, metrics, in_sweep)
     finally:
         if in_sweep:  # Lightning's trainer and module refer to each other: free their memory for the next job

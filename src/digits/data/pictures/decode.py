@@ -96,20 +96,26 @@ def _verify_checksums(file: Image.Image, path: str | Path) -> None:
             raise SyntaxError("damaged end")
     elif isinstance(file, TiffImageFile) and file.tag_v2.get(259) in DEFLATE:
         tags = (273, 279) if 273 in file.tag_v2 else (324, 325)  # offsets and sizes of strips or of tiles
+        offsets, sizes = (file.tag_v2[tag] for tag in tags)
+        if sum(sizes) > os.path.getsize(path):
+            raise SyntaxError("overlapping strips")
+        remaining = 16 * file.width * file.height + (1 << 20)  # bytes, at most four channels of 32 bits
         with open(path, "rb") as content:
-            for offset, size in zip(*(file.tag_v2[tag] for tag in tags), strict=True):
+            for offset, size in zip(offsets, sizes, strict=True):
                 content.seek(offset)
-                _decompress(content.read(size))
+                remaining -= _decompressed_size(content.read(size), remaining)
 
 
-def _decompress(content: bytes) -> None:
-    """Raises zlib.error if the data are damaged or incomplete. Holds 1 MiB of the result at a time."""
-    decompressor = zlib.decompressobj()
-    while content and not decompressor.eof:
-        decompressor.decompress(content, 1 << 20)
+def _decompressed_size(content: bytes, limit: int) -> int:
+    """The size in bytes; holds 1 MiB of the data at a time. Raises zlib.error if they are damaged, incomplete or more
+    than `limit`."""
+    decompressor, size = zlib.decompressobj(), 0
+    while content and not decompressor.eof and size <= limit:
+        size += len(decompressor.decompress(content, 1 << 20))
         content = decompressor.unconsumed_tail
     if not decompressor.eof:
-        raise zlib.error("incomplete data")
+        raise zlib.error("incomplete data, or more than its pixels")
+    return size
 
 
 @contextmanager
