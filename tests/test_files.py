@@ -58,10 +58,11 @@ def test_link_to_itself_is_refused(tmp_path: Path) -> None:
 
 
 def test_files_of_killed_processes_are_removed(tmp_path: Path) -> None:
-    for name in (".some.csv.0123abcd.part", "some.csv", ".other.part", "my.0123abcd.part"):
+    for name in (".some.csv.0123abcd.part", "some.csv", ".other.csv.0123abcd.part", ".some.csv.part"):
         (tmp_path / name).touch()
-    remove_partial_files(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.part", "my.0123abcd.part", "some.csv"]
+    remove_partial_files(tmp_path, "some.*")
+    left = [".other.csv.0123abcd.part", ".some.csv.part", "some.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
 
 
 @pytest.mark.parametrize(("path", "message"), [

@@ -1,7 +1,5 @@
 """The exception for mistakes in the user's input, and text that is safe to show on a terminal."""
 
-import re
-
 MAX_LENGTH = 300  # characters of a message
 END_LENGTH = 110  # characters kept at the end of a longer one: they name the remedy
 
@@ -20,11 +18,11 @@ def one_line(text: object) -> str:
 
 
 def printable(text: str) -> str:
-    """Replaces line breaks by spaces, and escapes other control characters, such as those that clear a terminal, and
-    bytes of a name that are not UTF-8."""
+    """Escapes control characters, such as those that clear a terminal, and bytes of a name that are not UTF-8. In such
+    a text, line breaks and runs of blanks become one space."""
     if text.isprintable():
         return text
-    text = re.sub(r"\s*[\r\n]\s*", " ", text)
+    text = " ".join(text.split())
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 

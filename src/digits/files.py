@@ -47,10 +47,10 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def remove_partial_files(folder: Path) -> None:
-    """Removes the files of `atomic_write` that a killed process left in a folder. Call it only while no other process
-    writes there."""
-    for path in folder.glob(f".*.{8 * '[0-9a-f]'}{PARTIAL_SUFFIX}"):
+def remove_partial_files(folder: Path, name: str) -> None:
+    """Removes the partial files that a killed process left in a folder while it wrote files of this name, a pattern.
+    Call it only while no other process writes such files there."""
+    for path in folder.glob(f".{name}.{8 * '[0-9a-f]'}{PARTIAL_SUFFIX}"):
         with suppress(OSError):
             path.unlink()
 

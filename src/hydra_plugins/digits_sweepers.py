@@ -1,4 +1,5 @@
 """The sweepers of `python train.py -m …`: parse and validate the command line, and hand its jobs to `digits.studies`.
+`predict.py` has none.
 
 Hydra finds sweepers only in this package and imports it at every start: the runner and Optuna are imported late.
 """

@@ -25,7 +25,7 @@ def test_any_name_is_a_value(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["a=b c.csv", "optimizer.lr=tag(log,interval(1e-4,1e-1))", "~logger", "+a=1,2", "a=[b,c"]
+    "word", ["input=b c.csv", "optimizer.lr=tag(log,interval(1e-4,1e-1))", "~logger", "+a=1,2", "input=[b,c"]
 )
 def test_other_words_stay(word: str) -> None:
     assert prepare_arguments([word]) == [word]

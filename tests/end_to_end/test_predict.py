@@ -12,6 +12,7 @@ import pytest
 from helpers import PROJECT, frame, run_main, run_program
 from PIL import Image
 
+from digits.cli.signals import ENDING_SIGNALS
 from digits.data.sources import sample
 from digits.prediction.classifier import load_classifier
 
@@ -153,13 +154,13 @@ def test_standard_output_on_a_full_disk(trained: Path, test_csv: Path) -> None:
             process = subprocess.run(
                 [*command, f"output={output}"], cwd=test_csv.parent, stdout=full, stderr=subprocess.PIPE, text=True
             )
-        assert process.returncode == 1
-        assert process.stderr.splitlines()[-1] == "error: standard output: cannot be written (No space left on device)"
+        assert process.returncode == (output == "-")
+        assert process.stderr.endswith("standard output: cannot be written (No space left on device)\n")
         assert "Traceback" not in process.stderr
     assert (test_csv.parent / "out.csv").exists()
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize("end", [signal.SIGKILL, *ENDING_SIGNALS])
 def test_killed_process_leaves_no_half_written_file(trained: Path, tmp_path: Path, end: signal.Signals) -> None:
     command = [sys.executable, str(PROJECT / "predict.py"), f"checkpoint={trained}", "input=-", "output=out.csv"]
     process = subprocess.Popen([*command, "chunk_size=10"], cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE)

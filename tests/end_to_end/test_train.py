@@ -1,10 +1,12 @@
 """`python train.py` as a user meets it."""
 
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from helpers import PROJECT, SMALL, frame, last_checkpoint, made_digits, read_metrics_json, run_main, run_program
 
 
@@ -63,3 +65,19 @@ def test_ctrl_c_keeps_the_last_complete_epoch(tmp_path: Path) -> None:
     again = run_main("train.py", *settings, folder=tmp_path)
     assert again.returncode == 1
     assert again.stderr.startswith("error: outputs/long holds an interrupted run; add resume=outputs/long/checkpoints/")
+
+
+def test_closed_terminal_is_an_interruption(tmp_path: Path) -> None:
+    """The progress bar and the log cannot be written any more."""
+    pty = pytest.importorskip("pty")
+    settings = [*SMALL, "model=larger_cnn", "data.batch_size=64", "trainer.max_epochs=1000", "name=long"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execv(sys.executable, [sys.executable, str(PROJECT / "train.py"), *settings])
+    output = b""
+    while b"epoch 2/" not in output:
+        output += os.read(terminal, 10_000)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+    assert read_metrics_json(tmp_path / "outputs" / "long")["status"] == "interrupted"

@@ -8,6 +8,7 @@ import pytest
 import torch
 from onnx import TensorProto
 from onnx.helper import (
+    make_function,
     make_graph,
     make_model,
     make_node,
@@ -46,6 +47,18 @@ def make(*last: onnx.NodeProto, batch: int | str = "n", **constants: tuple[list[
 
 
 SOFTMAX = make_node("Softmax", ["m"], ["p"])
+
+
+def nested_functions() -> onnx.ModelProto:
+    """Functions that call the one before twice: ONNX Runtime would expand them to 2^40 nodes."""
+    model = make(make_node("f40", ["m"], ["s"], domain="f"), make_node("Softmax", ["s"], ["p"]))
+    versions = [make_opsetid("", 13), make_opsetid("f", 1)]
+    for n in range(41):
+        calls = [make_node(f"f{n - 1}", [x], [y], domain="f") for x, y in ("ab", "bc")] if n else []
+        nodes = calls or [make_node("Identity", ["a"], ["c"])]
+        model.functions.append(make_function("f", f"f{n}", ["a"], ["c"], nodes, versions))
+    model.opset_import.append(versions[1])
+    return model
 
 
 def endless_loop() -> onnx.ModelProto:
@@ -90,6 +103,7 @@ MODELS = {
         make_node("Softmax", ["m"], ["s"]), make_node("Gather", ["s", "rows"], ["p"]), rows=([3], [0, 0, 0])
     ),
     "endless loop": endless_loop(),
+    "nested functions": nested_functions(),
     "12 GB": make(
         make_node("ConstantOfShape", ["size"], ["big"]), make_node("ReduceSum", ["big"], ["zero"], keepdims=0),
         make_node("Add", ["m", "zero"], ["y"]), make_node("Softmax", ["y"], ["p"]),
@@ -120,7 +134,7 @@ def test_failure_during_a_prediction_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "made.onnx").write_bytes(seal_model(make(SOFTMAX).SerializeToString(), METADATA))
     member = load_member(tmp_path / "made.onnx")
     with pytest.raises(InputError, match="made: ONNX Runtime failed"):
-        member(IMAGES.float())
+        member(IMAGES.float())  # the model takes uint8
 
 
 @pytest.mark.parametrize(

@@ -48,15 +48,6 @@ def test_value_of_another_type_is_an_error(tmp_path: Path, changes: dict[str, An
         read_metrics(tmp_path / "metrics.json")
 
 
-def test_control_characters_are_escaped(tmp_path: Path) -> None:
-    values = {"reason": "one\ntwo\x1b[2J", "overrides": ["name=\udcff"], "config": {"a\x07": ["b\x07"]}}
-    (tmp_path / "metrics.json").write_text(json.dumps({"status": "failed", **values}))
-    metrics = read_metrics(tmp_path / "metrics.json")
-    assert metrics.reason == "one two\\x1b[2J"
-    assert metrics.overrides == ["name=\\udcff"]
-    assert metrics.config == {"a\\x07": ["b\\x07"]}
-
-
 def test_only_completed_runs_have_scores() -> None:
     assert COMPLETED.score("val") == SCORE
     assert COMPLETED.score("test") is None

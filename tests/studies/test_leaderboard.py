@@ -118,3 +118,11 @@ def test_older_and_newer_runs_of_the_same_settings_are_one_row(tmp_path: Path) -
     write_metrics(dataclasses.replace(old, seed=3, config=json.loads(config)), tmp_path / "new" / "metrics.json")
     assert leaderboard(tmp_path).keys == ()
     assert [row.seeds for row in leaderboard(tmp_path).rows] == [["0", "3"]]
+
+
+def test_control_characters_are_escaped(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "ema=\x1b[2J", None, config={"a\x07": "b\udcff"}, reason="one\ntwo\x07")
+    write_run(tmp_path / "b", "ema=1", None, config={"a\x07": "c"})
+    board = leaderboard(tmp_path)
+    assert all(line.isprintable() for text in (board.markdown(), board.csv()) for line in text.split("\n"))
+    assert "one two\\x07" in board.markdown()

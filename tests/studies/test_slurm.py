@@ -84,9 +84,11 @@ def test_ended_job_keeps_its_state_when_it_disappears(queue: Queue, watcher: Que
     assert watcher.get_state("12_0", mode="cache") == "CANCELLED"
 
 
-def test_job_that_was_never_listed_is_not_done(queue: Queue, watcher: QueueWatcher) -> None:
-    queue.set()
+def test_job_that_is_missing_in_three_lists_is_done(queue: Queue, watcher: QueueWatcher) -> None:
+    queue.set("7|RUNNING", "12_0|RUNNING", "12_1|RUNNING")
     assert done(watcher) == []
+    assert done(watcher) == []
+    assert done(watcher) == ["12_3"]
 
 
 def test_failing_squeue_changes_nothing(queue: Queue, watcher: QueueWatcher) -> None:

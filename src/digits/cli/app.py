@@ -18,7 +18,7 @@ from digits.cli.arguments import one_line_usage, prepare_arguments
 from digits.cli.console import prepare_streams
 from digits.cli.help import describe_groups, describe_settings, top_level_settings
 from digits.cli.messages import describe_error, error_message, unknown_setting_message
-from digits.cli.signals import interrupt_on_signals, is_first_process
+from digits.cli.signals import exit_on_signals, interrupt_on_signals, is_first_process
 from digits.config import lookup
 from digits.errors import InputError
 from digits.files import discard_output
@@ -48,6 +48,8 @@ def run_app(main: Callable[[], Any], config_dir: Path, config_name: str) -> None
         if not str(error).startswith("Only one of --"):
             raise
         sys.exit("error: -m, --cfg, --info and --help exclude each other; use only one")
+    finally:
+        exit_on_signals()
 
 
 class HydraJob(NamedTuple):

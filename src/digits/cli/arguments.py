@@ -12,10 +12,15 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 
+TEXT_SETTINGS = (
+    "checkpoint", "input", "output", "preview", "export",
+    "name", "study", "resume", "data.root", "data.train_csv", "data.test_csv",
+)  # fmt: skip
+
 
 def prepare_arguments(words: Sequence[str]) -> list[str]:
-    """Options such as `-m` first, as Hydra requires, then settings. Quotes a value that Hydra's grammar cannot parse:
-    `input=photo(1).png` is the name of a file."""
+    """Moves options such as `-m` before the settings, as Hydra requires. Quotes paths and names that Hydra's grammar
+    cannot parse, such as `input=photo(1).png`."""
     is_option = [word.startswith("-") or "=" not in word for word in words]
     options = [word for word, option in zip(words, is_option, strict=True) if option]
     return options + [_quote(word) for word, option in zip(words, is_option, strict=True) if not option]
@@ -23,9 +28,9 @@ def prepare_arguments(words: Sequence[str]) -> list[str]:
 
 def _quote(word: str) -> str:
     key, _, value = word.partition("=")
-    if value.startswith(("[", "{", "'", '"')):  # a list, or quoted already
+    if key not in TEXT_SETTINGS or value.startswith(("[", "'", '"')):  # a list, or quoted already
         return word
-    if value.startswith("~/"):  # which not every shell expands within a word
+    if value.startswith("~/"):  # some shells do not expand it after =
         value = os.path.expanduser(value)
         word = f"{key}={value}"
     try:
@@ -37,7 +42,7 @@ def _quote(word: str) -> str:
 
 @contextmanager
 def one_line_usage() -> Iterator[None]:
-    """Ends the program with one line for an unknown option, where argparse prints eight lines of usage."""
+    """Ends the program with one line for an unknown option, argparse would print eight lines of usage."""
 
     def error(parser: argparse.ArgumentParser, message: str) -> NoReturn:
         sys.exit(f"error: {message}; --help lists the settings")

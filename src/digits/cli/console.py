@@ -1,12 +1,13 @@
-"""Text on the terminal: log lines, and streams that are closed or cannot encode a character."""
+"""Log lines on the terminal, and streams that are closed or cannot encode a character."""
 
 import io
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import TextIO
 
-from digits.errors import InputError, one_line, printable
+from digits.errors import one_line, printable
 from digits.files import discard_output
 
 
@@ -25,7 +26,8 @@ class ConsoleHandler(logging.Handler):
     """Writes errors to stderr and other records to `stream`, the name of a stream in `sys`. The stream is looked up for
     each record, because Rich replaces it while a progress bar is shown. A closed pipe is ignored.
 
-    Control characters in names from files are escaped. Raises InputError if the stream cannot be written."""
+    Control characters in names from files are escaped. If the stream cannot be written, a line on stderr reports it
+    once, and the program continues."""
 
     def __init__(self, stream: str = "stdout") -> None:
         super().__init__()
@@ -38,8 +40,8 @@ class ConsoleHandler(logging.Handler):
             lines = [one_line(line) for line in lines]
         try:
             print("\n".join(map(printable, lines)), file=stream, flush=True)
-        except BrokenPipeError:
-            discard_output(stream)
         except OSError as error:
             discard_output(stream)
-            raise InputError(f"standard output: cannot be written ({error.strerror or error})") from error
+            if not isinstance(error, BrokenPipeError) and stream is not sys.stderr:
+                with suppress(OSError):
+                    sys.stderr.write(f"standard output: cannot be written ({error.strerror})\n")

@@ -64,7 +64,7 @@ def _unknown_setting(key: str, config_dir: Path, config_name: str) -> str:
     if key.startswith("hydra."):
         return f"{key}: no such setting of Hydra (+{key}=… adds one that a launcher may know)"
     if any(word.startswith(("--config-", "-cn", "-cp", "-cd")) for word in sys.argv[1:]):
-        return f"{key}: no such setting in the configuration that --config-… names; omit that option"
+        return f"{key}: no such setting in this --config-…; omit that option"
     config = _compose_without(key, config_dir, config_name)
     parent = key.rpartition(".")[0]
     node = OmegaConf.select(config, parent) if parent else config
@@ -79,7 +79,7 @@ def _unknown_setting(key: str, config_dir: Path, config_name: str) -> str:
 
 
 def unknown_setting_message(key: str, known: Iterable[str], where: str) -> str:
-    """`known` are the settings that exist `where` the unknown one was looked for."""
+    """`known` are the valid settings of `where`, a group or a configuration."""
     close = get_close_matches(key.rpartition(".")[2], known := sorted(known), n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     return f"{key}: no such setting; {hint}{where} has {', '.join(known)}"

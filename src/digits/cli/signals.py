@@ -12,15 +12,15 @@ ENDING_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHU
 
 
 def exit_on_signals() -> None:
-    """Lets a signal end the process at once with one line, as long as nothing has to be cleaned up. An exception in the
-    middle of an import would print a traceback. Ignored signals remain ignored, as `nohup` wants it."""
+    """Ends the process with one line on a signal, while there is nothing to clean up: before the work and after it. An
+    exception during an import or at exit would print a traceback. Ignored signals remain ignored (`nohup`)."""
     for number in ENDING_SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _exit)
 
 
 def interrupt_on_signals() -> None:
-    """Lets the signals of `exit_on_signals` raise KeyboardInterrupt from now on, so that no partial file remains."""
+    """Raises KeyboardInterrupt on these signals from now on, so that partial files are removed."""
     for number in ENDING_SIGNALS:
         if signal.getsignal(number) is _exit:
             signal.signal(number, signal.default_int_handler)
@@ -28,15 +28,18 @@ def interrupt_on_signals() -> None:
 
 
 def _repeat_lost_interrupt(lost: Any) -> None:
-    """Sends the signal again if Python discards its KeyboardInterrupt, as it does in a destructor."""
-    if lost.exc_type is KeyboardInterrupt:
-        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+    """Repeats a signal if Python discards its KeyboardInterrupt, as it does in a destructor."""
+    numbers = [number for number in ENDING_SIGNALS if signal.getsignal(number) is signal.default_int_handler]
+    if lost.exc_type is KeyboardInterrupt and numbers:
+        # A signal to the main thread also ends its sleep. Windows has only `raise_signal`.
+        send = getattr(signal, "pthread_kill", lambda _, number: signal.raise_signal(number))
+        threading.Timer(0.01, send, (threading.main_thread().ident, numbers[0])).start()
     else:
         sys.__unraisablehook__(lost)
 
 
 def is_first_process() -> bool:
-    """Whether this process reports for all processes of a run."""
+    """Whether this process reports for all processes on this machine."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 

@@ -22,7 +22,7 @@ from digits.files import open_binary, translate_read_errors
 PIXEL_COLUMNS = [f"pixel{k}" for k in range(784)]
 MAX_HEADER_BYTES = 1 << 20  # a first line of this length is not a header
 MAX_ROW_BYTES = 1 << 15  # 41 characters for each value; a longer line is not a row of digits
-MAX_CHUNK_BYTES = 1 << 26  # twice the longest usual chunk
+MAX_CHUNK_BYTES = 1 << 26  # twice a usual chunk
 CHUNK_ROWS = 8192
 ROWS_PER_BLOCK = 256  # the temporary arrays of a block stay in the CPU's cache
 QUOTED_CELL = re.compile(rb'(?m)(?:^|(?<=,))"[^",\r\n]*"(?=[,\r\n]|$)')
@@ -42,8 +42,8 @@ def read_csv(path: str | Path) -> tuple[Tensor, Tensor | None]:
 
 
 def iter_chunks(file: BinaryIO, name: str, rows: int) -> Iterator[Callable[[], tuple[Tensor, Tensor | None]]]:
-    """Yields one parser per chunk of `rows` lines, or fewer if they are unusually long. Parsing happens when it is
-    called; it returns images and labels as `read_csv` does. Error messages begin with `name`."""
+    """Yields one parser per chunk of `rows` lines, or fewer if they have 64 MiB. Parsing happens when it is called; it
+    returns images and labels as `read_csv` does. Error messages begin with `name`."""
     with translate_read_errors(name):
         columns = _read_header(file, name)
         first_row, empty = 2, True

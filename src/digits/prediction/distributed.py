@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -42,7 +42,6 @@ def launch(accelerator: str, devices: Devices, num_nodes: int) -> ProcessInfo:
     if not is_distributed(devices, num_nodes):
         return ProcessInfo(0, 1, device)
     from lightning.fabric import Fabric  # imported late: takes seconds
-    from lightning.fabric.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
     from lightning.fabric.utilities.exceptions import MisconfigurationException
 
     cores = os.cpu_count() or 1
@@ -58,9 +57,9 @@ def launch(accelerator: str, devices: Devices, num_nodes: int) -> ProcessInfo:
     except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"trainer: {' '.join(str(error).split())}") from error
     connected = threading.Event()
-    launcher = fabric.strategy.launcher
-    if isinstance(launcher, _SubprocessScriptLauncher) and fabric.global_rank == 0:
-        _end_on_signals(launcher.procs, connected)
+    processes = getattr(fabric.strategy.launcher, "procs", None)
+    if processes is not None and threading.current_thread() is threading.main_thread():
+        _end_on_signals(processes, connected)
     try:
         fabric.launch()
     except dist.DistError as error:
@@ -70,17 +69,17 @@ def launch(accelerator: str, devices: Devices, num_nodes: int) -> ProcessInfo:
     return ProcessInfo(fabric.global_rank, fabric.world_size, fabric.device)
 
 
-def _end_on_signals(processes: Sequence[subprocess.Popen[bytes]], connected: threading.Event) -> None:
-    """Ends the other processes when this one receives a signal, and this one too while it is not yet connected to them.
-    Its own handler would run only after the operation that waits for them."""
+def _end_on_signals(processes: list[subprocess.Popen[bytes]], connected: threading.Event) -> None:
+    """Kills the processes that this one has started on a signal. Before they are connected, it also ends this process,
+    whose own handler cannot run while it waits for them."""
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
     signal.set_wakeup_fd(sender.detach())
 
     def end() -> None:
         receiver.recv(1)
-        for process in processes:
-            process.kill()  # only the first process writes files
+        while processes:  # Lightning kills this process if one of its list has died
+            processes.pop().kill()  # only the first process writes files
         if not connected.is_set():
             os.write(2, b"interrupted\n")
             os._exit(1)

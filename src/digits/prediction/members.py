@@ -122,6 +122,8 @@ class OnnxMember(Member):
     def forward(self, images: Tensor) -> Tensor:
         try:
             return self._run(images)
+        except ValueError as error:
+            raise InputError(str(error)) from None
         except Exception as error:  # ONNX Runtime has many exception classes of its own
             raise InputError(f"{self.name}: ONNX Runtime failed ({error}); try a lower batch_size") from None
 

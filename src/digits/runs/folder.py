@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from digits.errors import InputError
+from digits.files import remove_partial_files
 from digits.runs.fingerprint import fingerprint
 from digits.runs.metrics_file import RunMetrics, read_metrics
 
@@ -63,6 +64,11 @@ class RunFolder:
         metrics = self.metrics()
         if metrics and metrics.completed:
             raise InputError(f"{self.path} holds a finished run; choose another name=…, or remove that folder")
+
+    def remove_partial_files(self) -> None:
+        """Removes partial files of a killed process. Call it while this process holds the lock."""
+        remove_partial_files(self.path, "metrics.json")
+        remove_partial_files(self.checkpoints, "*.ckpt")
 
     def is_locked(self) -> bool:
         """Whether a process is training in the folder."""

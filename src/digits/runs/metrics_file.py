@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from digits.errors import InputError, printable
+from digits.errors import InputError
 from digits.files import write_json
 
 SCORE_KEYS = ("errors", "total", "error", "low", "high")
@@ -61,22 +61,13 @@ def read_metrics(path: Path) -> RunMetrics:
     Raises InputError if it cannot be read or does not follow the schema.
     """
     try:
-        content = _printable(json.loads(path.read_text()))
+        content = json.loads(path.read_text())
         metrics = RunMetrics(**{key.name: content[key.name] for key in fields(RunMetrics) if key.name in content})
         _check(metrics)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else "damaged, or not the metrics of a run"
         raise InputError(f"{path}: {reason}") from error
     return metrics
-
-
-def _printable(value: Any) -> Any:
-    """Escapes control characters in all texts: they are printed and written into tables."""
-    if isinstance(value, str):
-        return printable(value)
-    if isinstance(value, dict):
-        return {printable(key): _printable(part) for key, part in value.items()}
-    return [_printable(part) for part in value] if isinstance(value, list) else value
 
 
 def _check(metrics: RunMetrics) -> None:

@@ -1,5 +1,5 @@
-"""Checks of an archive of `torch.save` before and after it is loaded with `weights_only=True`, which executes no code
-but neither verifies checksums nor bounds memory and time."""
+"""Checks of an archive of `torch.save`, before and after it is loaded. Loading with `weights_only=True` executes no
+code, but it verifies no checksum and bounds neither memory nor time."""
 
 import os
 import pickletools
@@ -18,7 +18,7 @@ MAX_DEPTH = 50
 
 def verify_archive(path: str | Path) -> None:
     """Raises BadZipFile for members that are damaged, compressed, duplicate or overlapping, and for a pickle that takes
-    exponential time or makes memory of nothing."""
+    exponential time or allocates memory that is not in the file."""
     with ZipFile(path) as archive:
         members = archive.infolist()
         names = {member.filename.casefold() for member in members}  # torch ignores the case
@@ -38,7 +38,7 @@ def verify_archive(path: str | Path) -> None:
 
 
 def _verify_pickle(content: bytes) -> None:
-    """The hash of a tuple that contains a shared tuple twice, which does so again and so on, takes exponential time."""
+    """Refuses many shared tuples: hashing a tuple that contains another twice, and so on, takes exponential time."""
     tuples, shared, last = set(), 0, ""
     for opcode, argument, _ in pickletools.genops(content):
         if opcode.name in ("BINPUT", "LONG_BINPUT"):
@@ -52,8 +52,8 @@ def _verify_pickle(content: bytes) -> None:
 
 
 def verify_content(content: Any, archive_bytes: int) -> None:
-    """Raises ValueError if nested values are too many or too deep, which includes shared ones, or if tensors claim more
-    memory than the archive has."""
+    """Raises ValueError if the values, shared ones counted each time, are too many or nested too deeply, or if tensors
+    claim more memory than the archive has."""
     pending, items, tensor_bytes = [(content, 0)], 0, 0
     while pending:
         value, depth = pending.pop()

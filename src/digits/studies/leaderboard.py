@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from digits.errors import printable
 from digits.runs.fingerprint import BOOKKEEPING_KEYS
 from digits.runs.metrics_file import SCORE_KEYS
 from digits.studies.results import Configuration, MeanStd, RunResult
@@ -52,13 +53,13 @@ class Leaderboard:
         writer.writerow([*self.keys, *(name for cell in self._header() for name in cell.values)])
         for row in self.rows:
             writer.writerow([*row.values, *(value for cell in self._cells(row) for value in cell.values.values())])
-        return stream.getvalue()
+        return _printable_lines(stream.getvalue())
 
     def markdown(self, extra_columns: Table = ()) -> str:
         """Title, shared settings, table and footnotes."""
         shared = ", ".join(self._shared_settings())
         parts = ["# " + self.title, shared and f"All with {shared}.", self.table(extra_columns), *self._footnotes()]
-        return "\n\n".join(filter(None, parts)) + "\n"
+        return _printable_lines("\n\n".join(filter(None, parts)) + "\n")
 
     def table(self, extra_columns: Table = ()) -> str:
         """The aligned Markdown table. Its rows are joined with those rows of `extra_columns` that have equal values in
@@ -131,6 +132,10 @@ class Leaderboard:
         if len({metrics.fingerprint.get("code") for metrics in completed if metrics.fingerprint}) > 1:
             yield "Not all of these jobs were trained by the same state of the code (`fingerprint` in metrics.json)."
         yield from (f"Left out: {line}." for line in self.omitted)
+
+
+def _printable_lines(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _error_cell(stage: str, error: MeanStd | None) -> Cell:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from digits.config import flatten
-from digits.errors import InputError
+from digits.errors import InputError, printable
 from digits.runs.metrics_file import RunMetrics, read_metrics
 from digits.studies.study import defines_configuration
 
@@ -40,10 +40,10 @@ class RunResult:
 
 
 def canonical(value: object) -> str:
-    """The same text for equal values of a setting: 0.001 for 1e-3, null for None."""
+    """The same printable text for equal values of a setting: 0.001 for 1e-3, null for None."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
-    text = str(value)
+    text = printable(str(value))
     try:
         return text if text.lstrip("-").isdecimal() else f"{float(text):g}"
     except ValueError:

@@ -94,7 +94,7 @@ class Search:
             )
         except (OSError, ValueError, TypeError, AttributeError, RecursionError):
             valid = False
-        if not valid:  # it must not become other settings than those that are searched
+        if not valid:  # its values become settings: only those that are searched, within their ranges
             raise InputError(f"{self.path}: damaged; remove the folder, or choose another study=…")
         return trials
 

@@ -1,12 +1,13 @@
 """Waits for the jobs of Hydra's Slurm launcher with `squeue`.
 
-submitit asks only `sacct`, which needs Slurm's accounting; without it a sweep waits for a cancelled job forever.
+submitit uses only `sacct`, which needs Slurm's accounting; without it a sweep waits for a cancelled job forever.
 """
 
 import logging
 import os
 import subprocess
 import time
+from collections import Counter
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -47,12 +48,13 @@ def prepare_slurm(params: dict[str, Any]) -> None:
 
 
 class QueueWatcher(SlurmInfoWatcher):
-    """Reads the states of all jobs with one call of `squeue`. A job that ends remains in its list for some minutes, and
-    counts as ended when it disappears. If `squeue` fails, the known states remain."""
+    """Reads the states of all jobs with one call of `squeue`. A job that ends remains in its list for some minutes. It
+    counts as ended when it disappears, or is missing in three lists. If `squeue` fails, the known states remain."""
 
     def __init__(self, delay_s: int) -> None:
         super().__init__(delay_s)
         self.ended_at: dict[str, float] = {}
+        self.missing: Counter[str] = Counter()
 
     def is_done(self, job_id: str, mode: str = "standard") -> bool:
         return self.get_state(job_id, mode) in FINAL_STATES
@@ -61,13 +63,17 @@ class QueueWatcher(SlurmInfoWatcher):
         if running := self._registered - self._finished:
             # Without --jobs, which fails if a job has disappeared.
             command = ["squeue", "--me", "--array", "--states=all", "--noheader", "--format=%i|%T"]
-            squeue = subprocess.run(command, capture_output=True, text=True)
-            if squeue.returncode == 0:
-                listed = dict(line.split("|") for line in squeue.stdout.split())
-                for job_id in running & (listed.keys() | self._info_dict.keys()):
-                    self._info_dict[job_id] = {"State": listed.get(job_id, FORGOTTEN)}
+            try:
+                squeue = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+            except (OSError, subprocess.SubprocessError) as error:
+                reason = getattr(error, "stderr", None) or error
+                log.warning(f"squeue failed and is tried again: {reason}")
             else:
-                log.warning(f"squeue failed and is tried again: {squeue.stderr.strip()}")
+                listed = dict(line.split("|") for line in squeue.stdout.split())
+                self.missing.update(running - listed.keys())
+                for job_id in running:
+                    if job_id in listed or job_id in self._info_dict or self.missing[job_id] == 3:
+                        self._info_dict[job_id] = {"State": listed.get(job_id, FORGOTTEN)}
         self._last_status_check = time.time()
         for job_id in running:
             if self.is_done(job_id, mode="cache"):
@@ -79,7 +85,7 @@ def _results(job: SlurmJob[JobReturn]) -> list[JobReturn]:
     """Replaces `SlurmJob.results`, which raises if the job has died."""
     job.wait()
     watcher, now = job.watcher, time.monotonic()
-    ended_at = watcher.ended_at.get(job.job_id, now) if isinstance(watcher, QueueWatcher) else now
+    ended_at = watcher.ended_at.get(job.job_id, now)  # type: ignore[attr-defined]
     task = job.task(0)
     task._results_timeout_s = max(0, round(ended_at + RESULT_TIMEOUT_S - now))
     try:
@@ -89,5 +95,5 @@ def _results(job: SlurmJob[JobReturn]) -> list[JobReturn]:
         outcome, result = "error", f"Slurm job {job.job_id} ended without a result ({state}), see {folder}"
     if outcome == "success":
         return [result]
-    reason = str(result).strip().splitlines()[-1]  # of the traceback
+    *_, reason = ["unknown error", *str(result).strip().splitlines()]  # the last line of the traceback
     return [JobReturn(status=JobStatus.FAILED, _return_value=RuntimeError(reason))]

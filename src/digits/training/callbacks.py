@@ -140,8 +140,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             Path(path).unlink(missing_ok=True)
 
     def flush(self) -> None:
-        """Writes the pending checkpoints: the best before the last, from which a killed run is resumed."""
-        for path in list(self.pending):
+        """Writes the pending checkpoints, best.ckpt first: a killed run is resumed from last.ckpt."""
+        for path in sorted(self.pending):
             self._write(self.pending.pop(path), path)
 
     def _write(self, checkpoint: dict[str, Any], path: Path) -> None:

@@ -25,7 +25,6 @@ from digits.errors import InputError
 from digits.evaluation.calibration import calibration_summary, fit_temperature
 from digits.evaluation.metrics import Evaluation
 from digits.evaluation.plots import plot_confusion, plot_curves, plot_misclassified
-from digits.files import remove_partial_files
 from digits.models.networks import build_network
 from digits.runs.checkpoint import read_checkpoint
 from digits.runs.fingerprint import fingerprint
@@ -64,8 +63,7 @@ def train(
         with folder_lock(folder, f"another process is training in {folder}") if is_rank_zero else nullcontext():
             run.require_not_completed()
             if is_rank_zero:
-                remove_partial_files(run.path)
-                remove_partial_files(run.checkpoints)
+                run.remove_partial_files()
             _record_outcome(run, metrics, in_sweep)
     finally:
         if in_sweep:  # Lightning's trainer and module refer to each other: free their memory for the next job
@@ -144,7 +142,8 @@ class Training:
         try:
             self.trainer.fit(self.module, self.datamodule, ckpt_path=resume, weights_only=True)
         except Exception as error:
-            if resume is None or self.history.started or isinstance(error, InputError):
+            other_causes = (InputError, OSError, torch.OutOfMemoryError)
+            if resume is None or self.history.started or isinstance(error, other_causes):
                 raise
             raise InputError(f"{resume}: does not hold the state of this run ({error})") from error
         finally:

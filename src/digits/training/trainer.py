@@ -3,13 +3,14 @@
 import logging
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar, WeightAveraging
 from lightning.pytorch.loggers import Logger
 from rich import get_console
@@ -68,7 +69,11 @@ def ema_update(decay: float, average: Tensor, current: Tensor, count: Tensor | i
 
 
 class ProgressBar(RichProgressBar):
-    """Counts epochs from 1, as the log does."""
+    """Counts epochs from 1, as the log does. A closed terminal ends the bar silently."""
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        with suppress(OSError):
+            super().on_exception(trainer, pl_module, exception)
 
     def _get_train_description(self, current_epoch: int) -> str:
         return f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}"

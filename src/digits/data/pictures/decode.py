@@ -120,7 +120,7 @@ def _decompressed_size(content: bytes, limit: int) -> int:
 
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Discards the lines that libtiff writes to the standard error of the process."""
+    """Discards the lines that libtiff writes to the standard error of the process, for one file at a time."""
     with stderr_lock, open(os.devnull, "wb") as devnull:
         stderr = os.dup(2)
         os.dup2(devnull.fileno(), 2)
