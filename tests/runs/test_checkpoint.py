@@ -53,20 +53,28 @@ def save_bombs(folder: Path) -> None:
         torch.save(content | {"more": bomb}, folder / f"{name}.ckpt")
     torch.save({**content, "more": bytearray(3)}, folder / "bytearray.ckpt")
 
+    hash_steps = [b"h" + bytes([i]) + b"h" + bytes([i]) + b"\x86\x80\2q" + bytes([i + 1]) for i in range(64)]
     pickles = {
+        "hash with PROTO": b"\x80\2" + b"".join(hash_steps),  # a no-op between tuple and memo
+        "deep key": 200_000 * b"\x85",
+        "hex": 40 * b"X\3\0\0\0hex\x86R",
         # A dictionary whose key is a pair of twice the same pair, and so on.
         "hash": b"".join(bytes([ord("h"), i, ord("h"), i, 0x86, ord("q"), i + 1]) for i in range(64)),
         "deep": 5000 * b"]" + 5000 * b"a",
     }
+    starts = {"hex": b"K\1" + 40 * b"c_codecs\nencode\n" + b"X\1\0\0\0a", "deep": b"K\1]"}
     for name, opcodes in pickles.items():
-        start = b"\x80\x02}" + (b")q\0" if name == "hash" else b"K\1]")
+        end = b"s." if name in starts else b"K\1s."
         with ZipFile(folder / f"{name}.ckpt", "w") as archive:
-            archive.writestr("archive/data.pkl", start + opcodes + (b"K\1s." if name == "hash" else b"s."))
+            archive.writestr("archive/data.pkl", b"\x80\2}" + starts.get(name, b")q\0") + opcodes + end)
             archive.writestr("archive/version", "3\n")
     with ZipFile(folder / "long.ckpt", "w") as archive:
         archive.writestr("archive/data.pkl", b"\x80\x02" + 9_000_000 * b"N" + b".")
 
     torch.save(content, folder / "plain.ckpt")
+    torch.save(content, folder / "legacy.ckpt", _use_new_zipfile_serialization=False)
+    with ZipFile(folder / "legacy.ckpt", "a") as archive:
+        archive.writestr("archive/version", "3\n")
     with ZipFile(folder / "plain.ckpt") as plain:
         members = {name: plain.read(name) for name in plain.namelist()}
     for name, compression in {"compressed": ZIP_DEFLATED, "duplicate": ZIP_STORED, "overlapping": ZIP_STORED}.items():
@@ -84,7 +92,10 @@ def save_bombs(folder: Path) -> None:
                 archive.filelist.append(info)
 
 
-BOMBS = ("shared", "expanded", "bytearray", "hash", "deep", "long", "compressed", "duplicate", "overlapping")
+BOMBS = (
+    "shared", "expanded", "bytearray", "hash", "hash with PROTO", "deep", "deep key", "hex", "long", "legacy",
+    "compressed", "duplicate", "overlapping",
+)  # fmt: skip
 
 
 def test_bombs_are_refused(tmp_path: Path) -> None:
