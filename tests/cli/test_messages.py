@@ -9,7 +9,7 @@ from helpers import run_main
 @pytest.mark.parametrize(("argument", "message"), [
     ("optimizer=adm", "optimizer=adm: no such choice; choose one of adadelta, adam, "),
     ("experiment=kagle", "experiment=kagle: no such choice; choose one of adadelta, adadelta_slow, "),
-    ("optimzer=adam", "optimzer: no such setting; did you mean optimizer? train has augment, data, "),
+    ("optimzer=adam", "optimzer: no such setting; did you mean optimizer? train.py has augment, data, "),
     ("trainer.max_epoch=3", "trainer.max_epoch: no such setting; did you mean max_epochs? trainer has accelerator, "),
     ("optimizer.momentum=1", "optimizer.momentum: no such setting; optimizer has fused, lr, weight_decay (+opt"),
     ("data.root=x", "data.root: no such setting; data has batch_size, fold, folds, "),
@@ -19,6 +19,7 @@ from helpers import run_main
     ("nothing", "nothing: not of the form SETTING=VALUE"),
     ("optimizer.lr=1e-3)", "optimizer.lr=1e-3): not of the form SETTING=VALUE"),
     ("name=[a(1),b]", "name=[a(1),b]: not of the form SETTING=VALUE; quotes and brackets"),
+    ("name=../first", "name=../first: must be the name of a folder in outputs/"),
     ("name=a,b", "name=a,b: several values; write 'name=[a,b]' for a list"),
     ("name=a${b}", "Interpolation key 'b' not found; ${…} refers to a setting"),
     ("--foo", "unrecognized arguments: --foo;"),
@@ -32,7 +33,7 @@ def test_error_on_the_command_line(tmp_path: Path, argument: str, message: str) 
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["+epochs=3"], "epochs: no such setting; train has augment, data, "),
+    (["+epochs=3"], "epochs: no such setting; train.py has augment, data, "),
     (["-m", "seed=0,1", "+sed=3"], "sed: no such setting; did you mean seed? "),
 ], ids=str)  # fmt: skip
 def test_error_in_the_composed_configuration(tmp_path: Path, arguments: list[str], message: str) -> None:

@@ -127,6 +127,9 @@ FAULTS = {
     "long row": (gzip.compress(HEADER + A + 100_000_000 * b"0"), "row 3: longer than any row"),
     "CR alone, large": (2 * TEXT.replace(b"\n", b"\r"), "CR alone"),
     "CR alone below the header": (HEADER + 20 * A.replace(b"\n", b"\r"), "row 2: longer than any row.* CR"),
+    "many blank lines": (gzip.compress(HEADER + A + 1_000_000 * b"\n"), "row 1[0-9]{5}: after 1[0-9,]+ blank lines"),
+    "CR in a cell": (HEADER + A + B.replace(b",", b"\r,", 1), r"row 3: a misplaced line end \(CR\)"),
+    "very long name": (HEADER.replace(b"pixel43", 200_000 * b"x") + A, "row 1: no header"),
     "booleans": (frame(IMAGES > 127, None).to_csv(index=False).encode(), "row 2, column 'pixel0': .*'False'"),
     "after an empty line": (HEADER + b"\n" + A + B + b"-" + C, "row 5"),
 }  # fmt: skip

@@ -130,6 +130,18 @@ def test_model_that_computes_for_long_is_refused(tmp_path: Path, monkeypatch: py
     refuse(tmp_path / "long.onnx", seal_model(endless_loop().SerializeToString(), METADATA), "not a model")
 
 
+def test_constants_are_not_computed_without_a_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX Runtime would compute them when it loads the model."""
+    products = [make_node("MatMul", [f"c{n}", f"c{n}"], [f"c{n + 1}"]) for n in range(40)]
+    last = make_node("ReduceMean", ["c40"], ["mean"], keepdims=0), make_node("Add", ["m", "mean"], ["y"])
+    model = make(
+        make_node("ConstantOfShape", ["size"], ["c0"]), *products, *last, make_node("Softmax", ["y"], ["p"]),
+        size=([2], [1500, 1500]),
+    )  # fmt: skip
+    monkeypatch.setattr(onnx_model, "MAX_TRIAL_SECONDS", 0.05)
+    refuse(tmp_path / "constants.onnx", seal_model(model.SerializeToString(), METADATA), "not a model")
+
+
 def test_failure_during_a_prediction_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "made.onnx").write_bytes(seal_model(make(SOFTMAX).SerializeToString(), METADATA))
     member = load_member(tmp_path / "made.onnx")

@@ -20,7 +20,7 @@ from digits.cli.help import describe_groups, describe_settings, top_level_settin
 from digits.cli.messages import describe_error, error_message, unknown_setting_message
 from digits.cli.signals import exit_on_signals, interrupt_on_signals, is_first_process
 from digits.config import lookup
-from digits.errors import InputError
+from digits.errors import InputError, one_line
 from digits.files import discard_output
 from digits.runs.folder import resolve_run_folder
 
@@ -43,7 +43,7 @@ def run_app(main: Callable[[], Any], config_dir: Path, config_name: str) -> None
     except KeyboardInterrupt:
         sys.exit("interrupted" if is_first_process() else 1)
     except USER_ERRORS as error:
-        sys.exit(f"error: {error_message(error, config_dir, config_name)}")
+        sys.exit(one_line(f"error: {error_message(error, config_dir, config_name)}"))
     except ValueError as error:
         if not str(error).startswith("Only one of --"):
             raise
@@ -85,7 +85,7 @@ def resolve_config(config: DictConfig, hydra: Any) -> dict[str, Any]:
     [source] = [source for source in hydra.runtime.config_sources if source.provider == "main"]
     known = top_level_settings(Path(source.path), hydra.job.config_name)
     if unknown := [key for key in resolved if key not in known]:
-        raise InputError(unknown_setting_message(unknown[0], known, hydra.job.config_name))
+        raise InputError(unknown_setting_message(unknown[0], known, f"{hydra.job.config_name}.py"))
     return resolved
 
 
@@ -105,7 +105,7 @@ def job_errors() -> Iterator[None]:
             raise InputError(describe_error(error)) from None  # picklable, for launchers with worker processes
         if not isinstance(error, USER_ERRORS):
             raise
-        sys.exit(f"error: {describe_error(error)}" if is_first_process() else 1)
+        sys.exit(one_line(f"error: {describe_error(error)}") if is_first_process() else 1)
 
 
 def register_resolvers() -> None:

@@ -12,6 +12,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 
+from digits.errors import one_line
+
 TEXT_SETTINGS = (
     "checkpoint", "input", "output", "preview", "export",
     "name", "study", "resume", "data.root", "data.train_csv", "data.test_csv",
@@ -45,7 +47,7 @@ def one_line_usage() -> Iterator[None]:
     """Ends the program with one line for an unknown option, argparse would print eight lines of usage."""
 
     def error(parser: argparse.ArgumentParser, message: str) -> NoReturn:
-        sys.exit(f"error: {message}; --help lists the settings")
+        sys.exit(one_line(f"error: {message}; --help lists the settings"))
 
     with mock.patch.object(argparse.ArgumentParser, "error", error):
         yield

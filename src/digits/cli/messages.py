@@ -75,7 +75,7 @@ def _unknown_setting(key: str, config_dir: Path, config_name: str) -> str:
     known = [str(other) for other in node if not str(other).startswith("_")]
     is_passed_on = "_target_" in node and config_name == "train"
     library = f" (+{key}=… is passed to {node._target_})" if is_passed_on else ""
-    return unknown_setting_message(key, known, parent or config_name) + library
+    return unknown_setting_message(key, known, parent or f"{config_name}.py") + library
 
 
 def unknown_setting_message(key: str, known: Iterable[str], where: str) -> str:

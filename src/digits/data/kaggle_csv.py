@@ -23,6 +23,7 @@ PIXEL_COLUMNS = [f"pixel{k}" for k in range(784)]
 MAX_HEADER_BYTES = 1 << 20  # a first line of this length is not a header
 MAX_ROW_BYTES = 1 << 15  # 41 characters for each value; a longer line is not a row of digits
 MAX_CHUNK_BYTES = 1 << 26  # twice a usual chunk
+MAX_BLANK_ROWS = 100_000
 CHUNK_ROWS = 8192
 ROWS_PER_BLOCK = 256  # the temporary arrays of a block stay in the CPU's cache
 QUOTED_CELL = re.compile(rb'(?m)(?:^|(?<=,))"[^",\r\n]*"(?=[,\r\n]|$)')
@@ -46,12 +47,16 @@ def iter_chunks(file: BinaryIO, name: str, rows: int) -> Iterator[Callable[[], t
     returns images and labels as `read_csv` does. Error messages begin with `name`."""
     with translate_read_errors(name):
         columns = _read_header(file, name)
-        first_row, empty = 2, True
+        first_row, blank_rows, empty = 2, 0, True
         while lines := _read_lines(file, rows):
             if any(map(bytes.strip, lines)):
-                empty = False
+                blank_rows, empty = 0, False
                 yield partial(_parse_chunk, name, columns, lines, first_row)
+            else:
+                blank_rows += len(lines)
             first_row += len(lines)
+            if blank_rows > MAX_BLANK_ROWS:
+                raise InputError(f"{name}, row {first_row - 1}: after {blank_rows:,} blank lines; remove them")
     if empty:
         raise InputError(f"{name}: a header, but no images below it")
 
@@ -76,7 +81,7 @@ def _read_header(file: BinaryIO, name: str) -> list[str]:
     if len(line) == MAX_HEADER_BYTES:
         raise InputError(f"{name}, row 1: no header; it is longer than {MAX_HEADER_BYTES:,} bytes")
     text = line.decode("utf-8-sig")
-    columns = next(csv.reader([text]), [])
+    columns = next(csv.reader([text]), []) if len(text) < 100_000 else [text]
     if not columns:
         raise InputError(f"{name}: empty; the header label,pixel0,…,pixel783 and one row per image are expected")
 
@@ -187,7 +192,8 @@ def _raise_first_invalid_cell(
         try:
             cells = next(csv.reader([line.decode().rstrip("\r\n")], strict=True), [])
         except csv.Error:
-            raise InputError(f'{where}: a misplaced quotation mark ("); remove it') from None
+            misplaced = 'quotation mark (")' if b'"' in line else "line end (CR)"
+            raise InputError(f"{where}: a misplaced {misplaced}; remove it") from None
         if cells and len(cells) != len(columns):
             raise InputError(f"{where}: {len(cells)} values, but the header names {len(columns)} columns")
         for column, cell in zip(columns, cells, strict=False):

@@ -18,7 +18,7 @@ from digits.errors import InputError
 
 ENTRY = "digits"
 MAX_MEMORY = 1 << 30  # bytes of ONNX Runtime's allocator
-MAX_TRIAL_SECONDS = 20.0
+MAX_TRIAL_SECONDS = 10.0
 
 
 def seal_model(content: bytes, metadata: Mapping[str, Any]) -> bytes:

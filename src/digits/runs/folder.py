@@ -101,6 +101,8 @@ def resolve_run_folder(name: str, resume: str | None) -> str:
     Raises InputError if the folder holds a completed run, or an interrupted one that is not resumed, and if there is
     no such checkpoint."""
     folder = RunFolder(Path("outputs", str(name)))
+    if ".." in folder.path.parts or folder.path.is_absolute():
+        raise InputError(f"name={name}: must be the name of a folder in outputs/")
     if resume is None:
         folder.require_not_completed()
         if folder.last_checkpoint.is_file():

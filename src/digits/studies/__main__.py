@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader closed the pipe
         discard_output(sys.stdout)
     except (InputError, OSError) as error:
-        sys.exit(f"error: {one_line(error)}")
+        sys.exit(one_line(f"error: {error}"))
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -1,6 +1,9 @@
 """Picture files to digits and thumbnails."""
 
+import struct
+import zlib
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -98,14 +101,54 @@ def test_number_of_pixels_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyP
     one().save(tmp_path / "one.png")
     one().save(tmp_path / "one.jpg")
     monkeypatch.setattr(decode, "MAX_PIXELS", 3000)
-    with pytest.raises(InputError, match="has 3,600 pixels; reduce it to at most 3,000"):
+    with pytest.raises(InputError, match="has 60×60 pixels; reduce it to at most 3,000 pixels"):
         read_picture(tmp_path / "one.png")
     read_picture(tmp_path / "one.jpg")  # decoded at reduced size
+    Image.new("L", (70_000, 8)).save(tmp_path / "line.bmp")
+    with pytest.raises(InputError, match="70,000×8 pixels"):
+        read_picture(tmp_path / "line.bmp")
+
+
+def png_chunks(count: int) -> bytes:
+    content = BytesIO()
+    one().save(content, "PNG")
+    empty = b"\0\0\0\0teXt" + struct.pack(">I", zlib.crc32(b"teXt"))
+    return content.getvalue()[:33] + count * empty + content.getvalue()[33:]
+
+
+def jpeg_segments(marker: bytes, count: int) -> bytes:
+    content = BytesIO()
+    one().save(content, "JPEG")
+    return content.getvalue()[:2] + count * (b"\xff" + marker + b"\0\2") + content.getvalue()[2:]
+
+
+def tiff_strips(count: int) -> bytes:
+    tags = [(256, 1), (257, count), (258, 8), (259, 1), (262, 1), (278, 1)]
+    entries = [struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags]
+    entries += [struct.pack("<HHII", tag, 4, count, 0) for tag in (273, 279)]
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + b"".join(sorted(entries)) + bytes(4)
+
+
+def test_number_of_parts_is_limited(tmp_path: Path) -> None:
+    few = {"a.png": png_chunks(99), "b.jpg": jpeg_segments(b"\xe5", 99)}
+    many = {
+        "a.png": png_chunks(100_000),
+        "b.jpg": jpeg_segments(b"\xe5", 100_000),
+        "c.jpg": jpeg_segments(b"\xda", 101),
+        "d.tif": tiff_strips(100_001),
+    }
+    for name, content in few.items():
+        (tmp_path / name).write_bytes(content)
+        read_picture(tmp_path / name)
+    for name, content in many.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match="too many"):
+            read_picture(tmp_path / name)
 
 
 def test_blank_first_frame_is_reported_as_such(tmp_path: Path) -> None:
     Image.new("L", (60, 60), 200).save(tmp_path / "pages.tif", save_all=True, append_images=[one()])
-    with pytest.raises(InputError, match=r"is blank.*\(first of 2 frames\)"):
+    with pytest.raises(InputError, match=r"is blank.*\(its first frame\)"):
         read_picture(tmp_path / "pages.tif")
 
 

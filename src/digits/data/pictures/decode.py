@@ -4,10 +4,10 @@ import logging
 import os
 import threading
 import warnings
-import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,15 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from digits.data.pictures.normalize import LARGE, normalize_oriented, orient
 from digits.data.pictures.segment import Array
+from digits.data.pictures.verify import verify_content, verify_deflate
 from digits.errors import InputError
 
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
-MAX_PIXELS = 1 << 26  # of a file; JPEG files are decoded at reduced size and may have as many as Pillow allows
+MAX_FILE_BYTES = 1 << 29
+MAX_PIXELS = 50_000_000
+MAX_JPEG_PIXELS = 120_000_000  # decoded at reduced size
+MAX_SIDE = 65_535
 THUMBNAIL_SIZE = 192  # pixels of the longer side
-PNG_END = b"\0\0\0\0IEND\xaeB\x60\x82"
-DEFLATE = (8, 32946)  # values of TIFF's tag Compression
 
 logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)  # it logs beside the errors that it raises
 large_picture_lock = threading.Lock()  # one large picture at a time, to bound the memory
@@ -52,13 +54,16 @@ def read_picture(path: str | Path) -> tuple[Array, Array]:
     try:
         if os.path.exists(path) and not os.path.isfile(path):
             raise InputError("not a file")
-        with Image.open(path, formats=IMAGE_FORMATS) as file:
-            picture = _decode(file, path)
+        if os.path.getsize(path) > MAX_FILE_BYTES:
+            raise InputError(f"has more than {MAX_FILE_BYTES >> 20:,} MiB; reduce it")
+        content = Path(path).read_bytes()
+        verify_content(content)
+        with Image.open(BytesIO(content), formats=IMAGE_FORMATS) as file:
+            picture = _decode(file, content)
             try:
                 digit = normalize_oriented(picture)
             except InputError as error:
-                frames = getattr(file, "n_frames", 1)
-                raise InputError(f"{error} (first of {frames} frames)" if frames > 1 else error) from None
+                raise InputError(f"{error} (its first frame)" if _has_frames(file) else error) from None
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except UnidentifiedImageError:
@@ -74,48 +79,29 @@ def read_picture(path: str | Path) -> tuple[Array, Array]:
     return np.asarray(picture.convert("RGB")), digit
 
 
-def _decode(file: Image.Image, path: str | Path) -> Image.Image:
+def _decode(file: Image.Image, content: bytes) -> Image.Image:
     """The picture as `orient` returns it. Raises InputError if it is too large, and any error if it is damaged."""
     pixels = file.width * file.height
-    if pixels > MAX_PIXELS and file.format != "JPEG":
-        raise InputError(f"has {pixels:,} pixels; reduce it to at most {MAX_PIXELS:,}")
-    with large_picture_lock if pixels > LARGE else nullcontext():
-        _verify_checksums(file, path)
-        if file.format == "TIFF":
+    is_jpeg = file.format == "JPEG"
+    max_pixels = MAX_JPEG_PIXELS if is_jpeg else MAX_PIXELS
+    if pixels > max_pixels or max(file.size) > MAX_SIDE:
+        limit = f"at most {max_pixels:,} pixels, and {MAX_SIDE:,} a side"
+        raise InputError(f"has {file.width:,}×{file.height:,} pixels; reduce it to {limit}")
+    with large_picture_lock if pixels > (MAX_PIXELS if is_jpeg else LARGE) else nullcontext():
+        if isinstance(file, TiffImageFile):
+            verify_deflate(file, content)
             with _silent_stderr():
                 file.load()
         return orient(file)
 
 
-def _verify_checksums(file: Image.Image, path: str | Path) -> None:
-    """Raises SyntaxError or zlib.error if a checksum of PNG or of deflated TIFF is wrong; the decoders ignore it."""
-    if file.format == "PNG":
-        with Image.open(path, formats=["PNG"]) as copy:
-            copy.verify()
-        if PNG_END not in Path(path).read_bytes():
-            raise SyntaxError("damaged end")
-    elif isinstance(file, TiffImageFile) and file.tag_v2.get(259) in DEFLATE:
-        tags = (273, 279) if 273 in file.tag_v2 else (324, 325)  # offsets and sizes of strips or of tiles
-        offsets, sizes = (file.tag_v2[tag] for tag in tags)
-        if sum(sizes) > os.path.getsize(path):
-            raise SyntaxError("overlapping strips")
-        remaining = 16 * file.width * file.height + (1 << 20)  # bytes, at most four channels of 32 bits
-        with open(path, "rb") as content:
-            for offset, size in zip(offsets, sizes, strict=True):
-                content.seek(offset)
-                remaining -= _decompressed_size(content.read(size), remaining)
-
-
-def _decompressed_size(content: bytes, limit: int) -> int:
-    """The size in bytes; holds 1 MiB of the data at a time. Raises zlib.error if they are damaged, incomplete or more
-    than `limit`."""
-    decompressor, size = zlib.decompressobj(), 0
-    while content and not decompressor.eof and size <= limit:
-        size += len(decompressor.decompress(content, 1 << 20))
-        content = decompressor.unconsumed_tail
-    if not decompressor.eof:
-        raise zlib.error("incomplete data, or more than its pixels")
-    return size
+def _has_frames(file: Image.Image) -> bool:
+    """Whether a second frame follows. `n_frames` would read all of them."""
+    try:
+        file.seek(1)
+    except Exception:  # no frame, or a damaged one
+        return False
+    return True
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from digits.data.pictures.segment import Array, Segmentation
 from digits.errors import InputError
 
 MIN_SIDE = 8  # pixels
-LARGE = 1 << 24  # pixels; a larger picture is reduced before anything else
+LARGE = 1 << 22  # pixels; a larger picture is reduced before anything else
 LOW_CONTRAST = 0.15  # in brightness; below it the color channels are tried
 STROKE_WIDTH_RANGE = (1.6, 4.6)  # pixels in 28×28; 98 % of MNIST's digits have strokes of 1.4 to 4.5
 
