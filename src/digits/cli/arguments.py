@@ -44,7 +44,7 @@ def _quote(word: str) -> str:
 
 @contextmanager
 def one_line_usage() -> Iterator[None]:
-    """Ends the program with one line for an unknown option, argparse would print eight lines of usage."""
+    """Ends the program with one line for an unknown option. argparse alone prints eight lines of usage."""
 
     def error(parser: argparse.ArgumentParser, message: str) -> NoReturn:
         sys.exit(one_line(f"error: {message}; --help lists the settings"))
