@@ -62,13 +62,17 @@ def iter_chunks(file: BinaryIO, name: str, rows: int) -> Iterator[Callable[[], t
 
 
 def _read_lines(file: BinaryIO, rows: int) -> list[bytes]:
-    """The next lines, up to one of `MAX_ROW_BYTES`, which is cut there and refused by the parser."""
-    lines, size = [], 0
-    for line in islice(iter(partial(file.readline, MAX_ROW_BYTES), b""), rows):
-        lines.append(line)
-        size += len(line)
-        if len(line) == MAX_ROW_BYTES or size >= MAX_CHUNK_BYTES:
+    """The next lines. A line of `MAX_ROW_BYTES` is cut there; the parser refuses it."""
+    lines: list[bytes] = []
+    size, longest = 0, 0
+    next_lines = iter(partial(file.readline, MAX_ROW_BYTES), b"")
+    while size < MAX_CHUNK_BYTES and longest < MAX_ROW_BYTES:
+        block = list(islice(next_lines, min(ROWS_PER_BLOCK, rows - len(lines))))
+        if not block:
             break
+        lengths = list(map(len, block))
+        size, longest = size + sum(lengths), max(lengths)
+        lines += block
     return lines
 
 
@@ -167,7 +171,7 @@ def _parse_with_pandas(name: str, columns: list[str], lines: Sequence[bytes], fi
     content = b"".join(lines)
     # pandas reads a column of booleans as 0 and 1, and "7"1 as 71.
     misread = re.search(rb"[A-DF-Za-df-z]", content) or b'"' in QUOTED_CELL.sub(b"", content)
-    if misread or len(lines[-1]) == MAX_ROW_BYTES:
+    if misread or max(map(len, lines)) == MAX_ROW_BYTES:
         _raise_first_invalid_cell(name, columns, lines, first_row, fallback_message="letters or quotation marks")
     try:
         with warnings.catch_warnings(), np.errstate(invalid="ignore"):  # infinities
