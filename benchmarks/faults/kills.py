@@ -11,16 +11,21 @@ from random import Random
 from benchmarks.faults.sweeps import STUDY, completed_jobs, differences, start_train, sweep_arguments
 from benchmarks.faults.workers import RIGHT, Outcome
 
+MAX_CASES = 10_000
+STRIDE = 37  # spreads the operations of consecutive cases
 POLITE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
-def _check(way: str, random: Random, originals: Path) -> list[Outcome]:
-    """One outcome per kill: whether it lost a result or ended untidily; of the last one, whether the study is right."""
+def _check(way: str, number_of_case: int, random: Random, originals: Path) -> list[Outcome]:
+    """One outcome per kill: whether it lost a result or ended untidily; of the last one, whether the study is right.
+    The first kill at a file operation is at another operation in each case."""
     undisturbed = json.loads((originals / "undisturbed.json").read_text())
     arguments, finished, outcomes, status = sweep_arguments(originals), dict[str, bytes](), list[Outcome](), 1
-    for _ in range(random.randint(1, 5)):
+    for kills in range(random.randint(1, 5)):
         number = random.choice(POLITE) if way == "signal" else signal.SIGKILL
         operation, seconds = random.randint(1, undisturbed["operations"]), random.uniform(0, undisturbed["seconds"])
+        if way == "operation" and not kills:
+            operation = 1 + STRIDE * number_of_case % undisturbed["operations"]
         if way == "operation":
             _, status = os.waitpid(start_train(arguments, kill_at=operation), 0)
         else:
@@ -40,7 +45,9 @@ def _check(way: str, random: Random, originals: Path) -> list[Outcome]:
     return outcomes
 
 
-CHECKS = {way: partial(_check, way) for way in ("operation", "moment", "signal")}
+CHECKS = {
+    way: [partial(_check, way, number) for number in range(MAX_CASES)] for way in ("operation", "moment", "signal")
+}
 
 
 def _signal_after(seconds: float, pid: int, number: int) -> int:

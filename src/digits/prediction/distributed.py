@@ -58,7 +58,8 @@ def launch(accelerator: str, devices: Devices, num_nodes: int) -> ProcessInfo:
         raise InputError(f"trainer: {' '.join(str(error).split())}") from error
     connected = threading.Event()
     processes = getattr(fabric.strategy.launcher, "procs", None)
-    if processes is not None and threading.current_thread() is threading.main_thread():
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if processes is not None and fabric.local_rank == 0 and in_main_thread:
         _end_on_signals(processes, connected)
     try:
         fabric.launch()
