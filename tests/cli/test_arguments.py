@@ -1,5 +1,7 @@
 """Words of the command line that Hydra would misread."""
 
+from pathlib import Path
+
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
@@ -36,6 +38,6 @@ def test_options_come_first() -> None:
     assert prepare_arguments(words) == ["-m", "--cfg", "job", "seed=0,1", "optimizer=adam"]
 
 
-def test_home_folder_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/someone")
-    assert prepare_arguments(["input=~/x.csv"]) == ["input=/home/someone/x.csv"]
+def test_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert prepare_arguments(["input=~/x.csv"]) == [f"input={tmp_path}/x.csv"]
