@@ -97,8 +97,8 @@ def main() -> None:
 
 
 def _cases(chosen: list[str], inputs: int, kills: int) -> Iterator[Case]:
-    """The share of each chosen kind. A kill case kills about 1.8 times."""
-    for group, total in ((INPUTS, inputs), (KILLS, kills / 1.8)):
+    """The share of each chosen kind. A kill case kills about 1.7 times."""
+    for group, total in ((INPUTS, inputs), (KILLS, kills / 1.7)):
         names = [name for name in chosen if name in group]
         shares = sum(group[name].share for name in names)
         for name in names:
