@@ -53,9 +53,9 @@ KINDS = INPUTS | KILLS | PROCESSES
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}, or kinds: {', '.join(KINDS)}")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the inputs and kills (0)")
     parser.add_argument("--inputs", type=int, default=10_000, help="over all kinds (10,000)")
-    parser.add_argument("--kills", type=int, default=200, help="over all kinds, about (200)")
+    parser.add_argument("--kills", type=int, default=200, help="over all kinds, approximately (200)")
     parser.add_argument("--only", metavar="KIND:NUMBER", help="repeat one case")
     parser.add_argument("--page", type=Path, help="update the table of this page, such as docs/reliability.md")
     parser.add_argument("--save", type=Path, metavar="FILE.json", help="write the counts")
