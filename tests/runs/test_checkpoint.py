@@ -82,7 +82,7 @@ def save_bombs(folder: Path) -> None:
             for member, data in members.items():
                 archive.writestr(member, data)
             if name == "duplicate":
-                archive.writestr("PLAIN/data.pkl", members["plain/data.pkl"])
+                archive.writestr("plain/DATA.pkl", members["plain/data.pkl"])
             elif name == "overlapping":  # a member within another
                 with ZipFile(inner := BytesIO(), "w") as hidden:
                     hidden.writestr("plain/data/9", bytes(10_000))

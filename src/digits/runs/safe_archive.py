@@ -50,16 +50,14 @@ def _verify_pickle(content: bytes) -> None:
     stack: list[tuple[int, int]] = []
     marks: list[int] = []
     memo: dict[int, tuple[int, int]] = {}
-    for opcode, argument, position in pickletools.genops(content):
+    for opcode, argument, _ in pickletools.genops(content):
         if opcode.name == "MARK":
             marks.append(len(stack))
         elif opcode.name in ("BINPUT", "LONG_BINPUT"):
             memo[argument] = stack[-1]  # type: ignore[index]
         elif opcode.name in ("BINGET", "LONG_BINGET"):
             stack.append(memo[argument])  # type: ignore[index]
-        elif (opcode.name == "GLOBAL" and not GLOBALS.fullmatch(str(argument))) or (
-            opcode.name == "PROTO" and position
-        ):
+        elif opcode.name == "GLOBAL" and not GLOBALS.fullmatch(str(argument)):
             raise BadZipFile("not written by torch.save")
         else:
             before = opcode.stack_before
