@@ -13,7 +13,7 @@ def default_precision(accelerator: str) -> str:
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         supported = torch.cuda.is_bf16_supported(including_emulation=False)
     elif accelerator == "cpu" or (accelerator == "auto" and not torch.backends.mps.is_available()):
-        capabilities = torch.cpu.get_capabilities()
+        capabilities = torch.cpu.get_capabilities() if torch.backends.cpu.get_cpu_capability() == "AVX512" else {}
         supported = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
     else:
         supported = False

@@ -6,6 +6,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from digits.models import fourier
+
 Layers: TypeAlias = nn.Module | list[nn.Module]
 """One layer, or several in a row."""
 
@@ -15,12 +17,25 @@ def scale_images(images: Tensor) -> Tensor:
     return images.unsqueeze(1).float() / 255
 
 
+class Conv2d(nn.Conv2d):
+    """nn.Conv2d with stride 1 that chooses the faster of two algorithms (see `digits.models.fourier`)."""
+
+    def _conv_forward(self, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if fourier.is_faster(images, weight):
+            return fourier.fourier_conv2d(images, weight, bias, weight.shape[-1] // 2 if self.padding == "same" else 0)
+        return super()._conv_forward(images, weight, bias)
+
+
+class LazyConv2d(nn.LazyConv2d):
+    cls_to_become = Conv2d  # type: ignore[assignment]
+
+
 def conv(channels: int, kernel: int, padding: str = "valid") -> Layers:
-    return [nn.LazyConv2d(channels, kernel, padding=padding), nn.ReLU(inplace=True)]  # type: ignore[arg-type]
+    return [LazyConv2d(channels, kernel, padding=padding), nn.ReLU(inplace=True)]  # type: ignore[arg-type]
 
 
 def conv_norm(channels: int, kernel: int, padding: str = "valid") -> Layers:
-    return [nn.LazyConv2d(channels, kernel, padding=padding, bias=False), nn.LazyBatchNorm2d(), nn.ReLU(inplace=True)]  # type: ignore[arg-type]
+    return [LazyConv2d(channels, kernel, padding=padding, bias=False), nn.LazyBatchNorm2d(), nn.ReLU(inplace=True)]  # type: ignore[arg-type]
 
 
 def dense(features: int) -> Layers:

@@ -1,0 +1,76 @@
+"""Convolutions by the convolution theorem: products of spectra instead of sums over the kernel.
+
+A 5×5 or 7×7 convolution takes a quarter to a tenth of the operations. On a CPU with AVX2, training such a layer takes
+0.3 to 0.8 of the time of PyTorch's direct convolution (docs/performance.md); with AVX-512 or bfloat16 it takes longer.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+def is_faster(images: Tensor, weight: Tensor) -> bool:
+    """Whether `fourier_conv2d` is faster than `conv2d` for images [N, C, H, H] and a weight [O, C, K, K] here."""
+    return (
+        not torch.compiler.is_compiling()
+        and images.device.type == "cpu"
+        and images.dtype == weight.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
+        and torch.backends.cpu.get_cpu_capability() == "AVX2"
+        and torch.backends.mkl.is_available()
+        and weight.shape[-1] >= 5
+        and min(weight.shape[:2]) >= 32
+        and len(images) >= 64
+    )
+
+
+def fourier_conv2d(images: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
+    """As `conv2d` for images [N, C, H, H] and a weight [O, C, K, K] with stride 1; differentiable once. The largest
+    difference in float32 is about 10⁻⁵ of the standard deviation of the result."""
+    output: Tensor = _FourierConv2d.apply(images, weight, bias, padding)
+    return output
+
+
+class _FourierConv2d(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
+        size = images.shape[-1] + padding  # zeros behind the image separate it from its periodic copy
+        spectrum, kernel = _spectrum(images, size), _spectrum(_wrap(weight, padding, size), size)
+        ctx.save_for_backward(spectrum, kernel)
+        ctx.size, ctx.padding, ctx.image_side, ctx.kernel_side = size, padding, images.shape[-1], weight.shape[-1]
+        product = spectrum @ kernel.mH
+        if bias is not None:
+            product[0] += bias * size**2  # frequency 0 is the sum over the image
+        return _images(product, size, images.shape[-1] + 2 * padding - weight.shape[-1] + 1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None, None]:
+        spectrum, kernel = ctx.saved_tensors
+        grad_spectrum = _spectrum(grad, ctx.size)
+        grad_images = _images(grad_spectrum @ kernel, ctx.size, ctx.image_side) if ctx.needs_input_grad[0] else None
+        wrapped = _images(grad_spectrum.mH @ spectrum, ctx.size, ctx.size)
+        grad_weight = wrapped.roll((ctx.padding, ctx.padding), (2, 3))[..., : ctx.kernel_side, : ctx.kernel_side]
+        grad_bias = grad_spectrum[0].real.sum(0) if ctx.needs_input_grad[2] else None
+        return grad_images, grad_weight.contiguous(memory_format=torch.channels_last), grad_bias, None
+
+
+def _wrap(weight: Tensor, padding: int, size: int) -> Tensor:
+    """The weight [O, C, K, K] as periodic images [O, C, size, size] whose origin is the pixel that is computed."""
+    missing = size - weight.shape[-1]
+    return F.pad(weight, (0, missing, 0, missing)).roll((-padding, -padding), (2, 3))
+
+
+def _spectrum(images: Tensor, size: int) -> Tensor:
+    """Images [N, C, H, H], padded to `size`, to complex [frequencies, N, C]."""
+    return torch.fft.rfft2(images, s=(size, size)).flatten(2).permute(2, 0, 1).contiguous()
+
+
+def _images(spectrum: Tensor, size: int, side: int) -> Tensor:
+    """Complex [frequencies, N, C] to the upper left `side` × `side` pixels of images [N, C, size, size]."""
+    half = spectrum.unflatten(0, (size, size // 2 + 1)).permute(2, 3, 0, 1)
+    images = torch.fft.irfft2(half, s=(size, size))[..., :side, :side]
+    return images.contiguous(memory_format=torch.channels_last)
