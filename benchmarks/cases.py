@@ -4,9 +4,11 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from torch import nn
+
 from benchmarks.files import Files
 from benchmarks.harness import PEERS_PYTHON, PROJECT_NAME, Benchmark, Command, Worker, run_benchmark
-from digits.models.networks import NETWORKS
+from digits.models.networks import NETWORKS, build_network
 
 
 class Options(NamedTuple):
@@ -56,6 +58,16 @@ def hardware(options: Options) -> Iterator[Benchmark]:
     """Training rate against the rate of matrix products, and the share of each part of a step."""
     for model in ("kaggle_cnn", "m3", "compact_cnn", "fast_cnn"):
         yield run_benchmark(model, "images/s", [project("hardware", model, name=model)], options.rounds)
+
+
+def layers(options: Options) -> Iterator[Benchmark]:
+    """The rate of each convolution against the rate of matrix products."""
+    for model in ("kaggle_cnn", "compact_cnn"):
+        convolutions = [layer for layer in build_network(model).modules() if isinstance(layer, nn.Conv2d)]
+        for index, layer in enumerate(convolutions):
+            name = f"{model}: {layer.in_channels} → {layer.out_channels}, {'×'.join(map(str, layer.kernel_size))}"
+            worker = project("layers", model, index, name=name)
+            yield run_benchmark(name, "forward %", [worker], options.rounds)
 
 
 def accuracy(options: Options) -> Iterator[Benchmark]:
@@ -177,5 +189,18 @@ def growth(options: Options) -> Iterator[Benchmark]:
 
 PARTS: dict[str, Callable[[Options], Iterator[Benchmark]]] = {
     part.__name__: part
-    for part in (training, precision, hardware, accuracy, pareto, submission, latency, reading, startup, sweep, growth)
+    for part in (
+        training,
+        precision,
+        hardware,
+        layers,
+        accuracy,
+        pareto,
+        submission,
+        latency,
+        reading,
+        startup,
+        sweep,
+        growth,
+    )
 }

@@ -1,8 +1,10 @@
-"""The measurements of a part with a description of the machine: one JSON file per part."""
+"""The measurements of a part with a description of the machine: one JSON file per part, in one folder per machine."""
 
 import json
 import os
+import re
 import subprocess
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,23 @@ from typing import Any
 import torch
 
 from benchmarks.harness import PEERS_PYTHON, Benchmark
-from digits.devices import default_precision, device_name
+from digits.devices import default_precision, device_name, instruction_set
 from digits.runs.provenance import git_state
 
 PROJECT_PACKAGES = ("torch", "lightning", "onnxruntime", "pandas")
 PEER_PACKAGES = ("keras", "tensorflow", "torch", "lightning", "scikit-learn", "pandas", "polars", "pyarrow")
+
+
+def machine_folder(folder: Path) -> Path:
+    """The subfolder for the records of this machine, such as `amd-epyc-avx2`."""
+    return folder / re.sub(r"[^a-z0-9]+", "-", machine_name().lower()).strip("-")
+
+
+def machine_name() -> str:
+    """The GPU, or the processor and its instructions, such as `AMD EPYC, AVX2`."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{device_name(torch.device('cpu')).partition(' cpu, ')[0]}, {instruction_set()}"
 
 
 def write_record(part: str, benchmarks: list[Benchmark], folder: Path) -> None:
@@ -35,7 +49,7 @@ def read_record(part: str, folder: Path) -> tuple[dict[str, Any], list[Benchmark
 
 
 def machine() -> dict[str, Any]:
-    """Device, precision, package versions and commit."""
+    """Machine, precision, package versions and commit."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     peers = ""
     if PEERS_PYTHON.exists():
@@ -43,6 +57,9 @@ def machine() -> dict[str, Any]:
         code = f"from importlib.metadata import version; print({versions})"
         peers = subprocess.run([PEERS_PYTHON, "-c", code], capture_output=True, text=True, check=False).stdout.strip()
     return {
+        "name": machine_name(),
+        "restricted": bool(torch.cpu.get_capabilities().get("avx512_f")) and instruction_set() == "AVX2",
+        "date": date.today().isoformat(),
         "device": device_name(device),
         "cores": os.cpu_count(),
         "precision": default_precision("auto"),

@@ -13,21 +13,28 @@ BLOCK = re.compile(r"(?<=<!-- )(?!end )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOT
 
 
 def update_page(page: str, folder: Path) -> str:
-    """Returns the page with each block `<!-- PART -->` … `<!-- end -->` rebuilt from the record in `folder`."""
+    """Returns the page with each block `<!-- PART -->` … `<!-- end -->` rebuilt from the records of all machines in
+    `folder`, one subfolder each."""
 
     def block(match: re.Match[str]) -> str:
-        machine, benchmarks = read_record(match[1], folder)
-        lines = [line for table in part_tables(match[1], benchmarks) for line in [*table, ""]]
-        return "\n".join([match[1] + match[2], *lines, _source(match[1], machine), "", ""])
+        lines = []
+        for path in sorted(folder.glob(f"*/{match[1]}.json")):
+            machine, benchmarks = read_record(match[1], path.parent)
+            tables = [line for table in part_tables(match[1], benchmarks) for line in [*table, ""]]
+            lines += [f"**{machine['name']}**", "", *tables, _source(match[1], machine), ""]
+        return "\n".join([match[1] + match[2], *lines, ""])
 
     return BLOCK.sub(block, page)
 
 
 def part_tables(part: str, benchmarks: list[Benchmark]) -> Iterator[list[str]]:
     """Yields the tables of one part as lines of Markdown."""
-    if part == "hardware":
+    if part in ("hardware", "layers"):
         quantities = list(benchmarks[0].rounds[benchmarks[0].title][0])
-        yield markdown_table(["network", *quantities], [_median_row(benchmark) for benchmark in benchmarks])
+        yield markdown_table(
+            [{"hardware": "network", "layers": "convolution"}[part], *quantities],
+            [_median_row(benchmark) for benchmark in benchmarks],
+        )
     elif part == "pareto":
         header = ["", "seconds", "test error", "lowest – highest", "runs"]
         yield markdown_table(header, [_error_row(benchmark) for benchmark in benchmarks])
@@ -77,8 +84,10 @@ def _error_row(benchmark: Benchmark) -> list[str]:
 
 def _source(part: str, machine: dict[str, Any]) -> str:
     commit = f" at {machine['git']['commit'][:7]}" if machine["git"] else ""
-    command = f"`python -m benchmarks {part}`{commit}"
-    return f"{command}: {machine['device']}, {machine['digits']}. Peers: {machine['peers']}."
+    command = f"`python -m benchmarks {part}`{commit}, {machine['date']}"
+    restricted = " (restricted to AVX2)" if machine.get("restricted") else ""
+    device = f"{machine['device']}{restricted}, {machine['precision']}"
+    return f"{command}: {device}, {machine['digits']}. Peers: {machine['peers']}."
 
 
 def format_number(value: float) -> str:

@@ -21,6 +21,7 @@ warnings.simplefilter("ignore")
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 keep_freed_memory()
 PRECISION = default_precision("auto")
+BATCH = 128
 
 
 def train_epoch(module: DigitsModule, datamodule: DigitsDataModule) -> float:
@@ -70,3 +71,30 @@ def random_data(total: int, batch_size: int) -> DigitsDataModule:
 def _random_source(total: int) -> Source:
     images = torch.randint(0, 256, (total, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     return Source(Digits(images, torch.arange(total) % 10), None)
+
+
+class Stopwatch:
+    """Adds the seconds since its last call to the part that is named."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.last = time.perf_counter()
+
+    def __call__(self, part: str) -> None:
+        synchronize(DEVICE)
+        now = time.perf_counter()
+        self.seconds[part] = self.seconds.get(part, 0.0) + now - self.last
+        self.last = now
+
+
+def matrix_rate(size: int = 2048) -> float:
+    """FLOP/s of square matrix products, the best of ten."""
+    dtype = torch.bfloat16 if PRECISION == "bf16-mixed" else torch.float32
+    matrix = torch.randn(size, size, dtype=dtype, device=DEVICE)
+    seconds = []
+    for _ in range(10):
+        stopwatch = Stopwatch()
+        matrix @ matrix
+        stopwatch("product")
+        seconds.append(stopwatch.seconds["product"])
+    return 2 * size**3 / min(seconds)

@@ -4,35 +4,26 @@ share of each part in the seconds of a step.
 The parts are measured in a bare PyTorch loop. `framework` is the additional time of Lightning's loop, with metrics."""
 
 import argparse
-import time
 
 import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.project.epoch import DEVICE, PRECISION, build_module, random_data, train_epoch
+from benchmarks.project.epoch import (
+    BATCH,
+    DEVICE,
+    PRECISION,
+    Stopwatch,
+    build_module,
+    matrix_rate,
+    random_data,
+    train_epoch,
+)
 from benchmarks.worker import serve_rounds
-from digits.devices import synchronize
 from digits.models.layers import scale_images
 from digits.models.networks import build_network
 from digits.prediction.members import AUTOCAST
 from digits.training.module import DigitsModule
-
-BATCH = 128
-
-
-class Stopwatch:
-    """Adds the seconds since its last call to the part that is named."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self.last = time.perf_counter()
-
-    def __call__(self, part: str) -> None:
-        synchronize(DEVICE)
-        now = time.perf_counter()
-        self.seconds[part] = self.seconds.get(part, 0.0) + now - self.last
-        self.last = now
 
 
 def measure() -> dict[str, float]:
@@ -70,23 +61,11 @@ def bare_loop(module: DigitsModule) -> dict[str, float]:
 
 def step_flops() -> int:
     """Floating-point operations of a training step: convolutions and matrix products, forward and backward."""
-    network = build_network(options.model)
+    network = build_network(options.model).to("meta")
+    pixels, labels = torch.zeros(BATCH, 1, 28, 28, device="meta"), torch.zeros(BATCH, dtype=torch.int64, device="meta")
     with FlopCounterMode(display=False) as counter:
-        F.cross_entropy(network(torch.zeros(BATCH, 1, 28, 28)), torch.zeros(BATCH, dtype=torch.int64)).backward()
+        F.cross_entropy(network(pixels), labels).backward()
     return int(counter.get_total_flops())
-
-
-def matrix_rate(size: int = 2048) -> float:
-    """FLOP/s of square matrix products, the best of ten."""
-    dtype = torch.bfloat16 if PRECISION == "bf16-mixed" else torch.float32
-    matrix = torch.randn(size, size, dtype=dtype, device=DEVICE)
-    seconds = []
-    for _ in range(10):
-        stopwatch = Stopwatch()
-        matrix @ matrix
-        stopwatch("product")
-        seconds.append(stopwatch.seconds["product"])
-    return 2 * size**3 / min(seconds)
 
 
 parser = argparse.ArgumentParser()

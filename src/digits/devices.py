@@ -13,8 +13,7 @@ def default_precision(accelerator: str) -> str:
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         supported = torch.cuda.is_bf16_supported(including_emulation=False)
     elif accelerator == "cpu" or (accelerator == "auto" and not torch.backends.mps.is_available()):
-        capabilities = torch.cpu.get_capabilities() if torch.backends.cpu.get_cpu_capability() == "AVX512" else {}
-        supported = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
+        supported = instruction_set() in ("AMX", "AVX-512 BF16")
     else:
         supported = False
     return "bf16-mixed" if supported else "32-true"
@@ -38,6 +37,15 @@ def device_name(device: torch.device) -> str:
     name = torch.cpu.get_capabilities().get("cpu_name") or platform.machine()
     threads = torch.get_num_threads()
     return f"{name} {device.type}, {threads} {'thread' if threads == 1 else 'threads'}"
+
+
+def instruction_set() -> str:
+    """The widest vector instructions of the CPU that PyTorch uses; the variable ATEN_CPU_CAPABILITY restricts them."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    if not capability.startswith("AVX512"):
+        return capability
+    features = torch.cpu.get_capabilities()
+    return "AMX" if features.get("amx_bf16") else "AVX-512 BF16" if features.get("avx512_bf16") else "AVX-512"
 
 
 def synchronize(device: torch.device) -> None:

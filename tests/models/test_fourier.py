@@ -36,7 +36,7 @@ def test_result_and_gradients_are_those_of_conv2d(side: int, kernel: int, paddin
         ("AVX2", 64, None, 1),
         ("AVX2", 63, None, 0),
         ("AVX2", 64, torch.bfloat16, 0),
-        ("AVX512", 64, None, 0),
+        ("AVX-512", 64, None, 0),
         ("DEFAULT", 64, None, 0),
     ],
 )
@@ -49,7 +49,7 @@ def test_chosen_for_large_kernels_and_batches_in_float32_with_avx2(
         calls.append(images.shape)
         return fourier_conv2d(images, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(fourier, "instruction_set", lambda: capability)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
     monkeypatch.setattr(fourier, "fourier_conv2d", spy)
     network = build_network("kaggle_cnn").eval()

@@ -53,6 +53,6 @@ def one_line_usage() -> Iterator[None]:
 
     with (
         mock.patch.object(argparse.ArgumentParser, "error", error),
-        mock.patch.object(argparse.ArgumentParser, "_check_help", lambda *_: None, create=True),
+        mock.patch.object(argparse.ArgumentParser, "_check_help", create=True, return_value=None),
     ):
         yield

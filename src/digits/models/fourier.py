@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from digits.devices import instruction_set
+
 
 def is_faster(images: Tensor, weight: Tensor) -> bool:
     """Whether `fourier_conv2d` is faster than `conv2d` for images [N, C, H, H] and a weight [O, C, K, K] here."""
@@ -19,7 +21,7 @@ def is_faster(images: Tensor, weight: Tensor) -> bool:
         and images.device.type == "cpu"
         and images.dtype == weight.dtype == torch.float32
         and not torch.is_autocast_enabled("cpu")
-        and torch.backends.cpu.get_cpu_capability() == "AVX2"
+        and instruction_set() == "AVX2"
         and torch.backends.mkl.is_available()
         and weight.shape[-1] >= 5
         and min(weight.shape[:2]) >= 32

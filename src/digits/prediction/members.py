@@ -82,7 +82,7 @@ def fuse_batch_norm(network: nn.Module) -> nn.Module:
 
     tracer = Tracer()
     is_layer = tracer.is_leaf_module
-    tracer.is_leaf_module = lambda module, name: isinstance(module, Conv2d) or is_layer(module, name)  # type: ignore[method-assign]
+    tracer.is_leaf_module = lambda module, name: isinstance(module, Conv2d) or is_layer(module, name)  # type: ignore[method-assign, assignment]
     try:
         graph = tracer.trace(network)
     except Exception:  # runs the network's own code on placeholders, which can raise anything
