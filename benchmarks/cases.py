@@ -56,7 +56,7 @@ def precision(options: Options) -> Iterator[Benchmark]:
 
 def hardware(options: Options) -> Iterator[Benchmark]:
     """Training rate against the rate of matrix products, and the share of each part of a step."""
-    for model in ("kaggle_cnn", "m3", "compact_cnn", "fast_cnn"):
+    for model in ("kaggle_cnn", "m3", "compact_cnn", "small_cnn", "fast_cnn"):
         yield run_benchmark(model, "images/s", [project("hardware", model, name=model)], options.rounds)
 
 
@@ -78,7 +78,7 @@ def accuracy(options: Options) -> Iterator[Benchmark]:
     yield run_benchmark("until 99 % of the test digits are right", "seconds", [fast, example], 1)
 
 
-BATCH_NORMALIZED = ("compact_cnn", "m3", "m5", "m7")
+BATCH_NORMALIZED = ("compact_cnn", "small_cnn", "m3", "m5", "m7")
 BUDGETS = {  # network: its own experiment, and the epochs to train; all others train one epoch of `compact`
     "fast_cnn": ("fast", (1, 2, 4)),
     "compact_cnn": ("compact", (1, 2, 4, 8, 16)),
