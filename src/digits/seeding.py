@@ -17,5 +17,5 @@ def seeded_generator(*key: int) -> torch.Generator:
 
 
 def derive_seed(*key: int) -> int:
-    """A seed for a key such as (seed, epoch, rank)."""
+    """A seed for a key such as (seed, epoch)."""
     return int(np.random.SeedSequence(key).generate_state(1)[0])

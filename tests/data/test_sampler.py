@@ -1,4 +1,4 @@
-"""Batches of indices: complete, balanced, in an order that depends only on the seed and the epoch."""
+"""Batches of indices: complete, balanced, in an order that depends only on the seed and the epoch; shares of them."""
 
 import pytest
 import torch
@@ -27,11 +27,15 @@ def test_ranks_share_complete_balanced_batches(monkeypatch: pytest.MonkeyPatch, 
     assert max(sizes) <= 8
     assert max(sizes) - min(sizes) <= 1
 
-    monkeypatch.setattr(sampler, "world_size", lambda: world_size)
+    unshuffled = BalancedBatchSampler(total, 8)
+    one_process = list(unshuffled)
+    monkeypatch.setattr(sampler.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(sampler.dist, "get_world_size", lambda: world_size)
     by_rank = []
     for rank in range(world_size):
-        monkeypatch.setattr(sampler, "rank", lambda rank=rank: rank)
-        by_rank.append(list(batches))
-    for batch, *shares in zip(expected, *by_rank, strict=True):
+        monkeypatch.setattr(sampler.dist, "get_rank", lambda rank=rank: rank)
+        assert all(map(torch.equal, batches, expected))  # every process augments the whole batch
+        by_rank.append(list(unshuffled))
+    for batch, *shares in zip(one_process, *by_rank, strict=True):
         assert torch.equal(torch.cat(shares), batch)
         assert max(map(len, shares)) - min(map(len, shares)) <= 1

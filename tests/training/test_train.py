@@ -140,7 +140,7 @@ def test_ema_weights_are_saved_beside_the_current_ones(small_run: SmallRun) -> N
 def test_ema_of_a_short_training_forgets_the_initial_weights() -> None:
     average = torch.zeros(1)
     for count in range(1, 640):
-        average = ema_update(0.999, average, torch.ones(1), count)
+        ema_update(0.999, [average], [torch.ones(1)], count)
     assert average > 0.99
 
 

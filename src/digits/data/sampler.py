@@ -1,4 +1,4 @@
-"""Batches of indices, shared between the processes of a distributed run."""
+"""Batches of indices."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from digits.seeding import seeded_generator
 class BalancedBatchSampler(Sampler[Tensor]):
     """Batches of indices int64 [B] that hold each of `total` indices once, in an order that depends on `shuffle_seed`
     and the epoch, or unshuffled. Batch sizes differ by at most one, so that no small last batch distorts the statistics
-    of batch normalization. Each batch is split over the ranks without duplicates; DistributedSampler repeats images to
-    give all ranks equally many, and so miscounts errors."""
+    of batch normalization. Unshuffled batches are shared among the processes. Shuffled ones are not: each process
+    augments the whole batch and then takes its share, so that the random numbers do not depend on their number."""
 
     total: int
     batch_size: int
@@ -36,13 +36,14 @@ class BalancedBatchSampler(Sampler[Tensor]):
             order = torch.arange(self.total)
         else:
             order = torch.randperm(self.total, generator=seeded_generator(self.shuffle_seed, self.epoch))
-        for batch in order.to(self.device).tensor_split(len(self)):  # a copy per step would synchronize with a GPU
-            yield batch.tensor_split(world_size())[rank()]
+        batches = order.to(self.device).tensor_split(len(self))  # a copy per step would synchronize with a GPU
+        yield from map(share, batches) if self.shuffle_seed is None else batches
+
+
+def share(batch: Tensor) -> Tensor:
+    """The part of a batch that this process computes. Sizes differ by at most one."""
+    return batch.tensor_split(world_size())[dist.get_rank()] if dist.is_initialized() else batch
 
 
 def world_size() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
-
-
-def rank() -> int:
-    return dist.get_rank() if dist.is_initialized() else 0

@@ -68,11 +68,12 @@ def _wrap(weight: Tensor, padding: int, size: int) -> Tensor:
 
 def _spectrum(images: Tensor, size: int) -> Tensor:
     """Images [N, C, H, H], padded to `size`, to complex [frequencies, N, C]."""
-    return torch.fft.rfft2(images, s=(size, size)).flatten(2).permute(2, 0, 1).contiguous()
+    spectrum: Tensor = torch.fft.rfft2(images, s=(size, size))
+    return spectrum.flatten(2).permute(2, 0, 1).contiguous()
 
 
 def _images(spectrum: Tensor, size: int, side: int) -> Tensor:
     """Complex [frequencies, N, C] to the upper left `side` × `side` pixels of images [N, C, size, size]."""
     half = spectrum.unflatten(0, (size, size // 2 + 1)).permute(2, 3, 0, 1)
-    images = torch.fft.irfft2(half, s=(size, size))[..., :side, :side]
-    return images.contiguous(memory_format=torch.channels_last)
+    images: Tensor = torch.fft.irfft2(half, s=(size, size))
+    return images[..., :side, :side].contiguous(memory_format=torch.channels_last)

@@ -23,11 +23,12 @@ class Conv2d(nn.Conv2d):
     def _conv_forward(self, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if fourier.is_faster(images, weight):
             return fourier.fourier_conv2d(images, weight, bias, weight.shape[-1] // 2 if self.padding == "same" else 0)
-        return super()._conv_forward(images, weight, bias)
+        features: Tensor = super()._conv_forward(images, weight, bias)
+        return features
 
 
 class LazyConv2d(nn.LazyConv2d):
-    cls_to_become = Conv2d  # type: ignore[assignment]
+    cls_to_become = Conv2d
 
 
 def conv(channels: int, kernel: int, padding: str = "valid") -> Layers:

@@ -90,8 +90,9 @@ class Classifier(nn.Module):
         if not len(images):
             return Predictions(torch.empty(0, 10), *torch.empty(2, 0, dtype=torch.bool))
         device = self.tta_transforms.device
+        images = images.to(device)  # at once: a copy per batch would wait for a GPU
         with torch.inference_mode(), torch.autocast(device.type, **AUTOCAST[self.precision]):
-            batches = [_combine(self.probabilities_per_view(batch.to(device))) for batch in images.split(batch_size)]
+            batches = [_combine(self.probabilities_per_view(batch)) for batch in images.split(batch_size)]
         predictions = Predictions(*(torch.cat(parts).cpu() for parts in zip(*batches, strict=True)))
         if not predictions.probabilities.isfinite().all():
             raise InputError(f"{self.name}: its probabilities are not finite numbers; its weights must be damaged")

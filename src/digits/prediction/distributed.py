@@ -3,10 +3,6 @@
 import atexit
 import logging
 import os
-import signal
-import socket
-import subprocess
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -17,6 +13,7 @@ import torch.distributed as dist
 
 from digits.devices import resolve_device
 from digits.errors import InputError
+from digits.processes import ProcessWatch
 
 Devices: TypeAlias = int | str | list[int]  # a count, auto, or device numbers
 T = TypeVar("T")
@@ -56,36 +53,14 @@ def launch(accelerator: str, devices: Devices, num_nodes: int) -> ProcessInfo:
         fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=num_nodes, strategy="ddp")
     except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"trainer: {' '.join(str(error).split())}") from error
-    connected = threading.Event()
-    processes = getattr(fabric.strategy.launcher, "procs", None)
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if processes is not None and fabric.local_rank == 0 and in_main_thread:
-        _end_on_signals(processes, connected)
+    if hasattr(fabric.strategy.launcher, "procs"):  # one process for each device
+        ProcessWatch(fabric.strategy.launcher)
     try:
         fabric.launch()
     except dist.DistError as error:
         raise InputError(f"trainer.devices={devices}: the processes cannot connect ({error})") from error
-    connected.set()
     atexit.register(dist.destroy_process_group)  # without it Gloo's threads may abort the process at exit
     return ProcessInfo(fabric.global_rank, fabric.world_size, fabric.device)
-
-
-def _end_on_signals(processes: list[subprocess.Popen[bytes]], connected: threading.Event) -> None:
-    """Kills the processes that this one has started on a signal. Before they are connected, it also ends this process,
-    whose own handler cannot run while it waits for them."""
-    receiver, sender = socket.socketpair()
-    sender.setblocking(False)
-    signal.set_wakeup_fd(sender.detach())
-
-    def end() -> None:
-        receiver.recv(1)
-        while processes:  # Lightning kills this process if one of its list has died
-            processes.pop().kill()  # only the first process writes files
-        if not connected.is_set():
-            os.write(2, b"interrupted\n")
-            os._exit(1)
-
-    threading.Thread(target=end, daemon=True).start()
 
 
 def ordered_map(function: Callable[[T], R], tasks: Iterator[T], process: ProcessInfo) -> Iterator[R]:

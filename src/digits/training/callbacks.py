@@ -93,13 +93,13 @@ class EpochHistory(Checkpoint):
 
 
 class ReseedEachEpoch(Callback):
-    """Seeds the global generators (dropout, augmentation) for each epoch and process."""
+    """Seeds the global generators (dropout, augmentation) for each epoch, equally in all processes."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        torch.manual_seed(derive_seed(self.seed, trainer.current_epoch, trainer.global_rank))
+        torch.manual_seed(derive_seed(self.seed, trainer.current_epoch))
 
 
 class SaveConfig(Callback):

@@ -5,17 +5,18 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from digits.data.sampler import share, world_size
 from digits.data.sources import Digits
 from digits.errors import InputError
 from digits.evaluation.metrics import ErrorRate
 from digits.evaluation.score import Score
 from digits.models.layers import scale_images
+from digits.training.whole_batch import WholeBatch
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 Schedule = Callable[[Optimizer, int, int], dict[str, Any]]
@@ -51,13 +52,21 @@ class DigitsModule(LightningModule):
         logits: Tensor = self.network(scale_images(images))
         return logits
 
+    def setup(self, stage: str) -> None:
+        if stage == "fit" and world_size() > 1:
+            self.whole_batch = WholeBatch(self.network)
+
     def training_step(self, batch: Digits, batch_idx: int) -> Tensor:
         images, labels = batch
         with torch.autocast(self.device.type, enabled=False):  # bfloat16 coordinates would be off by a pixel
             pixels = self.augment(scale_images(images))
+        if world_size() > 1:
+            self.whole_batch.size = len(images)
+            pixels, labels = share(pixels), share(labels)
         logits = self.network(pixels)
         self.train_error.update(logits, labels)
-        return F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        return loss * (len(labels) * world_size() / len(images))  # DDP averages over shares of different sizes
 
     def validation_step(self, batch: Digits, batch_idx: int) -> Tensor:
         images, labels = batch
@@ -66,11 +75,6 @@ class DigitsModule(LightningModule):
         return logits
 
     test_step = validation_step
-
-    def on_validation_epoch_start(self) -> None:
-        if dist.is_initialized():  # batch-norm statistics differ between the processes; those of rank 0 are saved
-            for buffer in self.network.buffers():
-                dist.broadcast(buffer, 0)
 
     def on_train_epoch_end(self) -> None:
         self._log_score("train", self.train_error)

@@ -94,11 +94,9 @@ def _remove_checkpoints(run: RunFolder) -> None:
     shutil.rmtree(run.checkpoints, ignore_errors=True)
 
 
-@rank_zero_only
-def log_resume_hint(metrics: RunMetrics, run: RunFolder) -> None:
-    """Logs the command that continues an interrupted run."""
-    if metrics.checkpoint:
-        resume = os.path.relpath(run.last_checkpoint)
-        log.info(f"interrupted after {metrics.epochs} complete epochs; to continue, add resume={resume} to the command")
-    else:
-        log.info("interrupted before the end of the first epoch; there is nothing to resume")
+def resume_hint(metrics: RunMetrics, run: RunFolder) -> str:
+    """After how many epochs a run has ended, and how to continue it."""
+    if metrics.checkpoint is None:
+        return "before the end of the first epoch; there is nothing to resume"
+    resume = os.path.relpath(run.last_checkpoint)
+    return f"after {metrics.epochs} complete epochs; to continue, add resume={resume} to the command"

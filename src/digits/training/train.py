@@ -6,11 +6,11 @@ import logging
 import os
 import time
 import traceback
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from hydra.utils import instantiate
@@ -26,6 +26,7 @@ from digits.evaluation.calibration import calibration_summary, fit_temperature
 from digits.evaluation.metrics import Evaluation
 from digits.evaluation.plots import plot_confusion, plot_curves, plot_misclassified
 from digits.models.networks import build_network
+from digits.processes import LostProcessError, end_together, is_disconnected
 from digits.runs.checkpoint import read_checkpoint
 from digits.runs.fingerprint import fingerprint
 from digits.runs.folder import RunFolder, folder_lock
@@ -34,7 +35,7 @@ from digits.runs.provenance import git_state, versions
 from digits.seeding import seed_everything
 from digits.training.callbacks import AtomicCheckpointIO, CollectEvaluation, EpochHistory
 from digits.training.module import DigitsModule
-from digits.training.resume import log_resume_hint, prepare_resume, sweep_resume_point
+from digits.training.resume import prepare_resume, resume_hint, sweep_resume_point
 from digits.training.schedules import plateau
 from digits.training.trainer import build_trainer, silence_lightning
 
@@ -64,7 +65,8 @@ def train(
             run.require_not_completed()
             if is_rank_zero:
                 run.remove_partial_files()
-            _record_outcome(run, metrics, in_sweep)
+            with _recorded_outcome(run, metrics, in_sweep):
+                _run(run, metrics, in_sweep)
     finally:
         if in_sweep:  # Lightning's trainer and module refer to each other: free their memory for the next job
             gc.collect()
@@ -73,16 +75,20 @@ def train(
     return metrics.val["error"] if metrics.val else None
 
 
-def _record_outcome(run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> None:
-    """Runs the training, and writes metrics.json however it ends."""
+@contextmanager
+def _recorded_outcome(run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> Iterator[None]:
+    """Writes metrics.json however the training ends."""
     try:
-        _run(run, metrics, in_sweep)
+        yield
         metrics.status = "completed"
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
         metrics.status = "interrupted"
-        if not in_sweep:
-            log_resume_hint(metrics, run)
+        if not in_sweep and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+            log.info(f"interrupted {resume_hint(metrics, run)}")
         raise SystemExit(1) from None
+    except LostProcessError as error:
+        metrics.reason = f"{error} {resume_hint(metrics, run)}"
+        raise InputError(metrics.reason) from None
     except Exception as error:
         metrics.reason = str(error) or type(error).__name__
         traceback.clear_frames(error.__traceback__)  # Hydra keeps the error: it must not keep the model alive
@@ -104,10 +110,17 @@ def _run(run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> None:
     if resume:
         prepare_resume(resume, config, run)
 
+    def end(reason: BaseException) -> NoReturn:
+        with _recorded_outcome(run, metrics, in_sweep):
+            raise reason
+
     training = Training(run, metrics, in_sweep)
     try:
-        training.fit(resume)
-        evaluations = training.evaluate()
+        with (
+            end_together(training.trainer.strategy.launcher, end) if training.trainer.world_size > 1 else nullcontext()
+        ):
+            training.fit(resume)
+            evaluations = training.evaluate()
     finally:
         training.checkpoint_io.flush()
     if training.trainer.is_global_zero:
@@ -143,7 +156,7 @@ class Training:
             self.trainer.fit(self.module, self.datamodule, ckpt_path=resume, weights_only=True)
         except Exception as error:
             other_causes = (InputError, OSError, torch.OutOfMemoryError)
-            if resume is None or self.history.started or isinstance(error, other_causes):
+            if resume is None or self.history.started or isinstance(error, other_causes) or is_disconnected(error):
                 raise
             raise InputError(f"{resume}: does not hold the state of this run ({error})") from error
         finally:

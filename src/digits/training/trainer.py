@@ -2,11 +2,12 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import partial
+from itertools import chain
 from typing import Any
 
+import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -32,7 +33,7 @@ def build_trainer(
     """Raises InputError for settings that Lightning refuses, and for several processes in a sweep, which would hang."""
     callbacks: list[Callback] = [ReseedEachEpoch(config["seed"]), SaveConfig(config)]
     if config["ema"]:
-        callbacks.append(WeightAveraging(avg_fn=partial(ema_update, config["ema"])))
+        callbacks.append(EmaWeights(config["ema"]))
     callbacks.append(history)  # before the checkpoints, which contain its rows
     callbacks += [_checkpoint_callback(run, name) for name in sorted({"last", config["weights"]})]
     on_terminal = get_console().is_terminal
@@ -49,7 +50,7 @@ def build_trainer(
             enable_progress_bar=on_terminal,
             enable_model_summary=False,
             num_sanity_val_steps=0,
-            use_distributed_sampler=False,  # BalancedBatchSampler shares the images among the processes
+            use_distributed_sampler=False,  # BalancedBatchSampler and DigitsModule share each batch
         )
     except InstantiationException as error:
         if isinstance(error.__cause__, MisconfigurationException | ValueError | TypeError):
@@ -58,14 +59,45 @@ def build_trainer(
         raise
     if trainer.world_size > 1 and in_sweep:
         raise InputError("trainer=ddp cannot be part of a sweep (-m); run it alone, or give each job one device")
+    if trainer.world_size > 1 and config["data"]["batch_size"] < 2 * trainer.world_size:  # a share could be empty
+        raise InputError(f"{trainer.world_size} processes need data.batch_size={2 * trainer.world_size} or more")
     return trainer
 
 
-def ema_update(decay: float, average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-    """The exponential moving average after one more update. The decay grows from 0.1 to `decay` with the number of
-    updates, so that the initial weights do not dominate a short training."""
-    keep = min(decay, (1 + float(count)) / (10 + float(count)))
-    return average * keep + current * (1 - keep)
+class EmaWeights(WeightAveraging):
+    """Averages the weights after each step, on their device. Lightning's own update reads a counter from the device in
+    each step, and so waits until a GPU has finished the step."""
+
+    def __init__(self, decay: float) -> None:
+        super().__init__()
+        self.decay = decay
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        assert self._average_model is not None
+        if trainer.global_step <= self._latest_update_step:  # gradients are accumulated
+            return
+        average, current = (
+            [tensor.detach() for tensor in chain(module.parameters(), module.buffers())]
+            for module in (self._average_model.module, pl_module)
+        )
+        ema_update(self.decay, average, current, trainer.global_step - 1)
+        self._average_model.n_averaged += 1
+        self._latest_update_step = trainer.global_step
+
+
+def ema_update(decay: float, average: Sequence[Tensor], current: Sequence[Tensor], count: int) -> None:
+    """Updates the exponential moving averages in place, after `count` earlier updates. The decay grows from 0.1 to
+    `decay` with the number of updates, so that the initial weights do not dominate a short training."""
+    keep = min(decay, (1 + count) / (10 + count)) if count else 0.0
+    weights = [(old, new) for old, new in zip(average, current, strict=True) if old.is_floating_point()]
+    averages = [old for old, _ in weights]
+    torch._foreach_mul_(averages, keep)
+    torch._foreach_add_(averages, torch._foreach_mul([new for _, new in weights], 1 - keep))
+    for old, new in zip(average, current, strict=True):
+        if not old.is_floating_point():  # batch normalization counts its batches
+            old.copy_(new)
 
 
 class ProgressBar(RichProgressBar):

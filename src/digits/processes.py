@@ -1,0 +1,141 @@
+"""The processes of a run on several devices end together, however one of them ends."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import torch.distributed as dist
+
+from digits.errors import InputError
+
+STARTER = "DIGITS_STARTER"  # the environment variable with the id of the process that starts the others
+PATIENCE = 20  # seconds in which a connected process notices that another has ended
+
+
+class LostProcessError(InputError):
+    """Another process of the run has ended."""
+
+
+def is_disconnected(error: BaseException) -> bool:
+    """Whether a collective operation failed, which happens when another process ends."""
+    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
+
+
+@contextmanager
+def end_together(launcher: Any, on_blocked: Callable[[BaseException], NoReturn]) -> Iterator[None]:
+    """Watches the processes during the block (see `ProcessWatch`), and kills the others if it raises. If another
+    process ends, the block raises LostProcessError in the process that starts the others, SystemExit in the others.
+    After a signal it raises KeyboardInterrupt."""
+    watch = ProcessWatch(launcher, on_blocked)
+    try:
+        yield
+        watch.finish(failed=False)
+    except BaseException as error:
+        disconnected = is_disconnected(error)
+        if watch.is_starter:
+            watch.ending.wait(5 if disconnected else 0.3)  # until the watch knows the reason
+        watch.finish(failed=True)
+        if isinstance(watch.reason, KeyboardInterrupt):  # PyTorch turns it into other exceptions
+            raise watch.reason from None
+        if not disconnected:
+            raise
+        if not watch.is_starter:
+            raise SystemExit(1) from None
+        raise watch.reason or LostProcessError("another process of this run has ended") from None
+
+
+class ProcessWatch:
+    """A thread that watches the other processes. Create it in the main thread before Lightning's `launcher` starts
+    them.
+
+    In the process that starts the others, it kills all of them if one fails or a signal arrives: the next collective
+    operation of the main thread then fails. If the main thread cannot notice it, because it waits for a connection,
+    `on_blocked` is called with the reason, and the process ends. The others end when this process ends."""
+
+    def __init__(self, launcher: Any, on_blocked: Callable[[BaseException], NoReturn] | None = None) -> None:
+        self.launcher, self.on_blocked = launcher, on_blocked
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.reason: BaseException | None = None
+        self.ending, self.finished = threading.Event(), threading.Event()
+        self.is_starter = os.environ.get("LOCAL_RANK", "0") == "0"
+        self.in_main_thread = threading.current_thread() is threading.main_thread()
+        if self.is_starter:
+            os.environ[STARTER] = str(os.getpid())
+            os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # the others print C++ stacks at a lost connection
+            self.signals, sender = socket.socketpair()
+            sender.setblocking(False)
+            if self.in_main_thread:
+                signal.set_wakeup_fd(sender.detach())
+            threading.Thread(target=self._watch, daemon=True).start()
+        elif STARTER in os.environ:
+            if self.in_main_thread:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the starter too, which kills this process
+            threading.Thread(target=_end_with_starter, daemon=True).start()
+
+    def finish(self, failed: bool) -> None:
+        """Ends the watch. If the run has failed, the other processes are killed."""
+        self.finished.set()
+        if self.is_starter:
+            if self.in_main_thread:
+                signal.set_wakeup_fd(-1)
+            if failed:
+                self._kill()
+
+    def _watch(self) -> None:
+        while self.reason is None:
+            signaled, _, _ = select.select([self.signals], [], [], 0.2)
+            if self.finished.is_set():
+                return
+            failed = [(process.returncode, number) for number, process in self._started() if process.poll()]
+            if signaled:
+                self.reason = KeyboardInterrupt()
+            elif failed:
+                self.reason = LostProcessError(_describe(*min(failed)))  # one that was killed before its victims
+        self.ending.set()
+        self._kill()
+        if not self.finished.wait(PATIENCE if dist.is_initialized() else 1):
+            _exit(self.on_blocked, self.reason)
+
+    def _started(self) -> list[tuple[int, subprocess.Popen[bytes]]]:
+        """The processes by local rank. They are removed from Lightning's list: Lightning kills this process if one of
+        its list has died."""
+        while self.launcher.procs:
+            self.processes.append(self.launcher.procs.pop(0))
+        return list(enumerate(self.processes, 1))
+
+    def _kill(self) -> None:
+        for _, process in self._started():
+            process.kill()
+
+
+def _describe(returncode: int, local_rank: int) -> str:
+    cause = f"was ended by {signal.Signals(-returncode).name}" if returncode < 0 else f"failed with status {returncode}"
+    return f"the process of local rank {local_rank} {cause}"
+
+
+def _exit(on_blocked: Callable[[BaseException], NoReturn] | None, reason: BaseException) -> NoReturn:
+    """Ends this process from another thread than the main thread, with one line."""
+    try:
+        if on_blocked:
+            on_blocked(reason)
+        raise reason
+    except (KeyboardInterrupt, SystemExit):
+        line = "interrupted"
+    except Exception as error:
+        line = f"error: {error}"
+    os.write(2, f"{line}\n".encode())
+    os._exit(1)
+
+
+def _end_with_starter() -> None:
+    starter = int(os.environ[STARTER])
+    while os.getppid() == starter:
+        time.sleep(0.5)
+    os._exit(1)
