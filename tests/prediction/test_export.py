@@ -2,16 +2,22 @@
 
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 import torch
 from helpers import made_digits
+from onnx.numpy_helper import to_array
 
 from digits.data.sources import sample
 from digits.errors import InputError
 from digits.models.networks import build_network
+from digits.prediction import export
 from digits.prediction.classifier import Classifier, load_classifier
-from digits.prediction.export import export_onnx
+from digits.prediction.export import Difference, export_onnx
 from digits.prediction.members import CheckpointMember, OnnxMember
+from digits.prediction.onnx_model import read_model
+from digits.prediction.predict import PredictOptions, predict
 
 IMAGES = sample().train.images[:40]
 
@@ -24,7 +30,7 @@ def member(name: str, temperature: float | None = None) -> CheckpointMember:
 def test_model_equals_pytorch(tmp_path: Path, name: str) -> None:
     torch.manual_seed(0)
     classifier = Classifier([member(name, temperature=1.5)])
-    assert export_onnx(classifier, tmp_path / "model.onnx", IMAGES) < 1e-4
+    assert export_onnx(classifier, tmp_path / "model.onnx", IMAGES).probability < 1e-4
     exported = load_classifier(tmp_path / "model.onnx")
     for images in (IMAGES, IMAGES[:1], made_digits(30)[0]):
         assert torch.allclose(exported.predict(images), classifier.predict(images), atol=1e-4)
@@ -56,3 +62,58 @@ def test_model_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.Monk
 def test_augmented_views_are_not_exported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="remove tta"):
         export_onnx(Classifier([member("fast_cnn")], tta=2), tmp_path / "model.onnx", IMAGES)
+
+
+def trained_member(name: str) -> CheckpointMember:
+    """A network that fits `IMAGES` with certainty."""
+    torch.manual_seed(0)
+    trained, labels = member(name, temperature=1.5), sample().train.labels[:40]
+    optimizer = torch.optim.Adam(trained.network.parameters(), lr=0.003)
+    for _ in range(40):
+        loss = -trained(IMAGES)[range(40), labels].log().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return trained
+
+
+def test_int8_model_is_smaller_and_predicts_the_same_labels(tmp_path: Path) -> None:
+    classifier = Classifier([trained_member("keras_cnn"), trained_member("mlp")])
+    export_onnx(classifier, tmp_path / "float32.onnx", IMAGES)
+    assert export_onnx(classifier, tmp_path / "int8.onnx", IMAGES, "int8").labels == 0
+    content, metadata = read_model(tmp_path / "int8.onnx")
+    assert (metadata["dtype"], metadata["calibrated"]) == ("int8", True)
+    assert len(content) < 0.3 * (tmp_path / "float32.onnx").stat().st_size
+    exported = load_classifier(tmp_path / "int8.onnx")
+    assert torch.allclose(exported.predict(IMAGES), classifier.predict(IMAGES), atol=0.1)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_int8_weights_have_7_bits_and_the_outer_layers_are_float32(tmp_path: Path) -> None:
+    export_onnx(Classifier([trained_member("larger_cnn")]), tmp_path / "int8.onnx", IMAGES, "int8")
+    weights = [to_array(one) for one in onnx.load(tmp_path / "int8.onnx").graph.initializer if len(one.dims) > 1]
+    assert [weight.shape[0] for weight in weights if weight.dtype == np.float32] == [30, 10]
+    assert all(abs(weight.astype(int)).max() == 64 for weight in weights if weight.dtype == np.int8)
+
+
+def test_int8_may_change_one_label_in_5000(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "_compare", lambda *_: Difference(labels=1, probability=0.5))
+    classifier, images = Classifier([member("larger_cnn")]), IMAGES[:1].expand(5000, 28, 28)
+    with pytest.raises(InputError, match="int8 changes 1 of 4,999 labels"):
+        export_onnx(classifier, tmp_path / "model.onnx", images[:4999], "int8")
+    assert not list(tmp_path.iterdir())
+    export_onnx(classifier, tmp_path / "model.onnx", images, "int8")
+    assert load_classifier(tmp_path / "model.onnx").name == "larger_cnn"
+
+
+@pytest.mark.parametrize(
+    ("export_to", "dtype", "message"),
+    [
+        ("m.onnx", "int4", "export_dtype=int4: must be float32 or int8"),
+        (None, "int8", "export_dtype=int8: needs export="),
+    ],
+)
+def test_invalid_dtype_is_refused(tmp_path: Path, export_to: str | None, dtype: str, message: str) -> None:
+    (tmp_path / "last.ckpt").touch()
+    with pytest.raises(InputError, match=message):
+        predict(PredictOptions(str(tmp_path / "last.ckpt"), export=export_to, export_dtype=dtype))

@@ -27,6 +27,7 @@ from digits.prediction.writer import COLUMNS, PredictionWriter, open_output
 from digits.runs.checkpoint import find_checkpoints
 
 MAX_PREVIEW = 400  # pictures
+EXPORT_DTYPES = ("float32", "int8")
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class PredictOptions:
     columns: Sequence[str] = ()  # keys of writer.COLUMNS
     preview: str | None = None
     export: str | None = None
+    export_dtype: str = "float32"
     tta: int = 1
     seed: int = 0
     batch_size: int = 128
@@ -75,7 +77,7 @@ def predict(options: PredictOptions) -> None:
         checkpoints, process.device, precision=options.precision, tta=options.tta, seed=options.seed
     )
     if options.export is not None and process.rank == 0:
-        _export(classifier, options.export)
+        _export(classifier, options.export, options.export_dtype)
     if stream is None:
         return
     chunks = ordered_map(partial(_predict_chunk, classifier, options), stream.readers, process)
@@ -89,6 +91,10 @@ def predict(options: PredictOptions) -> None:
 
 def _check_options(options: PredictOptions, checkpoints: Sequence[Path], stream: DigitStream | None) -> None:
     """Raises InputError if options contradict each other, or if an output would replace an input or another output."""
+    if options.export_dtype not in EXPORT_DTYPES:
+        raise InputError(f"export_dtype={options.export_dtype}: must be {' or '.join(EXPORT_DTYPES)}")
+    if options.export is None and options.export_dtype != "float32":
+        raise InputError(f"export_dtype={options.export_dtype}: needs export=FILE.onnx")
     if options.preview is not None and (stream is None or not stream.from_pictures):
         raise InputError(f"preview={options.preview}: needs pictures as input")
     if stream and is_distributed(options.devices, options.num_nodes) and not all(map(Path.is_file, stream.files)):
@@ -104,13 +110,17 @@ def _check_options(options: PredictOptions, checkpoints: Sequence[Path], stream:
         used[os.path.realpath(path)] = f"is written by {key}"
 
 
-def _export(classifier: Classifier, path: str) -> None:
+def _export(classifier: Classifier, path: str, dtype: str) -> None:
     from digits.data.sources import sample
     from digits.prediction.export import export_onnx  # imported late: the exporter takes seconds
 
-    images = sample().test.images  # type: ignore[union-attr]
-    difference = export_onnx(classifier, path, images)
-    log.info(f"{'exported':<12}{path}: the same {len(images)} labels as PyTorch, probabilities within {difference:.0e}")
+    train, test = sample()
+    images = test.images if dtype == "float32" else torch.cat([train.images, test.images])  # type: ignore[union-attr]
+    labels, probability = export_onnx(classifier, path, images, dtype)
+    same = f"the same {len(images):,} labels as PyTorch"
+    if labels:
+        same = f"{len(images) - labels:,} of {len(images):,} labels as PyTorch"
+    log.info(f"{'exported':<12}{path}: {same}, probabilities within {probability:.2g}")
 
 
 def _predict_chunk(classifier: Classifier, options: PredictOptions, read: Reader) -> PredictedChunk:
