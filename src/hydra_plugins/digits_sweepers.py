@@ -4,13 +4,17 @@
 Hydra finds sweepers only in this package and imports it at every start: the runner and Optuna are imported late.
 """
 
+import copy
 import itertools
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
@@ -39,7 +43,6 @@ class GridSweeper(Sweeper):
     Raises InputError for an invalid sweep before its first job, and for failed jobs after its last.
     """
 
-    hydra_context: HydraContext
     config: DictConfig
     launcher: Launcher
 
@@ -47,16 +50,16 @@ class GridSweeper(Sweeper):
         self.params = params
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.hydra_context = hydra_context
         self.config = config
+        self.parser = OverridesParser.create(config_loader=hydra_context.config_loader)
+        self.compose = job_composer(hydra_context.config_loader, config)
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
         self.sequential = config.hydra.launcher._target_.endswith(".BasicLauncher")
 
     def sweep(self, arguments: list[str]) -> None:
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        parsed = parser.parse_overrides([*(f"{key}={values}" for key, values in self.params.items()), *arguments])
+        parsed = self.parser.parse_overrides([*(f"{key}={values}" for key, values in self.params.items()), *arguments])
         overrides = {override.get_key_element(): override for override in parsed}
         for key, instead in (("name", "study=…"), ("resume", "study=…, which resumes by itself")):
             if key in overrides:
@@ -88,10 +91,7 @@ class GridSweeper(Sweeper):
         for combination in itertools.product(*values.values()):
             chosen = dict(zip(values, combination, strict=True))
             overrides = tuple(f"{key}={value}" for key, value in chosen.items())
-            composed = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
-            hydra = composed.hydra
-            del composed.hydra
-            config = resolve_config(composed, hydra)
+            config = self.compose(overrides)
             validate_sweep_job(config)
             varied = {**named, **{key.lstrip("+"): chosen[key] for key in varies if key != "seed"}}
             yield Job(RunFolder(study.folder / job_name(varied, config["seed"])), overrides, config)
@@ -104,6 +104,10 @@ class GridSweeper(Sweeper):
             from digits.studies.slurm import prepare_slurm
 
             prepare_slurm(self.launcher.params)  # type: ignore[attr-defined]
+        if self.config.hydra.launcher._target_.endswith(".JoblibLauncher"):
+            from digits.studies.workers import prepare_workers
+
+            prepare_workers(self.launcher.joblib["n_jobs"])  # type: ignore[attr-defined]
         interrupt_on_signals()
         runner = StudyRunner(study, self.launcher.launch, self.sequential, total)
         with study.acquire():
@@ -162,6 +166,38 @@ class OptunaSweeper(GridSweeper):
                 runner.run([job for jobs in trials.values() for job in jobs])
                 for number, jobs in trials.items():
                     search.tell(number, jobs)
+
+
+def job_composer(loader: ConfigLoader, sweep_config: DictConfig) -> Callable[[Sequence[str]], dict[str, Any]]:
+    """A function that composes the resolved configuration of a job from its overrides. Hydra needs 60 ms for a
+    composition. Jobs with equal choices of config groups share one, and their other settings are applied to a copy of
+    it. The function raises what Hydra raises if the overrides cannot be composed."""
+    parser = OverridesParser.create(config_loader=loader)
+    hydra = sweep_config.hydra
+
+    @cache
+    def parse(text: str) -> tuple[Override, bool]:
+        """The override, and whether it chooses from a config group."""
+        [override] = parser.parse_overrides([text])
+        options = loader.get_group_options(
+            override.key_or_group, None, hydra.job.config_name, list(hydra.overrides.hydra)
+        )
+        return override, bool(options) and not isinstance(override.value(), dict)
+
+    @cache
+    def compose_choices(choices: tuple[str, ...]) -> DictConfig:
+        composed = loader.load_sweep_config(sweep_config, list(choices))
+        del composed.hydra
+        return composed
+
+    def compose(overrides: Sequence[str]) -> dict[str, Any]:
+        is_choice = {text: parse(text)[1] for text in overrides}
+        composed = copy.deepcopy(compose_choices(tuple(filter(is_choice.get, overrides))))
+        others = [parse(text)[0] for text in overrides if not is_choice[text]]
+        ConfigLoaderImpl._apply_overrides_to_config(others, composed)
+        return resolve_config(composed, hydra)
+
+    return compose
 
 
 class NoSweeper(Sweeper):

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import re
 import shutil
 import signal
 import subprocess
@@ -155,6 +157,20 @@ def test_interrupted_sweep_prints_how_to_resume(tmp_path: Path, arguments: list[
     assert stderr.splitlines()[-1].startswith("interrupted; the same command with study=my study ")
     assert {name: run["status"] for name, run in metrics(folder).items()} == {"seed-0": "interrupted"}
     assert not list(folder.rglob(".*.part"))
+
+
+def test_interrupt_while_workers_start_prints_one_line(tmp_path: Path, arguments: list[str]) -> None:
+    """Ctrl-C in a terminal is sent to all processes. They still import PyTorch then."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    command = [sys.executable, str(PROJECT / "train.py"), *arguments, "seed=0,1", "hydra/launcher=joblib"]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **pipes)
+    assert process.stdout.readline().startswith("study s: 2 jobs")
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert re.fullmatch("interrupted; .*\n", stderr)
 
 
 def test_failed_jobs_do_not_stop_the_others_and_are_tried_again(tmp_path: Path, arguments: list[str]) -> None:

@@ -84,7 +84,7 @@ class StudyRunner:
         """Launches jobs until each of them has a result, even if the launcher breaks down."""
         while jobs:
             error, reason, reasons = None, "its process ended without a result", {}
-            with nullcontext() if self.sequential else self._polling():
+            with nullcontext() if self.sequential else self._polling(jobs):
                 try:
                     returned = self.launch([self._overrides(job) for job in jobs], len(self.ended))
                     outcomes = [getattr(job, "_return_value", None) for job in returned]  # `return_value` may raise
@@ -94,7 +94,7 @@ class StudyRunner:
                     error, reason = raised, " ".join(f"{type(raised).__name__}: {raised}".split())
                     log.warning(f"the launcher failed: {reason}")
                     self._wait_for_orphans(jobs)
-            self._poll()
+            self._poll(jobs)
             queued = [job for job in jobs if job in self.pending and _version(job) == self.pending[job]]
             if error is None or len(queued) == len(jobs):  # all jobs were launched, or none could be
                 queued = []
@@ -114,13 +114,13 @@ class StudyRunner:
         return [*job.overrides, *quoted]
 
     @contextmanager
-    def _polling(self) -> Iterator[None]:
+    def _polling(self, jobs: Sequence[Job]) -> Iterator[None]:
         """Polls every second in a thread."""
         stop = threading.Event()
 
         def poll() -> None:
             while not stop.wait(1):
-                self._poll()
+                self._poll(jobs)
 
         thread = threading.Thread(target=poll)
         thread.start()
@@ -130,9 +130,9 @@ class StudyRunner:
             stop.set()
             thread.join()
 
-    def _poll(self) -> None:
-        for job, version in list(self.pending.items()):
-            metrics = job.folder.metrics() if _version(job) != version else None
+    def _poll(self, jobs: Sequence[Job]) -> None:
+        for job in [job for job in jobs if job in self.pending]:
+            metrics = job.folder.metrics() if _version(job) != self.pending[job] else None
             if metrics and metrics.status in ("completed", "failed"):
                 self._end(job, metrics)
 
