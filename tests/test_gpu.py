@@ -31,7 +31,7 @@ GPU = torch.device("cuda:0")
 PRECISIONS = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "32-true": torch.float32}
 
 KNOWN_WAITS = (
-    # Float16: GradScaler asks whether a gradient is infinite, and then skips the step. Fused optimizers need not ask.
+    # Float16: GradScaler reads whether a gradient is infinite, and then skips the step. Fused optimizers need no read.
     "item in torch/amp/grad_scaler.py",
 )
 
@@ -125,7 +125,7 @@ def test_mixed_devices_and_shapes_that_depend_on_values_fail(step: Callable[[Ten
 
 
 def test_backward_equals_autograd() -> None:
-    """The tests have an engine of their own: PyTorch's asks the driver for the streams of the GPU."""
+    """The tests use their own engine, because PyTorch's engine calls the driver for the streams of the GPU."""
     for name in NETWORKS:
         network, gradients = build_network(name), []
         for backward in (Tensor.backward, backward_without_engine):
@@ -203,7 +203,7 @@ class MarkBatches(Callback):
 
 @contextmanager
 def fake_gpu() -> Iterator[GpuRecorder]:
-    """This machine claims to have a GPU that multiplies bfloat16."""
+    """Patches PyTorch as if this machine had a GPU that multiplies bfloat16."""
     gpu = GpuRecorder()
     driver = {
         "is_available": lambda: True,
@@ -217,7 +217,7 @@ def fake_gpu() -> Iterator[GpuRecorder]:
     with (
         mock.patch.multiple(torch.cuda, **driver),
         mock.patch.object(FakeTensorMode, "avoid_device_init", True),
-        # These refuse fake tensors: the fast paths of optimizers, the engine of autograd, and moves to another device.
+        # These reject fake tensors: the fast paths of optimizers, the engine of autograd, and moves to another device.
         mock.patch("torch.optim.optimizer._foreach_supported_types", [Tensor, nn.Parameter, FakeTensor]),
         mock.patch.object(Tensor, "backward", backward_without_engine),
         mock.patch.object(Tensor, "__deepcopy__", lambda tensor, memo: tensor.detach().clone()),

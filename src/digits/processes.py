@@ -16,7 +16,9 @@ import torch.distributed as dist
 from digits.errors import InputError
 
 STARTER = "DIGITS_STARTER"  # the environment variable with the id of the process that starts the others
-PATIENCE = 20  # seconds in which a connected process notices that another has ended
+SIGNAL_NAMES = {number.value: number.name for number in signal.Signals}
+ENDING_SIGNALS = {number for number, name in SIGNAL_NAMES.items() if name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")}
+PATIENCE = 20  # seconds after which a connected process that is still blocked is ended
 
 
 class LostProcessError(InputError):
@@ -56,8 +58,8 @@ class ProcessWatch:
     them.
 
     In the process that starts the others, it kills all of them if one fails or a signal arrives: the next collective
-    operation of the main thread then fails. If the main thread cannot notice it, because it waits for a connection,
-    `on_blocked` is called with the reason, and the process ends. The others end when this process ends."""
+    operation of the main thread then fails. If the main thread remains blocked, for example because it waits for
+    a connection, `on_blocked` is called with the reason and the process ends. The others end when this process ends."""
 
     def __init__(self, launcher: Any, on_blocked: Callable[[BaseException], NoReturn] | None = None) -> None:
         self.launcher, self.on_blocked = launcher, on_blocked
@@ -90,14 +92,15 @@ class ProcessWatch:
 
     def _watch(self) -> None:
         while self.reason is None:
-            signaled, _, _ = select.select([self.signals], [], [], 0.2)
+            readable, _, _ = select.select([self.signals], [], [], 0.2)
+            signaled = readable and not ENDING_SIGNALS.isdisjoint(self.signals.recv(64))
             if self.finished.is_set():
                 return
             failed = [(process.returncode, number) for number, process in self._started() if process.poll()]
             if signaled:
                 self.reason = KeyboardInterrupt()
             elif failed:
-                self.reason = LostProcessError(_describe(*min(failed)))  # one that was killed before its victims
+                self.reason = LostProcessError(_describe(*min(failed)))  # a killed process comes first
         self.ending.set()
         self._kill()
         if not self.finished.wait(PATIENCE if dist.is_initialized() else 1):
@@ -106,7 +109,7 @@ class ProcessWatch:
     def _started(self) -> list[tuple[int, subprocess.Popen[bytes]]]:
         """The processes by local rank. They are removed from Lightning's list: Lightning kills this process if one of
         its list has died."""
-        while self.launcher.procs:
+        while self.launcher.procs and isinstance(self.launcher.procs[0], subprocess.Popen):
             self.processes.append(self.launcher.procs.pop(0))
         return list(enumerate(self.processes, 1))
 
@@ -116,7 +119,11 @@ class ProcessWatch:
 
 
 def _describe(returncode: int, local_rank: int) -> str:
-    cause = f"was ended by {signal.Signals(-returncode).name}" if returncode < 0 else f"failed with status {returncode}"
+    cause = (
+        f"was ended by {SIGNAL_NAMES.get(-returncode, -returncode)}"
+        if returncode < 0
+        else f"failed with status {returncode}"
+    )
     return f"the process of local rank {local_rank} {cause}"
 
 

@@ -46,7 +46,7 @@ def _quote(word: str) -> str:
 def one_line_usage() -> Iterator[None]:
     """Ends the program with one line for an unknown option. argparse alone prints eight lines of usage.
 
-    Python 3.14 verifies help texts, but one of Hydra 1.3 is not a string: the verification is omitted."""
+    Python 3.14 verifies help texts. One help text of Hydra 1.3 is not a string, so the verification is skipped."""
 
     def error(parser: argparse.ArgumentParser, message: str) -> NoReturn:
         sys.exit(one_line(f"error: {message}; --help lists the settings"))

@@ -15,8 +15,9 @@ from digits.seeding import seeded_generator
 class BalancedBatchSampler(Sampler[Tensor]):
     """Batches of indices int64 [B] that hold each of `total` indices once, in an order that depends on `shuffle_seed`
     and the epoch, or unshuffled. Batch sizes differ by at most one, so that no small last batch distorts the statistics
-    of batch normalization. Unshuffled batches are shared among the processes. Shuffled ones are not: each process
-    augments the whole batch and then takes its share, so that the random numbers do not depend on their number."""
+    of batch normalization. Unshuffled batches are shared among the processes. Shuffled batches are not: each
+    process augments the whole batch and then takes its share. The random numbers then do not depend on the number of
+    processes."""
 
     total: int
     batch_size: int

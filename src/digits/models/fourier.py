@@ -23,7 +23,8 @@ def is_faster(images: Tensor, weight: Tensor) -> bool:
         and not torch.is_autocast_enabled("cpu")
         and instruction_set() == "AVX2"
         and torch.backends.mkl.is_available()
-        and weight.shape[-1] >= 5
+        and weight.shape[-1] in (5, 7)
+        and images.shape[-1] == images.shape[-2] >= weight.shape[-1] == weight.shape[-2]
         and min(weight.shape[:2]) >= 32
         and len(images) >= 64
     )

@@ -18,10 +18,11 @@ def scale_images(images: Tensor) -> Tensor:
 
 
 class Conv2d(nn.Conv2d):
-    """nn.Conv2d with stride 1 that chooses the faster of two algorithms (see `digits.models.fourier`)."""
+    """nn.Conv2d that chooses the faster of two algorithms (see `digits.models.fourier`)."""
 
     def _conv_forward(self, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if fourier.is_faster(images, weight):
+        is_plain = isinstance(self.padding, str) and self.stride == self.dilation == (1, 1) and self.groups == 1
+        if is_plain and fourier.is_faster(images, weight):
             return fourier.fourier_conv2d(images, weight, bias, weight.shape[-1] // 2 if self.padding == "same" else 0)
         features: Tensor = super()._conv_forward(images, weight, bias)
         return features

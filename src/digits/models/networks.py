@@ -117,7 +117,7 @@ def compact_cnn() -> nn.Module:
 
 
 def small_cnn() -> nn.Module:
-    """The network of the default run: `compact_cnn` with half the channels, pooled after the first convolution."""
+    """The network of the default run: half the channels of `compact_cnn`, and one 5×5 convolution as first block."""
     return sequential(
         conv_norm(16, 5, "same"), nn.MaxPool2d(2),
         conv_norm(32, 3, "same"), conv_norm(32, 3, "same"), nn.MaxPool2d(2),

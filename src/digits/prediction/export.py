@@ -25,8 +25,8 @@ CALIBRATION_DIGITS = 500
 class Difference(NamedTuple):
     """The difference of an exported model from PyTorch in float32."""
 
-    labels: int  # predicted differently
-    probability: float  # the largest difference of one
+    labels: int  # the number of labels that differ
+    probability: float  # the largest difference of a probability
 
 
 def export_onnx(classifier: Classifier, path: str | Path, images: Tensor, dtype: str = "float32") -> Difference:
@@ -34,7 +34,7 @@ def export_onnx(classifier: Classifier, path: str | Path, images: Tensor, dtype:
     `dtype` (float32 or int8). The file is kept only if ONNX Runtime predicts the same labels for these images
     and, in float32, probabilities within `TOLERANCE`. In int8, one label in 5,000 may differ.
 
-    The first 500 images also calibrate int8: these are not excluded from the comparison, which needs 5,000 digits.
+    The first `CALIBRATION_DIGITS` images also calibrate int8. They remain part of the comparison.
 
     Raises InputError if the classifier cannot be exported, and if the predictions differ more."""
     if len(classifier.tta_transforms):

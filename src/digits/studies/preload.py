@@ -1,4 +1,4 @@
-"""Imports all that a job needs. Workers are forked from a process that has imported this module."""
+"""Imports the modules that a job needs. Workers are forked from a process that has imported this module."""
 
 import signal
 

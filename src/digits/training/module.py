@@ -61,6 +61,8 @@ class DigitsModule(LightningModule):
         with torch.autocast(self.device.type, enabled=False):  # bfloat16 coordinates would be off by a pixel
             pixels = self.augment(scale_images(images))
         if world_size() > 1:
+            if len(images) < world_size():
+                raise InputError(f"{len(images)} training images cannot be shared by {world_size()} processes")
             self.whole_batch.size = len(images)
             pixels, labels = share(pixels), share(labels)
         logits = self.network(pixels)

@@ -95,7 +95,7 @@ def _remove_checkpoints(run: RunFolder) -> None:
 
 
 def resume_hint(metrics: RunMetrics, run: RunFolder) -> str:
-    """After how many epochs a run has ended, and how to continue it."""
+    """The number of epochs after which a run has ended, and the setting that continues it."""
     if metrics.checkpoint is None:
         return "before the end of the first epoch; there is nothing to resume"
     resume = os.path.relpath(run.last_checkpoint)
