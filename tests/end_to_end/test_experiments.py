@@ -12,6 +12,7 @@ from digits.config import validate_train
 from digits.models.networks import build_network
 from digits.runs.fingerprint import relevant_settings
 from digits.seeding import seed_everything
+from digits.studies.study import REPLICATE_KEYS
 from digits.training.train import train
 
 GROUPS = ("experiment", "optimizer", "schedule", "augment")
@@ -43,7 +44,8 @@ def test_augmentation_differs_from_image_to_image(choice: str) -> None:
 @pytest.mark.parametrize("study", choices("experiment/study"))
 def test_every_job_of_a_study_composes(study: str) -> None:
     params = dict(compose_config(f"experiment=study/{study}", hydra=True).hydra.sweeper.params)
-    assert len(params.pop("seed").split(",")) >= 2
+    replicates = [params.pop(key).split(",") for key in REPLICATE_KEYS if key in params]
+    assert max(map(len, replicates)) >= 2
     for values in itertools.product(*(str(values).split(",") for values in params.values())):
         job = config(f"experiment=study/{study}", *(f"{k}={v}" for k, v in zip(params, values, strict=True)))
         validate_train(job)
