@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--root", default="data", help="MNIST is in ROOT/MNIST/raw, or downloaded there (data)")
     parser.add_argument("--turns", type=int, default=5, help="rounds of each program (5)")
-    parser.add_argument("--save", type=Path, default=FOLDER, help=f"folder of all machines ({FOLDER})")
+    parser.add_argument("--save", type=Path, default=FOLDER, help=f"gets a folder for this machine ({FOLDER})")
     parser.add_argument("--page", type=Path, help="update the tables of this page, such as docs/performance.md")
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(PARTS):

@@ -1,7 +1,7 @@
 """Convolutions by the convolution theorem: products of spectra instead of sums over the kernel.
 
 A 5×5 or 7×7 convolution takes a quarter to a tenth of the operations. On a CPU with AVX2, training such a layer takes
-0.3 to 0.8 of the time of PyTorch's direct convolution (docs/performance.md); with AVX-512 or bfloat16 it takes longer.
+0.3 to 0.8 of the time of PyTorch's direct convolution. With AVX-512 most of them take longer (docs/performance.md).
 """
 
 from typing import Any
