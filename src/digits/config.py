@@ -126,6 +126,7 @@ TRAIN_RULES: Rules = {
         "null, or a decay between 0 and 1",
     ),
     "weights": (lambda value: value in ("last", "best"), "last or best"),
+    "test": (lambda value: isinstance(value, bool), "true or false"),
     "optimizer.lr": (lambda value: value is None or (_is_number(value) and 0 < value < inf), "a number above 0"),
     "data.batch_size": POSITIVE_INT,
     "data.val_size": (lambda value: _is_number(value) and 0 <= value < inf, "a count (500) or a fraction (0.1)"),

@@ -176,7 +176,7 @@ class Training:
         self.module.load_state_dict(trainer.strategy.broadcast(checkpoint.get("state_dict", {})))
         evaluations: dict[str, Evaluation] = {}
         for stage in ("val", "test"):
-            if stage not in self.datamodule.splits:
+            if stage not in self.datamodule.splits or (stage == "test" and not metrics.config["test"]):
                 continue
             started_at = time.perf_counter()
             evaluations[stage] = evaluation = evaluate(trainer, self.module, self.datamodule, stage)
