@@ -9,7 +9,10 @@ from digits.errors import InputError
 Rules: TypeAlias = dict[str, tuple[Callable[[Any], bool], str]]  # setting: (is it valid?, what is expected)
 
 RENAMED_TARGETS = {  # configurations of older runs name the modules of their time
-    "digits.augmentation.RandomAffine": "digits.data.augmentation.RandomAffine",
+    **dict.fromkeys(
+        ("digits.augmentation.RandomAffine", "digits.data.augmentation.RandomAffine"),
+        "digits.data.augmentation.RandomTransform",
+    ),
     "digits.datamodule.DigitsDataModule": "digits.data.datamodule.DigitsDataModule",
     **{f"digits.sources.{name}": f"digits.data.sources.{name}" for name in ("sample", "mnist", "csv")},
     **{

@@ -1,4 +1,4 @@
-"""Random affine transforms of whole batches, on their device."""
+"""Random transforms of whole batches, on their device."""
 
 from collections.abc import Sequence
 from math import radians
@@ -10,42 +10,56 @@ from torch import Tensor, nn
 from digits.errors import InputError
 
 
-class RandomAffine(nn.Module):
-    """Shears each image along x by up to ±`shear` degrees, rotates it by up to ±`degrees`, scales it by a factor in the
-    range `scale`, shifts it by up to ±`translate`, fractions of width and height. Draws are uniform, pixels bilinear,
-    the outside black: Kornia's RandomAffine in a quarter of its time. Raises InputError for impossible ranges."""
+class RandomTransform(nn.Module):
+    """Transforms each image of a batch differently. All draws are uniform unless stated.
+
+    1. Affine: a shear along x by up to ±`shear` degrees, a rotation by up to ±`degrees`, a factor in the range `scale`,
+       a shift by up to ±`translate`, fractions of width and height.
+    2. Elastic (P. Simard et al. 2003): a displacement of each pixel, normal with a standard deviation of `elastic`
+       pixels, smoothed by a Gaussian of `elastic_sigma` pixels.
+    3. Erasing (T. DeVries and G. Taylor, arXiv:1708.04552): with probability `erasing` one black square inside the
+       image, with a side of `erasing_size` pixels, a smallest and a largest.
+
+    1 and 2 are one bilinear sampling, the outside is black. Raises InputError for impossible ranges."""
 
     def __init__(
         self,
-        degrees: float,
+        degrees: float = 0.0,
         translate: Sequence[float] | None = None,
         scale: Sequence[float] | None = None,
         shear: float | None = None,
+        elastic: float = 0.0,
+        elastic_sigma: float = 4.0,
+        erasing: float = 0.0,
+        erasing_size: Sequence[int] = (8, 16),
     ) -> None:
         super().__init__()
-        translate, scale = translate or (0.0, 0.0), scale or (1.0, 1.0)
-        for name, value, limit in (("degrees", degrees, 180), ("shear", shear, 80)):
-            if not isinstance(value, int | float | None) or not 0 <= (value or 0) <= limit:
-                raise InputError(f"augment.{name}={value}: one number of degrees from 0 to {limit} is expected")
-        if len(translate) != 2 or not all(0 <= fraction <= 1 for fraction in translate):
-            raise InputError(f"augment.translate={list(translate)}: two fractions from 0 to 1 are expected")
-        if len(scale) != 2 or not 0 < scale[0] <= scale[1]:
-            raise InputError(f"augment.scale={list(scale)}: a smallest and a largest factor above 0 are expected")
-        self.degrees, self.translate, self.scale, self.shear = degrees, translate, scale, shear or 0.0
+        self.degrees, self.shear = _number("degrees", degrees, 0, 180), _number("shear", shear or 0.0, 0, 80)
+        self.translate = _pair("translate", translate or (0.0, 0.0), 0, 1)
+        self.scale = _range("scale", scale or (1.0, 1.0), 0.01, 100)
+        self.elastic = _number("elastic", elastic, 0, 28)
+        self.elastic_sigma = _number("elastic_sigma", elastic_sigma, 1, 28)
+        self.erasing = _number("erasing", erasing, 0, 1)
+        self.erasing_size = _range("erasing_size", erasing_size, 1, 28)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Float32 [N, C, H, H] to the same shape and dtype."""
-        rotation, shear, shift_x, shift_y = torch.rand(4, len(pixels), device=pixels.device) * 2 - 1
+        count, device = len(pixels), pixels.device
+        rotation, shear, shift_x, shift_y = torch.rand(4, count, device=device) * 2 - 1
         smallest, largest = self.scale
         matrices = affine_matrices(
             radians(self.degrees) * rotation,
-            smallest + (largest - smallest) * torch.rand(len(pixels), device=pixels.device),
+            smallest + (largest - smallest) * torch.rand(count, device=device),
             radians(self.shear) * shear,
             self.translate[0] * shift_x,
             self.translate[1] * shift_y,
         )
         grid = F.affine_grid(matrices, list(pixels.shape), align_corners=False)
-        return F.grid_sample(pixels, grid, align_corners=False)
+        if self.elastic:
+            side = pixels.shape[-1]
+            grid = grid + smooth_noise(count, side, self.elastic_sigma, device) * (self.elastic * 2 / side)
+        pixels = F.grid_sample(pixels, grid, align_corners=False)
+        return erase_squares(pixels, self.erasing, self.erasing_size) if self.erasing else pixels
 
 
 def affine_matrices(angle: Tensor, scale: Tensor, shear: Tensor, shift_x: Tensor, shift_y: Tensor) -> Tensor:
@@ -55,3 +69,46 @@ def affine_matrices(angle: Tensor, scale: Tensor, shear: Tensor, shift_x: Tensor
     xx, xy, yx, yy = cos - tan * sin, sin + tan * cos, -sin, cos
     x, y = -2 * (xx * shift_x + xy * shift_y), -2 * (yx * shift_x + yy * shift_y)
     return torch.stack([xx, xy, x, yx, yy, y], dim=1).view(-1, 2, 3)
+
+
+def smooth_noise(count: int, side: int, sigma: float, device: torch.device) -> Tensor:
+    """Normal noise float32 [count, side, side, 2] with mean 0 and standard deviation 1, smoothed by a Gaussian of
+    `sigma` pixels. It is drawn on a coarse grid, one point for each `sigma` pixels, and 3 `sigma` beyond the border."""
+    points = torch.arange(-3 * sigma, side - 1 + 3 * sigma + sigma, sigma, device=device)
+    basis = (-0.5 * ((torch.arange(side, device=device)[:, None] - points) / sigma) ** 2).exp()
+    basis = basis / basis.norm(dim=1, keepdim=True)  # each pixel is a sum of normal values with this variance
+    noise = torch.randn(count, 2, len(points), len(points), device=device)
+    return (basis @ noise @ basis.T).movedim(1, -1)
+
+
+def erase_squares(pixels: Tensor, probability: float, size: Sequence[float]) -> Tensor:
+    """Blackens, in each image of [N, C, H, H] with this probability, one square with a side of `size` pixels, a
+    smallest and a largest. The square lies inside the image."""
+    chosen, side, top, left = torch.rand(4, len(pixels), 1, device=pixels.device)
+    smallest, largest = size
+    side = (smallest + (largest - smallest + 1) * side).floor() * (chosen < probability)
+    position = torch.arange(pixels.shape[-1], device=pixels.device)
+    rows, columns = (
+        (position >= start) & (position < start + side)
+        for start in ((start * (len(position) - side + 1)).floor() for start in (top, left))
+    )
+    return pixels.masked_fill(rows[:, None, :, None] & columns[:, None, None, :], 0.0)
+
+
+def _number(name: str, value: object, low: float, high: float) -> float:
+    if not isinstance(value, int | float) or not low <= value <= high:
+        raise InputError(f"augment.{name}={value}: a number from {low} to {high} is expected")
+    return value
+
+
+def _pair(name: str, values: object, low: float, high: float) -> tuple[float, float]:
+    if not isinstance(values, Sequence) or len(values) != 2:
+        raise InputError(f"augment.{name}={values}: two numbers from {low} to {high} are expected")
+    return _number(name, values[0], low, high), _number(name, values[1], low, high)
+
+
+def _range(name: str, values: object, low: float, high: float) -> tuple[float, float]:
+    smallest, largest = _pair(name, values, low, high)
+    if smallest > largest:
+        raise InputError(f"augment.{name}={[smallest, largest]}: the smaller number is expected first")
+    return smallest, largest
