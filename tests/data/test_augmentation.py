@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import kornia
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ CENTERED = torch.arange(28) - 13.5  # coordinates of the pixels
 
 def test_transforms_equal_those_of_kornia() -> None:
     pixels = torch.rand(64, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    reference = kornia.augmentation.RandomTransform(**SETTINGS, p=1.0)
+    reference = kornia.augmentation.RandomAffine(**SETTINGS, p=1.0)
     expected = reference(pixels)
     drawn = reference._params
     angle, shear = drawn["angle"].deg2rad(), drawn["shear_x"].deg2rad()

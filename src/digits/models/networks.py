@@ -108,7 +108,7 @@ def m_cnn(kernel: int, channels: range) -> nn.Module:
 
 
 def compact_cnn(enlarge: float = 1.0) -> nn.Module:
-    """This project's own network: the lowest error for its number of operations. `enlarge` is a factor for the digit."""
+    """This project's own network: the lowest error for its number of operations. Digits are enlarged by `enlarge`."""
     return sequential(
         *([Enlarge(enlarge)] if enlarge != 1 else []),
         conv_norm(32, 3, "same"), conv_norm(32, 3, "same"), nn.MaxPool2d(2),

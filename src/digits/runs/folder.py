@@ -15,12 +15,15 @@ State = Literal["new", "running", "resumable", "failed", "completed"]
 
 
 class RunFolder:
-    """`outputs/<name>/`: metrics.json, history.csv, checkpoints/, plots/ and a lock file."""
+    """`outputs/<name>/`: metrics.json, history.csv, mistakes.csv, checkpoints/, plots/ and a lock file; with
+    cross-validation also out_of_fold.csv."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.metrics_path = self.path / "metrics.json"
         self.history_path = self.path / "history.csv"
+        self.mistakes_path = self.path / "mistakes.csv"
+        self.out_of_fold_path = self.path / "out_of_fold.csv"
         self.checkpoints = self.path / "checkpoints"
         self.last_checkpoint = self.checkpoints / "last.ckpt"
         self.plots = self.path / "plots"
