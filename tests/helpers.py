@@ -14,6 +14,7 @@ from typing import Any
 from unittest import mock
 
 import pandas as pd
+import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -25,6 +26,7 @@ import digits.cli.app  # noqa: F401  # registers the resolvers
 from digits.cli.signals import ENDING_SIGNALS
 from digits.models.networks import build_network
 from digits.runs.checkpoint import read_checkpoint
+from digits.training.module import DigitsModule
 
 PROJECT = Path(__file__).parent.parent
 SMALL = ["trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=2", "data.batch_size=16"]
@@ -109,6 +111,20 @@ def train_small(folder: Path, train_csv: Path, *overrides: str) -> dict[str, Any
     data = ["data=csv", f"data.train_csv={train_csv}", "data.val_size=20"]
     train(config(*SMALL, *data, "model=dropout_cnn", *overrides), folder)
     return last_checkpoint(folder)
+
+
+class PowerCutError(Exception):
+    pass
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, method: str, epoch: int, error: BaseException) -> None:
+    """Makes a method of the module raise an error in an epoch, counted from 0."""
+
+    def fail(module: DigitsModule, *_: object) -> None:
+        if module.current_epoch == epoch:
+            raise error
+
+    monkeypatch.setattr(DigitsModule, method, fail)
 
 
 def last_checkpoint(folder: Path) -> dict[str, Any]:

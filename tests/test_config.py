@@ -49,4 +49,4 @@ def test_missing_value_of_a_dependent_setting_lists_the_known_ones() -> None:
 
 def test_old_names_of_classes_are_replaced_inside_lists() -> None:
     elastic = {"_args_": [{"_target_": "digits.augmentation.RandomAffine"}]}
-    assert flatten(elastic) == {"_args_": [{"_target_": "digits.data.augmentation.RandomAffine"}]}
+    assert flatten(elastic) == {"_args_": [{"_target_": "digits.data.augmentation.RandomTransform"}]}

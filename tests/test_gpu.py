@@ -19,9 +19,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from digits.data.sources import Digits, Source
+from digits.models.fusion import fuse_batch_norm
 from digits.models.networks import NETWORKS, build_network
 from digits.prediction.classifier import Classifier
-from digits.prediction.members import CheckpointMember, fuse_batch_norm
+from digits.prediction.members import CheckpointMember
 from digits.runs.folder import RunFolder
 from digits.runs.metrics_file import RunMetrics
 from digits.training.train import Training, evaluate

@@ -1,33 +1,39 @@
-"""Random affine transforms: equal to Kornia's, drawn per image, within their ranges."""
+"""Random transforms: drawn per image, within their ranges."""
 
+import functools
+import math
 from typing import Any
 
-import kornia
 import pytest
 import torch
-import torch.nn.functional as F
 
-from digits.data.augmentation import RandomTransform, affine_matrices
+from digits.data.augmentation import RandomTransform, affine_matrices, erase_squares, smooth_noise
 from digits.errors import InputError
 
-SETTINGS = {"degrees": 30.0, "translate": [0.2, 0.1], "scale": [0.7, 1.3], "shear": 15.0}
 CENTERED = torch.arange(28) - 13.5  # coordinates of the pixels
 
 
-def test_transforms_equal_those_of_kornia() -> None:
-    pixels = torch.rand(64, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    reference = kornia.augmentation.RandomAffine(**SETTINGS, p=1.0)
-    expected = reference(pixels)
-    drawn = reference._params
-    angle, shear = drawn["angle"].deg2rad(), drawn["shear_x"].deg2rad()
-    matrices = affine_matrices(angle, drawn["scale"][:, 0], shear, *(drawn["translations"].T / 28))
-    grid = F.affine_grid(matrices, list(pixels.shape), align_corners=False)
-    assert torch.allclose(F.grid_sample(pixels, grid, align_corners=False), expected, atol=1e-4)
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(0)
+
+
+def test_matrices_undo_a_shear_a_rotation_a_scale_and_a_shift() -> None:
+    angle, scale, shear, x, y = 0.3, 1.2, 0.2, 0.1, -0.05
+    steps = [
+        [[1, -math.tan(shear), 0], [0, 1, 0], [0, 0, 1]],
+        [[math.cos(angle), -math.sin(angle), 0], [math.sin(angle), math.cos(angle), 0], [0, 0, 1]],
+        [[scale, 0, 0], [0, scale, 0], [0, 0, 1]],
+        [[1, 0, 2 * x], [0, 1, 2 * y], [0, 0, 1]],
+    ]
+    forward = functools.reduce(lambda done, step: step @ done, map(torch.tensor, steps))
+    arguments = (torch.tensor([value]) for value in (angle, scale, shear, x, y))
+    assert torch.allclose(affine_matrices(*arguments)[0], torch.linalg.inv(forward)[:2], atol=1e-6)
 
 
 def test_empty_ranges_change_nothing() -> None:
     pixels = torch.rand(8, 1, 28, 28)
-    assert torch.allclose(RandomTransform(degrees=0.0)(pixels), pixels, atol=1e-5)
+    assert torch.allclose(RandomTransform()(pixels), pixels, atol=1e-5)
 
 
 def test_shifts_fill_their_range() -> None:
@@ -59,9 +65,61 @@ def test_angles_fill_their_range(settings: dict[str, float]) -> None:
     assert -22 < degrees.min() < -18
 
 
+def test_elastic_displacements_have_their_size_and_smoothness() -> None:
+    noise = smooth_noise(2000, 28, sigma=4.0, device=torch.device("cpu"))
+    assert abs(noise.mean()) < 0.02
+    assert torch.allclose(noise.std(0), torch.ones(28, 28, 2), atol=0.1)
+    correlation = (noise[:, 5, 5] * noise[:, 5, 13]).mean()  # 8 pixels apart: exp(-8² / (4 · 4²))
+    assert abs(correlation - math.exp(-1)) < 0.06
+
+
+def test_elastic_distortion_moves_pixels_by_its_standard_deviation() -> None:
+    dot = torch.zeros(2000, 1, 28, 28)
+    dot[:, :, 13:15, 13:15] = 1
+    moved = RandomTransform(elastic=1.5)(dot)[:, 0]
+    for sums in (moved.sum(1), moved.sum(2)):
+        assert abs(((sums * CENTERED).sum(1) / sums.sum(1)).std() - 1.5) < 0.25
+
+
+def test_each_image_has_its_own_distortion() -> None:
+    pixels = torch.rand(1, 1, 28, 28).expand(3, 1, 28, 28)
+    for settings in ({"elastic": 1.0}, {"erasing": 1.0, "erasing_size": [4, 12]}):
+        first, second, third = RandomTransform(**settings)(pixels)
+        assert not torch.equal(first, second)
+        assert not torch.equal(second, third)
+
+
+def test_erased_squares_lie_inside_and_have_their_probability_and_sizes() -> None:
+    erased = erase_squares(torch.ones(4000, 1, 28, 28), 0.25, (3, 6))[:, 0] == 0
+    area = erased.sum((1, 2))
+    assert abs((area > 0).float().mean() - 0.25) < 0.03
+    assert area[area > 0].unique().tolist() == [9, 16, 25, 36]  # nothing is cut off at the border
+    sides = erased[area > 0].any(2).sum(1)
+    assert torch.equal(sides**2, area[area > 0])
+    assert torch.allclose(sides.bincount()[3:] / len(sides), torch.tensor(0.25), atol=0.06)
+    reached = erased.any(0)
+    assert reached.any(0).all()
+    assert reached.any(1).all()
+
+
+def test_erasing_everything_leaves_black_images() -> None:
+    assert not RandomTransform(erasing=1.0, erasing_size=[28, 28])(torch.ones(5, 1, 28, 28)).any()
+
+
+def test_seed_reproduces_the_transforms() -> None:
+    transform = RandomTransform(degrees=10.0, elastic=1.0, erasing=0.5)
+    pixels = torch.rand(8, 1, 28, 28)
+    results = []
+    for _ in range(2):
+        torch.manual_seed(1)
+        results.append(transform(pixels))
+    assert torch.equal(*results)
+
+
 @pytest.mark.parametrize(("name", "value"), [
     ("translate", [0.1]), ("translate", [0.1, 2.0]), ("scale", [1.2, 0.8]), ("scale", [0, 1]),
-    ("shear", [1, 2]), ("shear", 90.0),
+    ("shear", [1, 2]), ("shear", 90.0), ("elastic", -1.0), ("elastic_sigma", 0.0), ("erasing", 1.5),
+    ("erasing_size", [8, 40]), ("erasing_size", [9, 8]),
 ])  # fmt: skip
 def test_impossible_range_is_named(name: str, value: Any) -> None:
     with pytest.raises(InputError, match=f"augment.{name}="):

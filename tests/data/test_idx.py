@@ -72,7 +72,7 @@ def mirror(small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_files_are_downloaded_once(mirror: Path, tmp_path: Path) -> None:
     for _ in range(2):
-        train, test = mnist(str(tmp_path / "new"))
+        train, test, _ = mnist(str(tmp_path / "new"))
         assert torch.equal(train.images, made_digits(30, seed=30)[0])
         assert torch.equal(test.images, made_digits(20, seed=20)[0])
         assert torch.equal(test.labels, made_digits(20)[1])
@@ -95,7 +95,7 @@ PLACES = [Path(os.environ.get("DIGITS_MNIST", ".")), PROJECT.parent / "shared" /
 @pytest.mark.skipif(not any((place / "MNIST").is_dir() for place in PLACES), reason="needs MNIST, in DIGITS_MNIST")
 def test_full_mnist() -> None:
     root = next(place for place in PLACES if (place / "MNIST").is_dir())
-    train, test = mnist(str(root), download=False)
+    train, test, _ = mnist(str(root), download=False)
     assert train.images.shape == (60_000, 28, 28)
     assert train.labels[:5].tolist() == [5, 0, 4, 1, 9]
     assert test.labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]

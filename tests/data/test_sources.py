@@ -11,7 +11,7 @@ from digits.errors import InputError
 
 
 def test_sample_is_balanced_and_does_not_depend_on_the_global_seed() -> None:
-    train, test = sample()
+    train, test, _ = sample()
     assert (train.images.shape, train.images.dtype) == ((4500, 28, 28), torch.uint8)
     assert train.labels.bincount().tolist() == [450] * 10
     assert test.labels.bincount().tolist() == [50] * 10

@@ -93,6 +93,8 @@ def test_two_processes_count_as_one(folder: Path) -> None:
     errors = int((trained_network(checkpoint)(scale_images(images)).argmax(1) != labels).sum())
     metrics = read_metrics_json(folder / "outputs" / "two")
     assert (metrics["test"]["errors"], metrics["test"]["total"]) == (errors, 57)
+    mistakes = pd.read_csv(folder / "outputs" / "two" / "mistakes.csv").query("split == 'test'")
+    assert mistakes["label"].tolist() == labels[mistakes["index"].to_numpy()].tolist()
     assert metrics["status"] == "completed"
     assert checkpoint["digits"]["temperature"] == metrics["calibration"]["temperature"]
 

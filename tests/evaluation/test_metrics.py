@@ -18,7 +18,7 @@ def evaluate(logits: Tensor, labels: Tensor) -> Evaluation:
     collector = EvaluationCollector()
     for batch in BATCHES:
         collector.update(IMAGES[batch], labels[batch], logits[batch])
-    return Evaluation(Score(0, 103), *collector.compute())
+    return Evaluation(Score(0, 103), *collector.compute(), torch.arange(103))
 
 
 def test_error_rate_equals_torchmetrics_with_a_partial_batch() -> None:
@@ -46,8 +46,8 @@ def test_confusion_matrix_equals_torchmetrics() -> None:
 
 @pytest.mark.parametrize("expected", [LABELS, LOGITS.argmax(1)], ids=["some", "none"])
 def test_misclassified_images_are_complete_and_sorted_by_confidence(expected: Tensor) -> None:
-    images, labels, predicted, confidence = evaluate(LOGITS, expected).misclassified
-    indices = images[:, 0, 0].long()
+    images, labels, predicted, confidence, indices = evaluate(LOGITS, expected).misclassified
+    assert torch.equal(indices, images[:, 0, 0].long())
     assert sorted(indices.tolist()) == (LOGITS.argmax(1) != expected).nonzero().flatten().tolist()
     assert torch.equal(labels, expected[indices])
     assert torch.equal(predicted, LOGITS.argmax(1)[indices])

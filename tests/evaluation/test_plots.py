@@ -15,7 +15,7 @@ def test_misclassified_images_are_shown(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(plots, "MAX_IMAGES", 40)
     labels = torch.zeros(count, dtype=torch.long)
     images = torch.full((count, 28, 28), 255, dtype=torch.uint8)
-    misclassified = Misclassified(images, labels, labels + 1, torch.full((count,), 0.5))
+    misclassified = Misclassified(images, labels, labels + 1, torch.full((count,), 0.5), torch.arange(count))
     plots.plot_misclassified(misclassified, "", tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as picture:
         dark = sum(picture.convert("L").histogram()[:10]) / (picture.width * picture.height)

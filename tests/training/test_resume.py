@@ -9,30 +9,15 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from helpers import assert_same_weights, last_checkpoint, read_metrics_json, train_small
+from helpers import PowerCutError, assert_same_weights, interrupt, last_checkpoint, read_metrics_json, train_small
 
 from digits.errors import InputError
 from digits.runs.checkpoint import read_checkpoint
 from digits.training.callbacks import AtomicCheckpointIO
-from digits.training.module import DigitsModule
 
 SmallRun = Callable[..., Path]
 LAST, BEST = Path("checkpoints", "last.ckpt"), Path("checkpoints", "best.ckpt")
 CONSTANT = ["schedule=constant", "ema=0.8"]
-
-
-class PowerCutError(Exception):
-    pass
-
-
-def interrupt(monkeypatch: pytest.MonkeyPatch, method: str, epoch: int, error: BaseException) -> None:
-    """Makes a method of the module raise an error in an epoch, counted from 0."""
-
-    def fail(module: DigitsModule, *_: object) -> None:
-        if module.current_epoch == epoch:
-            raise error
-
-    monkeypatch.setattr(DigitsModule, method, fail)
 
 
 @pytest.mark.parametrize("settings", [
@@ -40,7 +25,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, method: str, epoch: int, error: B
     ["schedule=cosine", "model=compact_cnn", "ema=0.9"],
     ["schedule=exponential", "optimizer=sgd", "optimizer.lr=0.01"],
     ["schedule=plateau", "schedule.stalled_epochs=1", "optimizer=rmsprop", "optimizer.lr=0.0001"],
-    ["schedule=constant", "optimizer=adadelta", "augment=elastic", "weights=best"],
+    ["schedule=constant", "optimizer=adadelta", "augment=elastic", "augment.erasing=0.5", "weights=best"],
 ], ids=" ".join)  # fmt: skip
 def test_resumed_run_ends_as_an_uninterrupted_one(
     tmp_path: Path, made_csv: Path, settings: list[str], monkeypatch: pytest.MonkeyPatch

@@ -35,7 +35,7 @@ def test_seed_augmentation_and_label_smoothing_change_the_weights(small_run: Sma
 def test_folder_of_a_run(tmp_path: Path, made_csv: Path) -> None:
     train_small(tmp_path, made_csv, f"data.test_csv={made_csv}", "seed=5")
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == {
-        ".lock", "metrics.json", "history.csv", "checkpoints/last.ckpt",
+        ".lock", "metrics.json", "history.csv", "mistakes.csv", "checkpoints/last.ckpt",
         "plots/curves.png", "plots/confusion.png", "plots/mistakes.png",
     }  # fmt: skip
     metrics = read_metrics_json(tmp_path)
@@ -55,6 +55,38 @@ def test_folder_of_a_run(tmp_path: Path, made_csv: Path) -> None:
     history = pd.read_csv(tmp_path / "history.csv")
     assert list(history.columns) == ["epoch", "train/error", "train/loss", "val/error", "val/loss", "lr", "seconds"]
     assert history["val/error"].iloc[-1] == metrics["val"]["error"]
+
+
+def test_mistakes_are_listed_with_their_positions_in_the_source(small_run: SmallRun, made_csv: Path) -> None:
+    folder = small_run(f"data.test_csv={made_csv}", "augment=none")
+    metrics, mistakes = read_metrics_json(folder), pd.read_csv(folder / "mistakes.csv")
+    images, labels = read_csv(made_csv)
+    with torch.no_grad():
+        predicted = trained_network(last_checkpoint(folder))(scale_images(images)).argmax(1)
+    wrong = set((predicted != labels).nonzero().flatten().tolist())
+    by_split = {split: mistakes[mistakes["split"] == split] for split in ("val", "test")}
+    assert set(by_split["test"]["index"]) == wrong
+    assert len(by_split["val"]) == metrics["val"]["errors"]
+    assert len(by_split["val"]) > 0
+    assert set(by_split["val"]["index"]) <= wrong  # the same file is training and test set
+    assert mistakes["label"].tolist() == [int(labels[index]) for index in mistakes["index"]]
+    assert mistakes["predicted"].tolist() == [int(predicted[index]) for index in mistakes["index"]]
+
+
+def test_folds_predict_each_digit_once(small_run: SmallRun, made_csv: Path) -> None:
+    images, labels = read_csv(made_csv)
+    indices = []
+    for fold in range(2):
+        folder = small_run("data.folds=2", f"data.fold={fold}", "test=false", f"data.test_csv={made_csv}")
+        assert "test" not in read_metrics_json(folder)
+        table = pd.read_csv(folder / "out_of_fold.csv")
+        with torch.no_grad():
+            logits = trained_network(last_checkpoint(folder))(scale_images(images[table["index"].to_list()]))
+        probabilities = table[[f"p{digit}" for digit in range(10)]].to_numpy()
+        assert probabilities == pytest.approx(logits.softmax(1).numpy(), abs=1e-4)
+        assert table["label"].tolist() == labels[table["index"].to_list()].tolist()
+        indices += table["index"].tolist()
+    assert sorted(indices) == list(range(len(labels)))
 
 
 def test_learns(small_run: SmallRun) -> None:

@@ -78,7 +78,8 @@ def smooth_noise(count: int, side: int, sigma: float, device: torch.device) -> T
     basis = (-0.5 * ((torch.arange(side, device=device)[:, None] - points) / sigma) ** 2).exp()
     basis = basis / basis.norm(dim=1, keepdim=True)  # each pixel is a sum of normal values with this variance
     noise = torch.randn(count, 2, len(points), len(points), device=device)
-    return (basis @ noise @ basis.T).movedim(1, -1)
+    field: Tensor = basis @ noise @ basis.T
+    return field.movedim(1, -1)
 
 
 def erase_squares(pixels: Tensor, probability: float, size: Sequence[float]) -> Tensor:

@@ -10,7 +10,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from digits.data.sampler import BalancedBatchSampler
+from digits.data.sampler import BalancedBatchSampler, gathered_order
 from digits.data.sources import Digits, Source
 from digits.data.splits import split_indices
 from digits.errors import InputError
@@ -44,6 +44,8 @@ class DigitsDataModule(LightningDataModule):
         self.seed = seed
         self.source: Source | None = None
         self.splits: dict[str, Digits] = {}
+        self.val_indices = torch.empty(0, dtype=torch.int64)
+        self.is_mnist = False
 
     def prepare_data(self) -> None:
         """Reads the source, and downloads it if necessary."""
@@ -51,12 +53,14 @@ class DigitsDataModule(LightningDataModule):
             self.source = self.source or self.load_source()
 
     def setup(self, stage: str) -> None:
-        """Fills `splits` with `train` and, if they hold images, `val` and `test`."""
+        """Fills `splits` with `train` and, if they hold images, `val` and `test`. `val_indices` are the positions of
+        the validation digits among all training digits of the source."""
         if self.splits:
             return
         source, self.source = self.source or self.load_source(), None
         images, labels = source.train
         train, val = self.split_indices(labels)
+        self.val_indices, self.is_mnist = val, source.is_mnist
         splits = {"train": Digits(images[train], labels[train]), "val": Digits(images[val], labels[val])}
         if source.test:
             splits["test"] = source.test
@@ -71,10 +75,19 @@ class DigitsDataModule(LightningDataModule):
         return make_dataloader(self.splits["train"], self.batch_size, self.seed)
 
     def val_dataloader(self) -> DataLoader[Digits] | list[Any]:
-        return make_dataloader(self.splits["val"], max(self.batch_size, 256)) if "val" in self.splits else []
+        return make_dataloader(self.splits["val"], self.eval_batch_size) if "val" in self.splits else []
 
     def test_dataloader(self) -> DataLoader[Digits]:
-        return make_dataloader(self.splits["test"], max(self.batch_size, 256))
+        return make_dataloader(self.splits["test"], self.eval_batch_size)
+
+    @property
+    def eval_batch_size(self) -> int:
+        return max(self.batch_size, 256)
+
+    def evaluated_indices(self, stage: str) -> Tensor:
+        """Positions int64 [N] of the val or test digits in the source, in the order of a gathered evaluation."""
+        order = gathered_order(len(self.splits[stage].labels), self.eval_batch_size)
+        return self.val_indices[order] if stage == "val" else order
 
 
 def make_dataloader(digits: Digits, batch_size: int, shuffle_seed: int | None = None) -> DataLoader[Digits]:

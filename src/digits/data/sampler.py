@@ -41,6 +41,13 @@ class BalancedBatchSampler(Sampler[Tensor]):
         yield from map(share, batches) if self.shuffle_seed is None else batches
 
 
+def gathered_order(total: int, batch_size: int) -> Tensor:
+    """Indices int64 [total] in the order in which the results of unshuffled batches are gathered from all processes."""
+    count = world_size()
+    shares = [batch.tensor_split(count) for batch in torch.arange(total).tensor_split(-(-total // batch_size))]
+    return torch.cat([parts[rank] for rank in range(count) for parts in shares])
+
+
 def share(batch: Tensor) -> Tensor:
     """The part of a batch that this process computes. Sizes differ by at most one."""
     return batch.tensor_split(world_size())[dist.get_rank()] if dist.is_initialized() else batch

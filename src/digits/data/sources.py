@@ -25,6 +25,8 @@ class Source(NamedTuple):
 
     train: Digits
     test: Digits | None
+    is_mnist: bool = False
+    """Whether the test set is MNIST's, in its order."""
 
 
 def sample() -> Source:
@@ -38,7 +40,8 @@ def sample() -> Source:
 
 def mnist(root: str, download: bool = True) -> Source:
     """MNIST's 60,000 training and 10,000 test digits from `root`/MNIST/raw. Raises InputError as `read_mnist` does."""
-    return Source(Digits(*read_mnist(root, "train", download)), Digits(*read_mnist(root, "t10k", download)))
+    train, test = (Digits(*read_mnist(root, part, download)) for part in ("train", "t10k"))
+    return Source(train, test, is_mnist=True)
 
 
 def csv(train_csv: str, test_csv: str | None = None) -> Source:

@@ -59,6 +59,8 @@ class Misclassified(NamedTuple):
     """int64 [M]"""
     confidence: Tensor
     """float32 [M]"""
+    indices: Tensor
+    """int64 [M]: positions of the images in their source"""
 
 
 class Evaluation(NamedTuple):
@@ -71,18 +73,25 @@ class Evaluation(NamedTuple):
     """int64 [N]"""
     logits: Tensor
     """float32 [N, 10]"""
+    indices: Tensor
+    """int64 [N]: positions of the images in their source"""
+
+    @property
+    def predicted(self) -> Tensor:
+        """int64 [N]"""
+        return self.logits.argmax(1)
 
     @property
     def confusion(self) -> Tensor:
         """Counts int64 [10, 10]: row is the label, column the predicted label."""
-        return torch.bincount(10 * self.labels + self.logits.argmax(1), minlength=100).view(10, 10)
+        return torch.bincount(10 * self.labels + self.predicted, minlength=100).view(10, 10)
 
     @property
     def misclassified(self) -> Misclassified:
         confidence, predicted = self.logits.softmax(1).max(1)
         wrong = torch.nonzero(predicted != self.labels).flatten()
         order = wrong[confidence[wrong].argsort(descending=True)]
-        return Misclassified(self.images[order], self.labels[order], predicted[order], confidence[order])
+        return Misclassified(*(part[order] for part in (self.images, self.labels, predicted, confidence, self.indices)))
 
 
 class EvaluationCollector(Metric):

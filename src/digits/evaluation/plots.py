@@ -61,7 +61,7 @@ def plot_confusion(confusion: Tensor, title: str, path: Path) -> None:
 
 def plot_misclassified(misclassified: Misclassified, title: str, path: Path) -> None:
     """At most `MAX_IMAGES` misclassified images, each with its label → predicted label and the confidence."""
-    images, labels, predicted, confidence = misclassified
+    images, labels, predicted, confidence, _ = misclassified
     count = min(len(labels), MAX_IMAGES)
     columns = min(max(10, ceil((1.5 * count) ** 0.5)), 30)
     rows = max(1, ceil(count / columns))

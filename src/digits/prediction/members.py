@@ -1,18 +1,15 @@
 """The members of an ensemble: networks from checkpoints, and ONNX models."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from digits.errors import InputError
-from digits.models.layers import Conv2d, scale_images
-from digits.models.networks import build_network
-from digits.runs.checkpoint import read_checkpoint
+from digits.models.layers import scale_images
+from digits.runs.checkpoint import load_network
 
 AUTOCAST: dict[str, dict[str, Any]] = {  # arguments of torch.autocast for each precision
     "32-true": {"enabled": False},
@@ -49,54 +46,8 @@ class CheckpointMember(Member):
     @classmethod
     def load(cls, path: Path) -> "CheckpointMember":
         """Builds the network that the checkpoint names, with the checkpoint's weights."""
-        checkpoint = read_checkpoint(path)
-        metadata, state = checkpoint["digits"], checkpoint["state_dict"]
-        model, temperature = metadata["config"].get("model"), metadata.get("temperature")
-        weights = {key[len("network.") :]: state[key] for key in state if str(key).startswith("network.")}
-        is_complex = any(torch.is_tensor(weight) and weight.is_complex() for weight in weights.values())
-        damaged = InputError(f"{path}: damaged; its weights are not those of the network that it names")
-        if is_complex or not isinstance(model, dict) or not isinstance(model.get("name"), str):
-            raise damaged
-        if temperature is not None and not (type(temperature) is float and 0.01 < temperature < 100):
-            raise InputError(f"{path}: damaged; its temperature is not a number between 0.01 and 100")
-        try:
-            network = build_network(**model).eval()
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
-        try:
-            network.load_state_dict(weights)
-        except RuntimeError:  # other names or shapes
-            raise damaged from None
-        if not all(tensor.isfinite().all() for tensor in (*network.parameters(), *network.buffers())):
-            raise InputError(f"{path}: holds weights that are not finite numbers; its training diverged")
-        return cls(model["name"], fuse_batch_norm(network), temperature)
-
-
-def fuse_batch_norm(network: nn.Module) -> nn.Module:
-    """Multiplies each batch normalization into the convolution before it, in place. The network computes the same in
-    evaluation, `compact_cnn` 1.3 times as fast. A network that torch.fx cannot trace stays as it is."""
-    if not any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules()):
-        return network
-    from torch.fx import Tracer  # imported late: takes a while
-    from torch.fx.experimental.optimization import matches_module_pattern
-
-    tracer = Tracer()
-    is_layer = tracer.is_leaf_module
-    tracer.is_leaf_module = lambda module, name: isinstance(module, Conv2d) or is_layer(module, name)  # type: ignore[method-assign, assignment]
-    try:
-        graph = tracer.trace(network)
-    except Exception:  # runs the network's own code on placeholders, which can raise anything
-        return network
-    modules = dict(network.named_modules(remove_duplicate=False))
-    names, calls = Counter(modules.values()), Counter(node.target for node in graph.nodes)
-    for node in graph.nodes:
-        if any(matches_module_pattern((conv, nn.BatchNorm2d), node, modules) for conv in (Conv2d, nn.Conv2d)):
-            conv, norm = node.args[0].target, node.target
-            used_once = all(calls[name] == names[modules[name]] == 1 for name in (conv, norm))
-            if used_once and len(node.args[0].users) == 1 and modules[norm].track_running_stats:
-                network.set_submodule(conv, fuse_conv_bn_eval(modules[conv], modules[norm]))
-                network.set_submodule(norm, nn.Identity())
-    return network
+        network, name, temperature = load_network(path)
+        return cls(name, network, temperature)
 
 
 class OnnxMember(Member):

@@ -114,7 +114,7 @@ def _export(classifier: Classifier, path: str, dtype: str) -> None:
     from digits.data.sources import sample
     from digits.prediction.export import export_onnx  # imported late: the exporter takes seconds
 
-    train, test = sample()
+    train, test, _ = sample()
     images = test.images if dtype == "float32" else torch.cat([train.images, test.images])  # type: ignore[union-attr]
     labels, probability = export_onnx(classifier, path, images, dtype)
     same = f"the same {len(images):,} labels as PyTorch"

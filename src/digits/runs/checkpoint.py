@@ -8,8 +8,11 @@ from typing import Any
 from warnings import catch_warnings
 
 import torch
+from torch import nn
 
 from digits.errors import InputError
+from digits.models.fusion import fuse_batch_norm
+from digits.models.networks import build_network
 from digits.runs.folder import RunFolder
 from digits.runs.safe_archive import verify_archive, verify_content
 
@@ -34,6 +37,33 @@ def find_checkpoints(given: str | Path | Sequence[str | Path]) -> list[Path]:
     if not found:
         raise InputError("checkpoint=[]: give at least one checkpoint")
     return found
+
+
+def load_network(path: str | Path) -> tuple[nn.Module, str, float | None]:
+    """The network of a checkpoint on the CPU, ready for prediction, its name, and its temperature if one was fitted.
+
+    Raises InputError as `read_checkpoint` does, and if the weights are not finite or not those of that network."""
+    checkpoint = read_checkpoint(path)
+    metadata, state = checkpoint["digits"], checkpoint["state_dict"]
+    model, temperature = metadata["config"].get("model"), metadata.get("temperature")
+    weights = {key[len("network.") :]: state[key] for key in state if str(key).startswith("network.")}
+    is_complex = any(torch.is_tensor(weight) and weight.is_complex() for weight in weights.values())
+    damaged = InputError(f"{path}: damaged; its weights are not those of the network that it names")
+    if is_complex or not isinstance(model, dict) or not isinstance(model.get("name"), str):
+        raise damaged
+    if temperature is not None and not (type(temperature) is float and 0.01 < temperature < 100):
+        raise InputError(f"{path}: damaged; its temperature is not a number between 0.01 and 100")
+    try:
+        network = build_network(**model).eval()
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError:  # other names or shapes
+        raise damaged from None
+    if not all(tensor.isfinite().all() for tensor in (*network.parameters(), *network.buffers())):
+        raise InputError(f"{path}: holds weights that are not finite numbers; its training diverged")
+    return fuse_batch_norm(network), model["name"], temperature
 
 
 def _find(name: str) -> Iterator[Path]:

@@ -13,6 +13,8 @@ BOOKKEEPING_KEYS = ("name", "study", "resume", "logger", "data.root", "data.down
 """Settings that are not part of an experiment; tables never show them."""
 RESULT_NEUTRAL_KEYS = (*BOOKKEEPING_KEYS, "trainer.accelerator")
 """Settings that may differ between runs with the same result."""
+ADDED_SETTINGS = {"test": True, "teacher": None, "teacher_temperature": 1.0, "teacher_weight": 1.0}
+"""Settings that older runs do not have, with the values that they amount to."""
 FINGERPRINTED = ("data", "models", "evaluation", "training", "seeding.py", "devices.py")
 """Packages and modules that decide a result."""
 
@@ -26,7 +28,8 @@ def fingerprint(config: Mapping[str, Any], precision: str | None) -> dict[str, s
 
 def relevant_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that decide a result, by dotted key."""
-    return {key: value for key, value in flatten(config).items() if not key.startswith(RESULT_NEUTRAL_KEYS)}
+    settings = ADDED_SETTINGS | flatten(config)
+    return {key: value for key, value in settings.items() if not key.startswith(RESULT_NEUTRAL_KEYS)}
 
 
 @cache  # of the code that this process started with

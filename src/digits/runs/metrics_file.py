@@ -38,6 +38,8 @@ class RunMetrics:
     val: dict[str, float] | None = None
     """a `Score` as a dictionary: counts, the error rate as a fraction, its 95 % interval, means of other quantities"""
     test: dict[str, float] | None = None
+    test_subsets: dict[str, dict[str, float]] | None = None
+    """scores of parts of MNIST's test set, see `digits.evaluation.mnist_test`"""
     calibration: dict[str, Any] | None = None
 
     @property

@@ -16,6 +16,7 @@ from digits.errors import InputError
 from digits.evaluation.metrics import ErrorRate
 from digits.evaluation.score import Score
 from digits.models.layers import scale_images
+from digits.training.distillation import Teacher
 from digits.training.whole_batch import WholeBatch
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -26,6 +27,7 @@ class DigitsModule(LightningModule):
     """Trains a network from pixels float32 [N, 1, 28, 28] in [0, 1] to logits [N, 10] with an optimizer, a schedule of
     `digits.training.schedules` and an augmentation that maps pixels to pixels.
 
+    With a teacher, the loss is the mean of the teacher's, weighted by `teacher_weight`, and the labels'.
     `scores` holds the latest score of each stage: train, val and test.
     """
 
@@ -36,6 +38,8 @@ class DigitsModule(LightningModule):
         schedule: Schedule | None = None,
         augment: nn.Module | None = None,
         label_smoothing: float = 0.0,
+        teacher: Teacher | None = None,
+        teacher_weight: float = 1.0,
     ) -> None:
         super().__init__()
         self.network = network
@@ -43,6 +47,8 @@ class DigitsModule(LightningModule):
         self.schedule = schedule
         self.augment = augment or nn.Identity()
         self.label_smoothing = label_smoothing
+        self.teachers = (teacher,) if teacher else ()  # a tuple: its weights are no part of this module
+        self.teacher_weight = teacher_weight
         self.train_error = ErrorRate()
         self.eval_error = ErrorRate()
         self.scores: dict[str, Score] = {}
@@ -55,6 +61,15 @@ class DigitsModule(LightningModule):
     def setup(self, stage: str) -> None:
         if stage == "fit" and world_size() > 1:
             self.whole_batch = WholeBatch(self.network)
+        for teacher in self.teachers:
+            teacher.to(self.device)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["teachers"] = [teacher.digest for teacher in self.teachers]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if checkpoint.get("teachers", []) != [teacher.digest for teacher in self.teachers]:
+            raise InputError("teacher: the run started with other checkpoints, and cannot be resumed with these")
 
     def training_step(self, batch: Digits, batch_idx: int) -> Tensor:
         images, labels = batch
@@ -68,6 +83,8 @@ class DigitsModule(LightningModule):
         logits = self.network(pixels)
         self.train_error.update(logits, labels)
         loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        for teacher in self.teachers:
+            loss = self.teacher_weight * teacher.loss(pixels, logits) + (1 - self.teacher_weight) * loss
         return loss * (len(labels) * world_size() / len(images))  # DDP averages over shares of different sizes
 
     def validation_step(self, batch: Digits, batch_idx: int) -> Tensor:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+import pandas as pd
 import torch
 from hydra.utils import instantiate
 from lightning.pytorch import Callback, Trainer
@@ -24,7 +25,9 @@ from digits.devices import default_precision, device_name, keep_freed_memory
 from digits.errors import InputError
 from digits.evaluation.calibration import calibration_summary, fit_temperature
 from digits.evaluation.metrics import Evaluation
+from digits.evaluation.mnist_test import describe_subsets, subset_scores
 from digits.evaluation.plots import plot_confusion, plot_curves, plot_misclassified
+from digits.files import atomic_write
 from digits.models.networks import build_network
 from digits.processes import LostProcessError, end_together, is_disconnected
 from digits.runs.checkpoint import read_checkpoint
@@ -34,6 +37,7 @@ from digits.runs.metrics_file import RunMetrics, write_metrics
 from digits.runs.provenance import git_state, versions
 from digits.seeding import seed_everything
 from digits.training.callbacks import AtomicCheckpointIO, CollectEvaluation, EpochHistory
+from digits.training.distillation import Teacher
 from digits.training.module import DigitsModule
 from digits.training.resume import prepare_resume, resume_hint, sweep_resume_point
 from digits.training.schedules import plateau
@@ -125,6 +129,7 @@ def _run(run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> None:
         training.checkpoint_io.flush()
     if training.trainer.is_global_zero:
         _save_plots(training.history.rows, evaluations, run.plots)
+        _save_predictions(evaluations, run, with_folds=metrics.config["data"]["folds"] is not None)
         log.info(_summary(metrics, evaluations, run.path))
 
 
@@ -183,6 +188,9 @@ class Training:
             metrics.seconds[stage] = time.perf_counter() - started_at
             setattr(metrics, stage, evaluation.score.as_dict())
             logits, labels = evaluation.logits, evaluation.labels
+            if stage == "test" and self.datamodule.is_mnist:
+                scores = subset_scores(evaluation.indices, labels, evaluation.predicted)
+                metrics.test_subsets = {name: score.as_dict() for name, score in scores.items()}
             if stage == "val":
                 metrics.calibration = {"temperature": fit_temperature(logits, labels)}
                 if trainer.is_global_zero:
@@ -206,6 +214,8 @@ def _build_module(config: Mapping[str, Any]) -> DigitsModule:
         schedule=schedule,
         augment=instantiate(config["augment"], _convert_="all"),
         label_smoothing=config["label_smoothing"],
+        teacher=Teacher(config["teacher"], config["teacher_temperature"]) if config["teacher"] else None,
+        teacher_weight=config["teacher_weight"],
     )
 
 
@@ -217,7 +227,7 @@ def evaluate(trainer: Trainer, module: DigitsModule, datamodule: DigitsDataModul
     callbacks.append(collect)  # WeightAveraging is removed: it would replace the weights of the module
     run_loop = {"val": trainer.validate, "test": trainer.test}[stage]
     run_loop(module, datamodule=datamodule, verbose=False)
-    return Evaluation(module.scores[stage], *collect.collected)
+    return Evaluation(module.scores[stage], *collect.collected, datamodule.evaluated_indices(stage))
 
 
 @rank_zero_only
@@ -238,6 +248,27 @@ def _save_plots(rows: Sequence[Mapping[str, float]], evaluations: Mapping[str, E
             break
 
 
+def _save_predictions(evaluations: Mapping[str, Evaluation], run: RunFolder, with_folds: bool) -> None:
+    """Writes the misclassified digits, and with cross-validation the probabilities of the fold."""
+    columns = ["split", "index", "label", "predicted", "confidence"]
+    tables = [pd.DataFrame(columns=columns)]
+    for stage, evaluation in evaluations.items():
+        _, labels, predicted, confidence, indices = evaluation.misclassified
+        rows = {"index": indices, "label": labels, "predicted": predicted, "confidence": confidence}
+        tables.append(pd.DataFrame({"split": stage, **{key: value.numpy() for key, value in rows.items()}}))
+    with atomic_write(run.mistakes_path) as path:
+        pd.concat([table for table in tables[1:] if len(table)] or tables).to_csv(
+            path, index=False, float_format="%.4f"
+        )
+    if with_folds:
+        evaluation = evaluations["val"]
+        table = pd.DataFrame(evaluation.logits.softmax(1).numpy(), columns=[f"p{digit}" for digit in range(10)])
+        table.insert(0, "index", evaluation.indices.numpy())
+        table.insert(1, "label", evaluation.labels.numpy())
+        with atomic_write(run.out_of_fold_path) as path:
+            table.sort_values("index").to_csv(path, index=False, float_format="%.6f")
+
+
 def _summary(metrics: RunMetrics, evaluations: Mapping[str, Evaluation], folder: Path) -> str:
     """The table at the end of a run, as plain text."""
     lines = {
@@ -245,6 +276,7 @@ def _summary(metrics: RunMetrics, evaluations: Mapping[str, Evaluation], folder:
         "training": f"{metrics.epochs} epochs in {metrics.seconds['fit']:.1f} s, {metrics.images_per_second:,.0f} "
         f"images/s, {metrics.device}, {metrics.precision}, seed {metrics.seed}",
         **{f"{stage} error": str(evaluation.score) for stage, evaluation in evaluations.items()},
+        **({"": describe_subsets(metrics.test_subsets)} if metrics.test_subsets else {}),
         "results": os.path.relpath(folder),
     }
     return "\n".join(f"{name:<12}{line}" for name, line in lines.items())

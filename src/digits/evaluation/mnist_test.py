@@ -1,0 +1,46 @@
+"""MNIST's test set: wrong labels (C. Northcutt et al., arXiv:2103.14749), and the two groups of writers."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from digits.evaluation.score import Score
+
+CORRECTED_LABELS = {947: 9, 1621: 6, 1901: 4, 2462: 0, 2597: 3, 3558: 0, 5937: 3, 6651: 6, 6783: 6, 9729: 6}
+"""Test digits whose given label is not the one that most people see, and that label."""
+UNDECIDED = (2130, 2654, 3520, 8527, 9679)
+"""Test digits that people do not agree on, or that show no digit."""
+STUDENTS = 5000
+"""Students wrote the first 5,000 test digits (NIST's hsf_4), census employees the other 5,000 (Y. LeCun)."""
+TITLES = {
+    "corrected": "with 10 corrected labels",
+    "undisputed": "without 15 disputed digits",
+    "students": "students",
+    "census": "census employees",
+}
+
+
+def subset_scores(indices: Tensor, labels: Tensor, predicted: Tensor) -> dict[str, Score]:
+    """Scores of parts of MNIST's test set by the keys of `TITLES`. Arguments are int64 [N]: positions in the test set,
+    given labels, predicted labels."""
+    disputed = torch.isin(indices, torch.tensor([*CORRECTED_LABELS, *UNDECIDED]))
+    corrected = labels.clone()
+    for index, label in CORRECTED_LABELS.items():
+        corrected[indices == index] = label
+    wrong, students = predicted != labels, indices < STUDENTS
+    return {
+        "corrected": _score(predicted != corrected),
+        "undisputed": _score(wrong[~disputed]),
+        "students": _score(wrong[students]),
+        "census": _score(wrong[~students]),
+    }
+
+
+def _score(wrong: Tensor) -> Score:
+    return Score(int(wrong.sum()), len(wrong))
+
+
+def describe_subsets(scores: Mapping[str, Mapping[str, float]]) -> str:
+    """One line for scores as in metrics.json."""
+    return ", ".join(f"{scores[name]['error']:.2%} {title}" for name, title in TITLES.items() if name in scores)

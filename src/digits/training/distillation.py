@@ -1,0 +1,36 @@
+"""Distillation: a network learns the probabilities of an ensemble (L. Beyer et al. 2022, arXiv:2106.05237)."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from digits.runs.checkpoint import find_checkpoints, load_network
+
+
+class Teacher(nn.Module):
+    """Averages the probabilities of the networks of some checkpoints, given as for `find_checkpoints`.
+    `digest` identifies the files. Raises InputError if one cannot be read."""
+
+    def __init__(self, checkpoints: str | Sequence[str], temperature: float = 1.0) -> None:
+        super().__init__()
+        paths = find_checkpoints(checkpoints)
+        self.networks = nn.ModuleList(load_network(path)[0] for path in paths)
+        self.temperature = temperature
+        self.digest = hashlib.sha256(b"".join(map(Path.read_bytes, paths))).hexdigest()
+        self.eval().requires_grad_(False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Pixels float32 [N, 1, 28, 28] to probabilities float32 [N, 10] at the temperature."""
+        with torch.no_grad():
+            logits = torch.stack([network(pixels).float() for network in self.networks])
+            return (logits / self.temperature).softmax(2).mean(0)
+
+    def loss(self, pixels: Tensor, logits: Tensor) -> Tensor:
+        """Cross-entropy, in nats, of the logits [N, 10] of the student at the temperature against the probabilities of
+        the teacher for the same pixels. It is multiplied by the squared temperature, so that the gradients keep their
+        size (G. Hinton et al. 2015)."""
+        return self.temperature**2 * F.cross_entropy(logits.float() / self.temperature, self(pixels))
