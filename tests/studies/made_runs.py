@@ -1,5 +1,6 @@
 """Made results of runs."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,21 @@ def write_run(folder: Path, overrides: str, errors: int | None, **more: Any) -> 
         }
         pd.DataFrame({"epoch": [1, 2], "val/error": [0.5, errors / 1000]}).to_csv(run.history_path, index=False)
     write_metrics(RunMetrics(**values | more), run.metrics_path)
+
+
+def write_mistakes(folder: Path, mistakes: Mapping[int, tuple[int, int]], split: str = "val") -> None:
+    """Adds mistakes to a run: label and predicted label by index. Their confidence is 0.5 + index / 1,000."""
+    rows = [(split, index, *labels, 0.5 + index / 1000) for index, labels in mistakes.items()]
+    columns = ["split", "index", "label", "predicted", "confidence"]
+    pd.DataFrame(rows, columns=columns).to_csv(RunFolder(folder).mistakes_path, index=False)
+
+
+def write_out_of_fold(folder: Path, labels: Mapping[int, int], predictions: Sequence[Mapping[int, float]]) -> None:
+    """Adds to a run the labels of a fold by index, and the probabilities of each digit by class."""
+    table = pd.DataFrame(predictions, columns=range(10)).fillna(0.0).rename(columns="p{}".format)
+    table.insert(0, "index", list(labels))
+    table.insert(1, "label", list(labels.values()))
+    table.to_csv(RunFolder(folder).out_of_fold_path, index=False)
 
 
 def leaderboard(*folders: Path) -> Leaderboard:

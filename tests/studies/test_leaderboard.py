@@ -30,6 +30,27 @@ def test_row_has_statistics_over_its_runs(study: Path) -> None:
     assert (c["done"], c["failed"], c["reason"]) == ("1", "1", "broken")
 
 
+def test_all_folds_of_a_split_have_the_interval_of_their_summed_mistakes(tmp_path: Path) -> None:
+    for fold, errors in enumerate((10, 12, 14)):
+        assert "all folds" not in leaderboard(tmp_path).markdown()
+        write_run(tmp_path / str(fold), f"data.folds=3 data.fold={fold} seed=0", errors)
+    (row,) = leaderboard(tmp_path).rows
+    p, n, z = 36 / 3000, 3000, 1.959964  # Wilson's interval
+    center, margin = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert row.val_interval == pytest.approx([(center + sign * margin) / (1 + z**2 / n) for sign in (-1, 1)])
+    assert "all folds of a split Wilson's" in leaderboard(tmp_path).markdown()
+
+
+def test_folds_of_several_seeds_have_students_interval(tmp_path: Path) -> None:
+    """Each digit is predicted twice."""
+    for seed in range(2):
+        for fold, errors in enumerate((10, 14)):
+            write_run(tmp_path / f"{seed}{fold}", f"data.folds=2 data.fold={fold} seed={seed}", errors)
+    (row,) = leaderboard(tmp_path).rows
+    margin = 3.182446 * math.sqrt(16 / 3) / 1000 / 2  # 3 degrees of freedom
+    assert row.val_interval == pytest.approx((0.012 - margin, 0.012 + margin))
+
+
 def test_markdown_has_shared_settings_once_and_varying_ones_in_columns(study: Path) -> None:
     text = leaderboard(study).markdown()
     assert "All with model=m, abacus, exact, 1,000 validation digits, 1,000 test digits." in text

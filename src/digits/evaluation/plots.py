@@ -61,21 +61,26 @@ def plot_confusion(confusion: Tensor, title: str, path: Path) -> None:
 
 def plot_misclassified(misclassified: Misclassified, title: str, path: Path) -> None:
     """At most `MAX_IMAGES` misclassified images, each with its label → predicted label and the confidence."""
-    images, labels, predicted, confidence, _ = misclassified
-    count = min(len(labels), MAX_IMAGES)
-    columns = min(max(10, ceil((1.5 * count) ** 0.5)), 30)
-    rows = max(1, ceil(count / columns))
+    images, labels, predicted, confidence, _ = (part[:MAX_IMAGES] for part in misclassified)
+    shown = "" if len(images) == len(misclassified.images) else f", the {len(images):,} most confident"
+    rows = zip(labels, predicted, confidence, strict=True)
+    captions = [f"{label} → {guess}  {probability:.0%}" for label, guess, probability in rows]
+    plot_digits(images, captions, f"{title}{shown}\nlabel → predicted, confidence", path)
+
+
+def plot_digits(images: Tensor, captions: Sequence[str], title: str, path: Path) -> None:
+    """Images uint8 [N, 28, 28], each below its caption."""
+    columns = min(max(10, ceil((1.5 * len(images)) ** 0.5)), 30)
+    rows = max(1, ceil(len(images) / columns))
     cell, text = 32, 10  # pixels: an image with its margin, and the caption above it
     mosaic = np.full((rows * (cell + text), columns * cell), 255, dtype=np.uint8)
     figure = Figure(figsize=(0.75 * columns, 1.0 * rows + 0.5), layout="constrained")
     axis = figure.subplots()
-    for index in range(count):
+    for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
         top, left = index // columns * (cell + text) + text, index % columns * cell
-        mosaic[top : top + 28, left : left + 28] = 255 - images[index].numpy()
-        caption = f"{labels[index]} → {predicted[index]}  {confidence[index]:.0%}"
+        mosaic[top : top + 28, left : left + 28] = 255 - image.numpy()
         axis.text(left + 14, top - 1, caption, ha="center", va="bottom", fontsize=7)
     axis.imshow(mosaic, cmap="gray", vmin=0, vmax=255)
     axis.set_axis_off()
-    shown = "" if count == len(labels) else f", the {count:,} most confident"
-    axis.set_title(f"{title}{shown}\nlabel → predicted, confidence", fontsize=10)
-    figure.savefig(path, dpi=150)
+    axis.set_title(title, fontsize=10)
+    figure.savefig(path, dpi=150, format="png")

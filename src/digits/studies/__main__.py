@@ -9,7 +9,7 @@ from digits.errors import InputError, one_line
 from digits.files import discard_output
 from digits.studies.comparison import compare
 from digits.studies.leaderboard import Leaderboard
-from digits.studies.report import read_extra_columns, write_curves, write_leaderboard
+from digits.studies.report import read_extra_columns, write_curves, write_digits, write_leaderboard
 from digits.studies.results import read_results
 
 
@@ -17,14 +17,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m digits.studies",
         description="Prints the table of a study and rebuilds its leaderboard.csv, .md and .png and its curves.png "
-        "from the metrics.json and history.csv of its runs. Several folders are joined into one table.",
+        "from the metrics.json and history.csv of its runs; from their saved predictions the files on single digits. "
+        "Several folders are joined into one table.",
     )
     add = parser.add_argument
     add("folder", nargs="+", type=Path, help="a study or a run")
     add("--save", type=Path, metavar="FOLDER", help="for the files; default: the study's folder, none for several")
     add("--title", help="of the table and the pictures; default: the names of the folders")
     pair = "--compare optimizer=adam optimizer=adadelta; A and B may have several settings, a=x,b=y"
-    add("--compare", nargs=2, metavar=("A", "B"), help=f"only compare A with B by a paired test over seeds: {pair}")
+    add("--compare", nargs=2, metavar=("A", "B"), help=f"only compare A with B, over seeds and digit by digit: {pair}")
     join = "joins the table with the rows of FILE.csv that have equal values in the columns of both"
     add("--beside", type=Path, metavar="FILE.csv", help=f"adds columns: {join}")
     options = parser.parse_args(arguments)
@@ -55,6 +56,8 @@ def _report(options: argparse.Namespace) -> None:
         write_leaderboard(board, save, extra_columns)
         write_curves(board, save)
     print(board.markdown(extra_columns), end="")
+    for line in write_digits(board, save) if save else ():
+        print(line, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
-"""A paired t-test between two configurations over the seeds of both."""
+"""Comparison of two configurations: a paired t-test over seeds, and McNemar's test over digits."""
 
 import math
+import re
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 
 from digits.errors import InputError
 from digits.studies.leaderboard import Leaderboard
-from digits.studies.results import MeanStd, canonical
+from digits.studies.results import MeanStd, RunResult, canonical, natural_key
 from digits.studies.study import REPLICATE_KEYS, short_names
 
+FOLD = REPLICATE_KEYS.index("data.fold")
 ALPHA, POWER = 0.05, 0.8
 MAX_SEEDS = 1000
 ROUNDING_TOLERANCE = 1e-9
@@ -19,27 +21,32 @@ def compare(board: Leaderboard, a: str, b: str) -> str:
     """A few lines on which of two selectors, `optimizer=adam,max_epochs=5`, has the lower validation error.
 
     Pairs runs with equal seed, fold and values of all columns outside the selectors. The differences of one seed are
-    not independent and are averaged first.
+    not independent: the t-test averages them first, and McNemar's test uses the runs of the lowest seed with saved
+    mistakes.
 
-    Raises InputError if a selector has an unknown column or no runs, or if fewer than two seeds remain.
+    Raises InputError if a selector has an unknown column or no runs, or if neither test is possible.
     """
     named = {key for side in (a, b) for key in _parse_selector(board, side)}
     pairing_keys = [key for key in board.keys if key not in named]
-    sides = {side: _errors(board, side, pairing_keys) for side in (a, b)}
-    pairs = sorted(sides[a].keys() & sides[b].keys())
+    runs = {side: _select(board, side, pairing_keys) for side in (a, b)}
+    pairs = sorted(runs[a].keys() & runs[b].keys(), key=lambda pair: [natural_key(value) for value in pair])
+    errors = {side: [runs[side][pair].numbers["val_error"] for pair in pairs] for side in (a, b)}
     by_seed = defaultdict(list)
-    for pair in pairs:
-        by_seed[pair[: len(REPLICATE_KEYS)]].append(sides[b][pair] - sides[a][pair])
-    if len(by_seed) < 2:
+    for pair, error_a, error_b in zip(pairs, errors[a], errors[b], strict=True):
+        by_seed[pair[:FOLD]].append(error_b - error_a)
+    tests = []
+    if len(by_seed) >= 2:
+        tests.append(describe_difference(a, b, [statistics.mean(values) for values in by_seed.values()]))
+    if line := _describe_digits(a, b, [(pair, runs[a][pair], runs[b][pair]) for pair in pairs], pairing_keys):
+        tests.append(line)
+    if not tests:
         equal = " and ".join(["seed", *short_names(pairing_keys)])
         raise InputError(
-            f"{a} and {b}: completed runs with equal {equal} share {len(by_seed)} seeds; at least 2 are needed"
+            f"{a} and {b}: completed runs with equal {equal} share {len(by_seed)} seeds; at least 2 are needed, or 1 "
+            "with mistakes.csv in its runs and the same validation digits"
         )
-    lines = [
-        f"{side:<{max(len(a), len(b))}}  {MeanStd.from_values(tuple(errors[pair] for pair in pairs))}"
-        for side, errors in sides.items()
-    ]
-    return "\n".join([*lines, describe_difference(a, b, [statistics.mean(values) for values in by_seed.values()])])
+    width = max(len(a), len(b))
+    return "\n".join([*(f"{side:<{width}}  {MeanStd.from_values(tuple(errors[side]))}" for side in (a, b)), *tests])
 
 
 def describe_difference(a: str, b: str, differences: Sequence[float]) -> str:
@@ -82,7 +89,7 @@ def seeds_needed(effect: float) -> int:
 def _parse_selector(board: Leaderboard, selector: str) -> dict[str, str]:
     keys = {**dict(zip(board.names, board.keys, strict=True)), **{key: key for key in board.keys}}
     selected = {}
-    for part in selector.split(","):
+    for part in re.split(r",(?![^[]*\])", selector):  # not at a comma of a list, experiment=[compact,study/folds]
         name, _, value = (word.strip() for word in part.partition("="))
         if name not in keys:
             reason = "pairs the runs" if name in REPLICATE_KEYS else "is not a column of the table"
@@ -92,21 +99,38 @@ def _parse_selector(board: Leaderboard, selector: str) -> dict[str, str]:
     return selected
 
 
-def _errors(board: Leaderboard, side: str, pairing_keys: Sequence[str]) -> dict[tuple[str, ...], float]:
-    """Validation errors of the selected runs, by seed, fold and values of the pairing keys."""
+def _select(board: Leaderboard, side: str, pairing_keys: Sequence[str]) -> dict[tuple[str, ...], RunResult]:
+    """The selected runs with a validation error, by seed, fold and values of the pairing keys."""
     selector = _parse_selector(board, side)
     runs = [run for run in board.results if all(run.setting(key) == value for key, value in selector.items())]
     if not runs:
         values = (f"{key}: {', '.join(sorted({run.setting(key) for run in board.results}))}" for key in selector)
         raise InputError(f"--compare {side}: no such run; the values are {'; '.join(values)}")
-    errors: dict[tuple[str, ...], float] = {}
+    selected: dict[tuple[str, ...], RunResult] = {}
     for run in runs:
-        if (error := run.numbers.get("val_error")) is None:
+        if "val_error" not in run.numbers:
             continue
         pair = tuple(run.setting(key) for key in (*REPLICATE_KEYS, *pairing_keys))
-        if pair in errors:
+        if pair in selected:
             raise InputError(f"--compare {side}: several of its runs have the same seed; name more settings, a=x,b=y")
-        errors[pair] = error
-    if not errors:
+        selected[pair] = run
+    if not selected:
         raise InputError(f"--compare {side}: no completed run with a validation error; test errors are never compared")
-    return errors
+    return selected
+
+
+def _describe_digits(
+    a: str, b: str, pairs: Sequence[tuple[tuple[str, ...], RunResult, RunResult]], pairing_keys: Sequence[str]
+) -> str | None:
+    """McNemar's test with the pairs that differ only in the fold: those of the lowest seed that can be compared."""
+    from digits.studies.mcnemar import describe_discordant  # imported late: pandas and SciPy take a second
+
+    folds = defaultdict(list)
+    for pair, run_a, run_b in pairs:
+        folds[pair[:FOLD] + pair[FOLD + 1 :]].append((run_a, run_b))
+    for values, runs in folds.items():
+        others = zip(short_names(pairing_keys), values[FOLD:], strict=True)
+        setting = ", ".join(f"{name}={value}" for name, value in (("seed", values[0]), *others))
+        if line := describe_discordant(a, b, runs, setting):
+            return line
+    return None

@@ -36,6 +36,17 @@ def write_curves(board: Leaderboard, folder: Path) -> None:
         plot_learning_curves(board, path)
 
 
+def write_digits(board: Leaderboard, folder: Path) -> list[str]:
+    """Writes the files on single digits, if the runs have saved their predictions (see `write_folds` and
+    `write_misread`). Returns one line for each group of files.
+
+    Raises InputError if predictions are damaged or inconsistent, or a file cannot be written."""
+    from digits.studies.folds import write_folds  # imported late: pandas takes half a second
+    from digits.studies.misread import write_misread
+
+    return [line for write in (write_folds, write_misread) if (line := write(board, folder))]
+
+
 class LiveLeaderboard:
     """The leaderboard of a running study. An update reads one metrics.json. With many runs it rewrites the tables only
     after every 2 % and the picture after every 20 % more runs, so that the total cost is linear in their number."""

@@ -3,6 +3,7 @@
 import math
 import os
 import statistics
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cache, cached_property
 from pathlib import Path
@@ -91,14 +92,37 @@ class Configuration:
         return statistics.median(numbers) if numbers else None
 
     @cached_property
+    def folds(self) -> dict[str, list[RunResult]]:
+        """The completed runs by seed if each seed has every fold of one split exactly once; otherwise empty."""
+        by_seed = defaultdict(list)
+        for run in self.completed:
+            by_seed[run.setting("seed")].append(run)
+        splits = {(run.setting("data.folds"), run.setting("data.split_seed")) for run in self.completed}
+        complete = len(splits) == 1 and all(
+            [folds for folds, _ in splits] == [str(len(runs))]
+            and {run.setting("data.fold") for run in runs if "val_total" in run.numbers}
+            == {*map(str, range(len(runs)))}
+            for runs in by_seed.values()
+        )
+        return dict(by_seed) if complete else {}
+
+    @cached_property
     def val_interval(self) -> tuple[float, float] | None:
-        """95 % interval of the validation error: Student's t for the mean of several runs, Wilson's for one run."""
+        """95 % interval of the validation error: Student's t for the mean of several runs, Wilson's for one run or for
+        all folds of one split, in which each digit is predicted once."""
         if self.val_error is None:
             return None
         mean, std = self.val_error
         if std is None:
             return self.numbers("val_low")[0], self.numbers("val_high")[0]
-        from scipy.stats import t  # imported late: takes a second
+        if len(self.folds) == 1:
+            from digits.evaluation.score import Score  # imported late: SciPy takes a second
+
+            totals = self.numbers("val_total")
+            errors = sum(round(e * total) for e, total in zip(self.numbers("val_error"), totals, strict=True))
+            if 0 <= errors <= sum(totals) > 0:  # metrics.json is not trusted
+                return Score(errors, round(sum(totals))).interval
+        from scipy.stats import t
 
         count = len(self.numbers("val_error"))
         low, high = (mean + float(bound) * std / math.sqrt(count) for bound in t.interval(0.95, count - 1))

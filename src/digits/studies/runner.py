@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 
 from digits.errors import InputError
 from digits.runs.metrics_file import RunMetrics, write_metrics
-from digits.studies.report import LiveLeaderboard
+from digits.studies.report import LiveLeaderboard, write_digits
 from digits.studies.study import Job, Study, changed_since_completed, plural
 
 log = logging.getLogger(__name__)
@@ -65,12 +65,16 @@ class StudyRunner:
             self._run_batch(batch)
 
     def finish(self) -> None:
-        """Writes and prints the leaderboard. Raises InputError if that fails, or if jobs failed or have not ended."""
+        """Writes and prints the leaderboard, and writes the files on single digits.
+
+        Raises InputError if that fails, or if jobs failed or have not ended."""
         folder, total = os.path.relpath(self.study.folder), plural(self.total, "job")
         problems = []
         try:
             board = self.leaderboard.finish()
             log.info(f"\n{board.markdown()}\n{folder}/leaderboard.md, .csv, .png and curves.png")
+            for line in write_digits(board, self.study.folder):
+                log.info(line)
         except InputError as error:
             problems.append(str(error))
         hint = f"failed, see {folder}/<job>/train.log; the same command tries them again"

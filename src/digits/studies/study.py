@@ -54,8 +54,7 @@ class Study:
         except OSError as error:
             raise InputError(f"{self.folder}: cannot be created ({error.strerror}); choose another study=…") from error
         with folder_lock(self.folder, f"{self.folder}: another sweep is running; wait, or choose another study=…"):
-            for name in ("study.json", "search.json", "leaderboard.*", "curves.png"):
-                remove_partial_files(self.folder, name)
+            remove_partial_files(self.folder, "*")
             self._check_identity()
             yield
 

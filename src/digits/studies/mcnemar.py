@@ -1,0 +1,44 @@
+"""McNemar's exact test between two configurations, digit by digit."""
+
+from collections.abc import Sequence
+
+from scipy.stats import binomtest
+
+from digits.studies.predictions import has_mistakes, read_mistakes
+from digits.studies.results import RunResult
+
+ALPHA = 0.05
+
+
+def describe_discordant(a: str, b: str, pairs: Sequence[tuple[RunResult, RunResult]], setting: str) -> str | None:
+    """One sentence on the validation digits that only one of `a` and `b` misclassifies, for pairs of runs with equal
+    folds and this `setting`. None if the runs have no mistakes.csv, or other validation digits than their partners.
+
+    Raises InputError for a damaged mistakes.csv."""
+    only_a = only_b = total = 0
+    pairs = [pair for pair in pairs if all(map(has_mistakes, pair)) and _same_split(*pair)]
+    for run_a, run_b in pairs:
+        tables = (read_mistakes(run, "val") for run in (run_a, run_b))
+        labels_a, labels_b = (dict(zip(table["index"], table["label"], strict=True)) for table in tables)
+        if any(labels_a[index] != labels_b[index] for index in labels_a.keys() & labels_b.keys()):
+            return None
+        only_a += len(labels_a.keys() - labels_b.keys())
+        only_b += len(labels_b.keys() - labels_a.keys())
+        total += int(run_a.numbers.get("val_total", 0))
+    if not pairs:
+        return None
+    p = mcnemar_p_value(only_a, only_b)
+    return (
+        f"Digit by digit with {setting}: of {total:,} validation digits, only {a} misclassifies {only_a:,} and only "
+        f"{b} {only_b:,} (McNemar's exact test, p = {p:.2g}{'' if p < ALPHA else ', not significant'})."
+    )
+
+
+def mcnemar_p_value(only_a: int, only_b: int) -> float:
+    """Two-sided and exact: each digit that only one of the two misclassifies is a fair coin toss."""
+    return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+
+
+def _same_split(a: RunResult, b: RunResult) -> bool:
+    same_number = a.numbers.get("val_total") == b.numbers.get("val_total")
+    return same_number and a.setting("data.folds") == b.setting("data.folds")
