@@ -1,4 +1,4 @@
-"""Augmentation and label smoothing apply to training only."""
+"""Augmentation and label smoothing apply to training only. Batch normalization can be recomputed without them."""
 
 from functools import partial
 
@@ -7,6 +7,7 @@ from helpers import made_digits
 from torch import Tensor, nn
 
 from digits.data.sources import Digits
+from digits.models.layers import scale_images
 from digits.models.networks import build_network
 from digits.training.module import DigitsModule
 
@@ -54,3 +55,15 @@ def test_label_smoothing_changes_the_loss_but_not_the_score() -> None:
     smooth.label_smoothing = 0.3
     assert plain.training_step(BATCH, 0) != smooth.training_step(BATCH, 0)
     assert plain.train_error.compute() == smooth.train_error.compute()
+
+
+def test_precise_batch_norm_has_the_statistics_of_images_without_augmentation() -> None:
+    spy = Spy()
+    module = DigitsModule(build_network("compact_cnn"), partial(torch.optim.SGD, lr=0.1), augment=spy)
+    images, _ = made_digits(300)
+    module.recompute_batch_norm(images)
+    assert spy.dtypes == []
+    first_layer, first_norm = module.network[:2]
+    means = [first_layer(scale_images(batch)).mean((0, 2, 3)) for batch in images.split(256)]
+    torch.testing.assert_close(first_norm.running_mean, sum(means) / 2)
+    assert module.training

@@ -13,7 +13,9 @@ BOOKKEEPING_KEYS = ("name", "study", "resume", "logger", "data.root", "data.down
 """Settings that are not part of an experiment; tables never show them."""
 RESULT_NEUTRAL_KEYS = (*BOOKKEEPING_KEYS, "trainer.accelerator")
 """Settings that may differ between runs with the same result."""
-ADDED_SETTINGS = {"test": True, "teacher": None, "teacher_temperature": 1.0, "teacher_weight": 1.0}
+ADDED_SETTINGS = {
+    "precise_bn": False, "teacher": None, "teacher_temperature": 1.0, "teacher_weight": 1.0, "test": True,
+}  # fmt: skip
 """Settings that older runs do not have, with the values that they amount to."""
 FINGERPRINTED = ("data", "models", "evaluation", "training", "seeding.py", "devices.py")
 """Packages and modules that decide a result."""

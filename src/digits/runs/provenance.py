@@ -9,7 +9,7 @@ from typing import Any
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that affect a result."""
-    packages = ("digits", "torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "kornia")
+    packages = ("digits", "torch", "torchvision", "lightning", "torchmetrics", "hydra-core")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 

@@ -1,7 +1,7 @@
 """The LightningModule: scale, augment, train, evaluate, optimize."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import update_bn
 
 from digits.data.sampler import share, world_size
 from digits.data.sources import Digits
@@ -86,6 +87,18 @@ class DigitsModule(LightningModule):
         for teacher in self.teachers:
             loss = self.teacher_weight * teacher.loss(pixels, logits) + (1 - self.teacher_weight) * loss
         return loss * (len(labels) * world_size() / len(images))  # DDP averages over shares of different sizes
+
+    def recompute_batch_norm(self, images: Tensor) -> None:
+        """Replaces the statistics of batch normalization by their means over batches of images uint8 [N, 28, 28],
+        without augmentation ("precise batch normalization", Y. Wu and J. Johnson, arXiv:2105.07576)."""
+
+        def batches() -> Iterator[Tensor]:
+            for batch in images.split(256):
+                if world_size() > 1:
+                    self.whole_batch.size = len(batch)
+                yield share(batch)
+
+        update_bn(batches(), self.to(images.device))
 
     def validation_step(self, batch: Digits, batch_idx: int) -> Tensor:
         images, labels = batch

@@ -173,12 +173,19 @@ class Training:
         self.history.write()
 
     def evaluate(self) -> dict[str, Evaluation]:
-        """Evaluates the weights of the final checkpoint and adds the temperature to it."""
+        """Evaluates the weights of the final checkpoint. Adds the temperature to it, and with `precise_bn` the
+        statistics of batch normalization."""
         metrics, trainer, pending = self.metrics, self.trainer, self.checkpoint_io.pending
         metrics.checkpoint = f"checkpoints/{metrics.config['weights']}.ckpt"
         path = self.run.path / metrics.checkpoint
         checkpoint = (pending.get(path) or read_checkpoint(path)) if trainer.is_global_zero else {}
         self.module.load_state_dict(trainer.strategy.broadcast(checkpoint.get("state_dict", {})))
+        if metrics.config["precise_bn"]:
+            with trainer.precision_plugin.train_step_context():
+                self.module.recompute_batch_norm(self.datamodule.splits["train"].images)
+            if trainer.is_global_zero:
+                checkpoint["state_dict"] = copy.deepcopy(self.module.state_dict())
+                pending[path] = checkpoint
         evaluations: dict[str, Evaluation] = {}
         for stage in ("val", "test"):
             if stage not in self.datamodule.splits or (stage == "test" and not metrics.config["test"]):
