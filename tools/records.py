@@ -1,0 +1,129 @@
+"""Rebuilds the tables of docs/records.md, and evaluates ensembles for them.
+
+    python -m tools.records --page docs/records.md
+    python -m tools.records --ensemble "5 × compact" outputs/compact-[0-4] --root data
+
+docs/records/ holds one folder of runs (metrics.json, mistakes.csv) for each recipe, the runs of the folds in folds/,
+ensembles.json, and the results of others in peers.csv.
+"""
+
+import argparse
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.report import BLOCK, markdown_table
+from digits.data.sources import mnist
+from digits.evaluation.mnist_test import TITLES, subset_scores
+from digits.evaluation.score import Score
+from digits.files import write_json
+from digits.prediction.classifier import load_classifier
+from digits.runs.checkpoint import find_checkpoints
+from digits.studies.leaderboard import Leaderboard
+from digits.studies.results import MeanStd, RunResult, read_results
+
+FOLDER = Path("docs/records")
+SUBSETS = ("corrected", "undisputed", "students", "census")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--folder", type=Path, default=FOLDER, help=f"of the records (default: {FOLDER})")
+    add("--page", type=Path, help="rebuild the tables of this page")
+    add("--ensemble", nargs="+", metavar=("TITLE", "CHECKPOINT"), help="add an ensemble to ensembles.json")
+    add("--root", default="data", help="folder of MNIST/raw (default: data)")
+    options = parser.parse_args()
+    if options.ensemble:
+        title, *checkpoints = options.ensemble
+        add_ensemble(options.folder / "ensembles.json", title, checkpoints, options.root)
+    if options.page:
+        options.page.write_text(update_page(options.page.read_text(), options.folder))
+
+
+def add_ensemble(path: Path, title: str, checkpoints: Sequence[str], root: str) -> None:
+    """Predicts MNIST's test set with the mean probability of the checkpoints, and adds the score to the file."""
+    paths = find_checkpoints(checkpoints)
+    images, labels = mnist(root, download=False).test or ()
+    predicted = load_classifier(paths).predict(images).argmax(1)
+    subsets = subset_scores(torch.arange(len(labels)), labels, predicted)
+    entry = {
+        "title": title,
+        "members": [path.parent.parent.name for path in paths],
+        "test": Score(int((predicted != labels).sum()), len(labels)).as_dict(),
+        "test_subsets": {name: score.as_dict() for name, score in subsets.items()},
+    }
+    entries = [old for old in read_ensembles(path) if old["members"] != entry["members"]]
+    write_json([*entries, entry], path)
+    print(f"{title}: {entry['test']['errors']} mistakes")
+
+
+def read_ensembles(path: Path) -> list[dict[str, Any]]:
+    return json.loads(path.read_text()) if path.exists() else []
+
+
+def update_page(page: str, folder: Path) -> str:
+    """Returns the page with each block `<!-- NAME -->` … `<!-- end -->` rebuilt."""
+    tables = {"results": results_table, "seeds": seeds_table, "folds": folds_table}
+
+    def block(match: re.Match[str]) -> str:
+        return "\n".join([match[1] + match[2], *tables[match[1]](folder), "", ""])
+
+    return BLOCK.sub(block, page)
+
+
+def results_table(folder: Path) -> list[str]:
+    """One row per recipe, per title of ensembles, and per result of others."""
+    header = ["", "parameters", "epochs", "n", "test error", *(TITLES[name] for name in SUBSETS)]
+    rows = []
+    for name, runs in _recipes(folder):
+        metrics = runs[0].metrics
+        rows.append(
+            [name, f"{metrics.parameters:,}", str(metrics.epochs), *_error_cells([vars(r.metrics) for r in runs])]
+        )
+    ensembles = read_ensembles(folder / "ensembles.json")
+    titles = dict.fromkeys(ensemble["title"] for ensemble in ensembles)
+    groups = [(title, [one for one in ensembles if one["title"] == title]) for title in titles]
+    rows += [[title, "", "", *_error_cells(group)] for title, group in groups]
+    with (folder / "peers.csv").open(newline="") as file:
+        rows += [list(peer.values()) for peer in csv.DictReader(file)]
+    return markdown_table(header, [row + [""] * (len(header) - len(row)) for row in rows])
+
+
+def seeds_table(folder: Path) -> list[str]:
+    """The mistakes of every run among 10,000 test digits."""
+    rows = [
+        [name, ", ".join(f"{run.metrics.seed}: {run.metrics.test['errors']}" for run in runs if run.metrics.test)]
+        for name, runs in _recipes(folder)
+    ]
+    return markdown_table(["recipe", "seed: mistakes"], rows)
+
+
+def folds_table(folder: Path) -> list[str]:
+    """The leaderboard of all configurations that were tried on folds."""
+    board = Leaderboard("", *read_results([folder / "folds"]))
+    return board.table().split("\n")
+
+
+def _recipes(folder: Path) -> Iterator[tuple[str, list[RunResult]]]:
+    for path in sorted(path for path in folder.iterdir() if path.is_dir() and path.name != "folds"):
+        results, unreadable = read_results([path])
+        assert not unreadable, unreadable
+        yield path.name, sorted(results, key=lambda run: run.metrics.seed or 0)
+
+
+def _error_cells(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """n, the error on the test set, and on each of its parts."""
+    tests = [[result["test"] for result in results]]
+    tests += [[result["test_subsets"][name] for result in results] for name in SUBSETS]
+    means = [MeanStd.from_values(tuple(score["error"] for score in scores)) for scores in tests]
+    return [str(len(results)), *map(str, means)]
+
+
+if __name__ == "__main__":
+    main()
