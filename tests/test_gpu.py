@@ -42,6 +42,7 @@ GROUPS = {
     "schedule": choices("schedule"),
     "augment": choices("augment"),
     "ema": ["null", "0.9"],
+    "teacher": ["null", "fast_cnn"],
 }
 LONGEST = max(map(len, GROUPS.values()))
 
@@ -60,7 +61,8 @@ def recipes(shift: int) -> list[list[str]]:
     [(precision, recipe) for shift, precision in enumerate(PRECISIONS) for recipe in recipes(shift)],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
-def test_no_step_of_a_run_waits_for_the_gpu(tmp_path: Path, precision: str, recipe: list[str]) -> None:
+def test_no_step_of_a_run_waits_for_the_gpu(tmp_path: Path, precision: str, recipe: list[str], trained: Path) -> None:
+    recipe = [setting.replace("teacher=fast_cnn", f"teacher={trained}") for setting in recipe]
     with fake_gpu() as gpu:
         training = make_training([f"trainer.precision={precision}", *recipe], tmp_path)
         training.trainer.callbacks.append(MarkBatches(gpu))
@@ -70,6 +72,15 @@ def test_no_step_of_a_run_waits_for_the_gpu(tmp_path: Path, precision: str, reci
     assert gpu.waits["val", 1] == []
     assert gpu.waits.keys() >= {(stage, batch) for stage in ("train", "val") for batch in range(3)}
     assert PRECISIONS[precision] in gpu.dtypes
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_batch_normalization_is_recomputed_on_the_gpu(tmp_path: Path, precision: str) -> None:
+    with fake_gpu() as gpu:
+        training = make_training([f"trainer.precision={precision}", "model=compact_cnn"], tmp_path)
+        with gpu.tensors():
+            training.module.recompute_batch_norm(torch.zeros(512, 28, 28).byte().to(GPU))
+            assert {buffer.device.type for buffer in training.module.network.buffers()} == {"cuda"}
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
