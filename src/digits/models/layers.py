@@ -55,21 +55,6 @@ class RescaleToMinusOneOne(nn.Module):
         return pixels * 2 - 1
 
 
-class Enlarge(nn.Module):
-    """Enlarges square images around their center by a factor, with bilinear interpolation; the border is lost."""
-
-    def __init__(self, factor: float, side: int = 28) -> None:
-        super().__init__()
-        pixels, center = torch.arange(side), (side - 1) / 2
-        sources = center + (pixels - center) / factor
-        weights = (1 - (sources[:, None] - pixels).abs()).clamp(min=0)
-        self.weights: Tensor
-        self.register_buffer("weights", weights, persistent=False)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        return self.weights @ pixels @ self.weights.T
-
-
 class FastDropout(nn.Dropout):
     """nn.Dropout that draws 15-bit integers on a CPU instead of Bernoulli samples: eight times as fast. The probability
     is exact to 1/65536."""

@@ -10,7 +10,6 @@ from torch import nn
 
 from digits.errors import InputError
 from digits.models.layers import (
-    Enlarge,
     FastDropout,
     GlobalMaxPool,
     RescaleToMinusOneOne,
@@ -107,10 +106,9 @@ def m_cnn(kernel: int, channels: range) -> nn.Module:
     )  # fmt: skip
 
 
-def compact_cnn(enlarge: float = 1.0) -> nn.Module:
-    """This project's own network: the lowest error for its number of operations. Digits are enlarged by `enlarge`."""
+def compact_cnn() -> nn.Module:
+    """This project's own network: the lowest error for its number of operations."""
     return sequential(
-        *([Enlarge(enlarge)] if enlarge != 1 else []),
         conv_norm(32, 3, "same"), conv_norm(32, 3, "same"), nn.MaxPool2d(2),
         conv_norm(64, 3, "same"), conv_norm(64, 3, "same"), nn.MaxPool2d(2),
         conv_norm(128, 3, "same"), conv_norm(128, 3, "same"), GlobalMaxPool(),
