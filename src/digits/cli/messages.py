@@ -38,10 +38,11 @@ def error_message(error: BaseException, config_dir: Path, config_name: str) -> s
             return one_line(f"{str(cause).splitlines()[0]}; ${{…}} refers to a setting, \\${{…}} is plain text")
         if isinstance(cause, InterpolationToMissingValueError):
             return "a setting has the value ???, which marks a missing value; give another one"
-        if isinstance(cause, MissingConfigException) and cause.options:
+        if isinstance(cause, MissingConfigException):
             group, _, choice = str(cause.missing_cfg_file).rpartition("/")
-            choices = ", ".join(sorted(option for option in cause.options if not option.startswith("_")))
-            return f"{group}={choice}: no such choice; choose one of {choices}"
+            options = cause.options or [path.stem for path in (config_dir / group).glob("*.yaml")]  # none for a list
+            if choices := ", ".join(sorted(option for option in options if group and not option.startswith("_"))):
+                return f"{group}={choice}: no such choice; choose one of {choices}"
         if isinstance(cause, ConfigKeyError | ConfigAttributeError) and isinstance(error, ConfigCompositionException):
             return _unknown_setting(str(cause.full_key), config_dir, config_name)
     return describe_error(error)
