@@ -9,7 +9,7 @@ from helpers import run_main
 @pytest.mark.parametrize(("argument", "message"), [
     ("optimizer=adm", "optimizer=adm: no such choice; choose one of adadelta, adam, "),
     ("experiment=kagle", "experiment=kagle: no such choice; choose one of adadelta, adadelta_slow, "),
-    ("experiment=[compact,study/fold]", "experiment/study=fold: no such choice; choose one of adadelta, augmentation, "),
+    ("experiment=[compact,study/fold]", "experiment/study=fold: no such choice; choose one of adadelta, "),
     ("optimzer=adam", "optimzer: no such setting; did you mean optimizer? train.py has augment, data, "),
     ("trainer.max_epoch=3", "trainer.max_epoch: no such setting; did you mean max_epochs? trainer has accelerator, "),
     ("optimizer.momentum=1", "optimizer.momentum: no such setting; optimizer has fused, lr, weight_decay (+opt"),
