@@ -1,16 +1,23 @@
 """The tables in the documentation are those of the committed results."""
 
 import json
+import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from helpers import PROJECT
 
 from benchmarks.faults.table import table_lines
+from digits.data.sources import sample
+from digits.prediction.classifier import load_classifier
 from digits.studies.leaderboard import Leaderboard
 from digits.studies.report import read_extra_columns
 from digits.studies.results import read_results
+from tools.records import add_ensemble, update_page
 
 RESULTS = PROJECT / "docs" / "results"
+RECORDS = PROJECT / "docs" / "records"
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
@@ -28,11 +35,31 @@ def test_tables_of_studies_are_rebuilt_byte_for_byte(study: str) -> None:
     assert board.table() in (PROJECT / "docs" / "results.md").read_text()
 
 
+def test_tables_of_the_records_are_rebuilt_from_their_files() -> None:
+    page = (RECORDS.parent / "records.md").read_text()
+    assert update_page(page, RECORDS) == page
+    assert re.findall("<!-- (.*) -->", page) == ["results", "end", "seeds", "end", "trials", "end"]
+    assert "| light         |" in page
+
+
+def test_ensemble_is_scored_by_its_mean_probability(
+    tmp_path: Path, trained: Path, small_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [str(trained), str(small_run("model=fast_cnn"))]
+    monkeypatch.setattr("tools.records.mnist", lambda root, download: sample())
+    add_ensemble(tmp_path / "ensembles.json", "two networks", folders, "")
+    images, labels = sample().test
+    probabilities = sum(load_classifier(folder).predict(images) for folder in folders)
+    [entry] = json.loads((tmp_path / "ensembles.json").read_text())
+    assert entry["test"]["errors"] == int((probabilities.argmax(1) != labels).sum())
+    assert entry["members"] == [Path(folder).name for folder in folders]
+
+
 def test_table_of_the_faults_is_that_of_the_record() -> None:
     record = json.loads((PROJECT / "docs" / "reliability.json").read_text())
     assert "\n".join(table_lines(record["counts"])) in (PROJECT / "docs" / "reliability.md").read_text()
 
 
 def test_results_hold_no_absolute_path() -> None:
-    for path in RESULTS.rglob("*.json"):
+    for path in [*RESULTS.rglob("*.json"), *RECORDS.rglob("*.json")]:
         assert '"/' not in path.read_text(), path

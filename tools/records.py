@@ -3,8 +3,8 @@
     python -m tools.records --page docs/records.md
     python -m tools.records --ensemble "5 × compact" outputs/compact-[0-4] --root data
 
-docs/records/ holds one folder of runs (metrics.json, mistakes.csv) for each recipe, the runs of the folds in folds/,
-ensembles.json, and the results of others in peers.csv.
+docs/records/ holds one folder of runs (metrics.json, mistakes.csv) for each recipe, ensembles.json, the results of
+others in peers.csv, the trials in trials.csv, and their runs in folds/.
 """
 
 import argparse
@@ -24,7 +24,8 @@ from digits.evaluation.score import Score
 from digits.files import write_json
 from digits.prediction.classifier import load_classifier
 from digits.runs.checkpoint import find_checkpoints
-from digits.studies.leaderboard import Leaderboard
+from digits.studies.mcnemar import mcnemar_p_value
+from digits.studies.predictions import read_mistakes
 from digits.studies.results import MeanStd, RunResult, read_results
 
 FOLDER = Path("docs/records")
@@ -69,7 +70,7 @@ def read_ensembles(path: Path) -> list[dict[str, Any]]:
 
 def update_page(page: str, folder: Path) -> str:
     """Returns the page with each block `<!-- NAME -->` … `<!-- end -->` rebuilt."""
-    tables = {"results": results_table, "seeds": seeds_table, "folds": folds_table}
+    tables = {"results": results_table, "seeds": seeds_table, "trials": trials_table}
 
     def block(match: re.Match[str]) -> str:
         return "\n".join([match[1] + match[2], *tables[match[1]](folder), "", ""])
@@ -104,10 +105,28 @@ def seeds_table(folder: Path) -> list[str]:
     return markdown_table(["recipe", "seed: mistakes"], rows)
 
 
-def folds_table(folder: Path) -> list[str]:
-    """The leaderboard of all configurations that were tried on folds."""
-    board = Leaderboard("", *read_results([folder / "folds"]))
-    return board.table().split("\n")
+def trials_table(folder: Path) -> list[str]:
+    """One row per trial of trials.csv, beside the trial that it is compared with by McNemar's test."""
+    header = ["trial", "change", "expected", "against", "mistakes", "error", "only this one", "only the other", "p"]
+    trials = {}
+    for run in read_results([folder / "folds"])[0]:
+        trials.setdefault(run.folder.name.rpartition("-")[0], []).append(run)
+    rows = []
+    with (folder / "trials.csv").open(newline="") as file:
+        for trial in csv.DictReader(file):
+            mistakes = _mistakes(trials[trial["trial"]])
+            total = sum(run.metrics.val["total"] for run in trials[trial["trial"]])
+            row = [*trial.values(), str(len(mistakes)), f"{len(mistakes) / total:.3%}", "", "", ""]
+            if trial["against"]:
+                other = _mistakes(trials[trial["against"]])
+                only = len(mistakes - other), len(other - mistakes)
+                row[6:] = [*map(str, only), f"{mcnemar_p_value(*only):.2g}"]
+            rows.append(row)
+    return markdown_table(header, rows)
+
+
+def _mistakes(runs: Sequence[RunResult]) -> set[int]:
+    return {index for run in runs for index in read_mistakes(run, "val")["index"]}
 
 
 def _recipes(folder: Path) -> Iterator[tuple[str, list[RunResult]]]:

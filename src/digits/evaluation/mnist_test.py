@@ -29,16 +29,13 @@ def subset_scores(indices: Tensor, labels: Tensor, predicted: Tensor) -> dict[st
     for index, label in CORRECTED_LABELS.items():
         corrected[indices == index] = label
     wrong, students = predicted != labels, indices < STUDENTS
-    return {
-        "corrected": _score(predicted != corrected),
-        "undisputed": _score(wrong[~disputed]),
-        "students": _score(wrong[students]),
-        "census": _score(wrong[~students]),
+    parts = {
+        "corrected": predicted != corrected,
+        "undisputed": wrong[~disputed],
+        "students": wrong[students],
+        "census": wrong[~students],
     }
-
-
-def _score(wrong: Tensor) -> Score:
-    return Score(int(wrong.sum()), len(wrong))
+    return {name: Score(int(wrong.sum()), len(wrong)) for name, wrong in parts.items() if len(wrong)}
 
 
 def describe_subsets(scores: Mapping[str, Mapping[str, float]]) -> str:
