@@ -94,12 +94,12 @@ def test_learns(small_run: SmallRun) -> None:
     assert read_metrics_json(small_run(*settings))["val"]["error"] <= 0.1
 
 
-@pytest.mark.parametrize("ema", ["ema=null", "ema=0.8", "precise_bn=true"])
+@pytest.mark.parametrize("setting", ["ema=null", "ema=0.8", "precise_bn=true"])
 @pytest.mark.parametrize("weights", ["weights=last", "weights=best"])
 def test_checkpoint_holds_the_network_that_was_scored(
-    small_run: SmallRun, made_csv: Path, weights: str, ema: str
+    small_run: SmallRun, made_csv: Path, weights: str, setting: str
 ) -> None:
-    folder = small_run(weights, ema, f"data.test_csv={made_csv}", "model=compact_cnn", "trainer.max_epochs=3")
+    folder = small_run(weights, setting, f"data.test_csv={made_csv}", "model=compact_cnn", "trainer.max_epochs=3")
     metrics = read_metrics_json(folder)
     checkpoint = read_checkpoint(folder / metrics["checkpoint"])
     assert checkpoint["digits"]["temperature"] == metrics["calibration"]["temperature"]
@@ -108,7 +108,7 @@ def test_checkpoint_holds_the_network_that_was_scored(
         logits = trained_network(checkpoint)(scale_images(images))
     assert int((logits.argmax(1) != labels).sum()) == metrics["test"]["errors"]
     assert F.cross_entropy(logits, labels).item() == pytest.approx(metrics["test"]["loss"], rel=1e-5)
-    if weights == "weights=best" and ema != "precise_bn=true":  # which changes the network after its last epoch
+    if weights == "weights=best" and setting != "precise_bn=true":  # which changes the network after its last epoch
         assert metrics["val"]["error"] == pd.read_csv(folder / "history.csv")["val/error"].min()
         assert "temperature" not in last_checkpoint(folder)["digits"]
 
