@@ -29,7 +29,7 @@ class RandomTransform(nn.Module):
         scale: Sequence[float] | None = None,
         shear: float | None = None,
         elastic: float = 0.0,
-        elastic_sigma: float = 4.0,
+        elastic_sigma: float = 6.0,
         erasing: float = 0.0,
         erasing_size: Sequence[int] = (8, 16),
     ) -> None:
