@@ -13,6 +13,7 @@ from digits.data.kaggle_csv import read_csv
 from digits.data.sources import Digits
 from digits.errors import InputError
 from digits.models.layers import scale_images
+from digits.prediction.classifier import load_classifier
 from digits.runs.checkpoint import read_checkpoint
 from digits.training.module import DigitsModule
 from digits.training.train import train
@@ -80,10 +81,8 @@ def test_folds_predict_each_digit_once(small_run: SmallRun, made_csv: Path) -> N
         folder = small_run("data.folds=2", f"data.fold={fold}", "test=false", f"data.test_csv={made_csv}")
         assert "test" not in read_metrics_json(folder)
         table = pd.read_csv(folder / "out_of_fold.csv")
-        with torch.no_grad():
-            logits = trained_network(last_checkpoint(folder))(scale_images(images[table["index"].to_list()]))
-        probabilities = table[[f"p{digit}" for digit in range(10)]].to_numpy()
-        assert probabilities == pytest.approx(logits.softmax(1).numpy(), abs=1e-4)
+        expected = load_classifier(folder, precision="32-true").predict(images[table["index"].to_list()])
+        assert table[[f"p{digit}" for digit in range(10)]].to_numpy() == pytest.approx(expected.numpy(), abs=1e-4)
         assert table["label"].tolist() == labels[table["index"].to_list()].tolist()
         indices += table["index"].tolist()
     assert sorted(indices) == list(range(len(labels)))

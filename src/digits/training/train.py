@@ -174,7 +174,7 @@ class Training:
 
     def evaluate(self) -> dict[str, Evaluation]:
         """Evaluates the weights of the final checkpoint. Adds the temperature to it, and with `precise_bn` the
-        statistics of batch normalization."""
+        statistics of batch normalization. The returned logits are divided by the temperature, as in prediction."""
         metrics, trainer, pending = self.metrics, self.trainer, self.checkpoint_io.pending
         metrics.checkpoint = f"checkpoints/{metrics.config['weights']}.ckpt"
         path = self.run.path / metrics.checkpoint
@@ -204,7 +204,9 @@ class Training:
                     checkpoint["digits"] |= metrics.calibration
                     pending[path] = checkpoint
             if metrics.calibration:
-                metrics.calibration[stage] = calibration_summary(logits, labels, metrics.calibration["temperature"])
+                temperature = metrics.calibration["temperature"]
+                metrics.calibration[stage] = calibration_summary(logits, labels, temperature)
+                evaluations[stage] = evaluation._replace(logits=logits / temperature)
         return evaluations
 
 
