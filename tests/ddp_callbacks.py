@@ -7,7 +7,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from digits.data.augmentation import RandomAffine
+from digits.data.augmentation import RandomTransform
 from digits.data.sources import Digits
 
 
@@ -29,7 +29,7 @@ class Float64(Callback):
         pl_module.network.double()  # type: ignore[operator, union-attr]
 
 
-class Float64Affine(RandomAffine):
+class Float64Transform(RandomTransform):
     def forward(self, pixels: Tensor) -> Tensor:
         return super().forward(pixels).double()
 

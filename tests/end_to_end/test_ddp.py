@@ -41,7 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def float64(*callbacks: str) -> list[str]:
     """Settings of a run in float64. Only training and augmentation can be computed in it, not the evaluation."""
     return [
-        "data=csv", "data.train_csv=train.csv", "data.val_size=0", "augment._target_=ddp_callbacks.Float64Affine",
+        "data=csv", "data.train_csv=train.csv", "data.val_size=0", "augment._target_=ddp_callbacks.Float64Transform",
         f"trainer.callbacks=[{','.join([FLOAT64, *callbacks])}]",
     ]  # fmt: skip
 
