@@ -77,7 +77,7 @@ def test_two_processes_train_the_weights_of_one(folder: Path, settings: list[str
 def test_two_processes_count_as_one(folder: Path) -> None:
     process = run_program(
         "train.py", *DDP, "name=two", "model=compact_cnn", "data=csv", "data.train_csv=train.csv",
-        "data.test_csv=test.csv", "data.val_size=20",
+        "data.test_csv=test.csv", "data.val_size=20", "precise_bn=true",
         f"trainer.callbacks=[{{_target_:ddp_callbacks.RecordTest,folder:{folder}}}]", folder=folder,
     )  # fmt: skip
     assert (process.returncode, process.stderr) == (0, "")
@@ -94,7 +94,7 @@ def test_two_processes_count_as_one(folder: Path) -> None:
     metrics = read_metrics_json(folder / "outputs" / "two")
     assert (metrics["test"]["errors"], metrics["test"]["total"]) == (errors, 57)
     mistakes = pd.read_csv(folder / "outputs" / "two" / "mistakes.csv").query("split == 'test'")
-    assert mistakes["label"].tolist() == labels[mistakes["index"].to_numpy()].tolist()
+    assert mistakes["label"].tolist() == labels[mistakes["index"].to_list()].tolist()
     assert metrics["status"] == "completed"
     assert checkpoint["digits"]["temperature"] == metrics["calibration"]["temperature"]
 
