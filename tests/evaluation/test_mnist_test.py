@@ -37,5 +37,5 @@ def test_people_disagree_on_fifteen_digits() -> None:
 
 def test_scores_are_described_in_percent() -> None:
     scores = {name: score.as_dict() for name, score in subset_scores(INDICES, LABELS, LABELS).items()}
-    assert describe_subsets(scores).startswith("0.08% with 10 corrected labels, 0.00% without")
+    assert describe_subsets(scores).startswith("with 10 corrected labels 0.08%, without 15")
     assert scores["corrected"]["error"] == pytest.approx(8 / 10_000)

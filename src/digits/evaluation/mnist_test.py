@@ -16,8 +16,8 @@ STUDENTS = 5000
 TITLES = {
     "corrected": "with 10 corrected labels",
     "undisputed": "without 15 disputed digits",
-    "students": "students",
-    "census": "census employees",
+    "students": "students' digits",
+    "census": "census employees' digits",
 }
 
 
@@ -40,4 +40,4 @@ def subset_scores(indices: Tensor, labels: Tensor, predicted: Tensor) -> dict[st
 
 def describe_subsets(scores: Mapping[str, Mapping[str, float]]) -> str:
     """One line for scores as in metrics.json."""
-    return ", ".join(f"{scores[name]['error']:.2%} {title}" for name, title in TITLES.items() if name in scores)
+    return ", ".join(f"{title} {scores[name]['error']:.2%}" for name, title in TITLES.items() if name in scores)
