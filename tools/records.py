@@ -24,12 +24,11 @@ from digits.evaluation.score import Score
 from digits.files import write_json
 from digits.prediction.classifier import load_classifier
 from digits.runs.checkpoint import find_checkpoints
+from digits.runs.predictions import read_mistakes
 from digits.studies.mcnemar import mcnemar_p_value
-from digits.studies.predictions import read_mistakes
 from digits.studies.results import MeanStd, RunResult, read_results
 
 FOLDER = Path("docs/records")
-SUBSETS = ("corrected", "undisputed", "students", "census")
 
 
 def main() -> None:
@@ -80,7 +79,7 @@ def update_page(page: str, folder: Path) -> str:
 
 def results_table(folder: Path) -> list[str]:
     """One row per recipe, per title of ensembles, and per result of others."""
-    header = ["", "parameters", "epochs", "n", "test error", *(TITLES[name] for name in SUBSETS)]
+    header = ["", "parameters", "epochs", "n", "test error", *TITLES.values()]
     rows = []
     for name, runs in _recipes(folder):
         metrics = runs[0].metrics
@@ -126,7 +125,7 @@ def trials_table(folder: Path) -> list[str]:
 
 
 def _mistakes(runs: Sequence[RunResult]) -> set[int]:
-    return {index for run in runs for index in read_mistakes(run, "val")["index"]}
+    return {index for run in runs for index in read_mistakes(run.files, "val")["index"]}
 
 
 def _recipes(folder: Path) -> Iterator[tuple[str, list[RunResult]]]:
@@ -139,7 +138,7 @@ def _recipes(folder: Path) -> Iterator[tuple[str, list[RunResult]]]:
 def _error_cells(results: Sequence[Mapping[str, Any]]) -> list[str]:
     """n, the error on the test set, and on each of its parts."""
     tests = [[result["test"] for result in results]]
-    tests += [[result["test_subsets"][name] for result in results] for name in SUBSETS]
+    tests += [[result["test_subsets"][name] for result in results] for name in TITLES]
     means = [MeanStd.from_values(tuple(score["error"] for score in scores)) for scores in tests]
     return [str(len(results)), *map(str, means)]
 

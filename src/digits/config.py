@@ -25,6 +25,8 @@ RENAMED_TARGETS = {  # configurations of older runs name the modules of their ti
 def validate_train(config: Mapping[str, Any]) -> None:
     """Raises InputError that names the first setting of a training that is missing or invalid."""
     _validate(config, TRAIN_RULES)
+    if config["teacher"] is None and (config["teacher_temperature"], config["teacher_weight"]) != (1.0, 1.0):
+        raise InputError("teacher_temperature and teacher_weight need teacher=…")
     if config["weights"] == "best" and not has_validation(config):
         raise InputError("weights=best needs a validation error, but data.val_size=0 leaves no validation digits")
 

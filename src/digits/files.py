@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from digits.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PARTIAL_SUFFIX = ".part"
 
@@ -59,6 +62,12 @@ def write_json(value: Any, path: str | Path) -> None:
     """Writes `value` as JSON, atomically. Raises InputError if the file cannot be written."""
     with atomic_write(path) as temp_path:
         temp_path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def write_csv(table: "pd.DataFrame", path: str | Path) -> None:
+    """Writes a table without its index as CSV, atomically. Raises InputError if the file cannot be written."""
+    with atomic_write(path) as temp_path:
+        table.to_csv(temp_path, index=False, float_format="%.6f", lineterminator="\n")
 
 
 def check_writable(path: str | Path) -> None:

@@ -37,7 +37,8 @@ def test_ranks_share_complete_balanced_batches(monkeypatch: pytest.MonkeyPatch, 
         assert all(map(torch.equal, batches, expected))  # every process augments the whole batch
         by_rank.append(list(unshuffled))
     gathered = torch.cat([torch.cat(batches) for batches in by_rank])
-    assert torch.equal(gathered_order(total, 8), gathered)
+    assert torch.equal(gathered_order(total, 8, len(one_process)), gathered)
+    assert torch.equal(gathered_order(total, 8, 1), one_process[0])
     for batch, *shares in zip(one_process, *by_rank, strict=True):
         assert torch.equal(torch.cat(shares), batch)
         assert max(map(len, shares)) - min(map(len, shares)) <= 1

@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with digits in odd numbers: the shares of the processes differ."""
     monkeypatch.setenv("PYTHONPATH", str(PROJECT / "tests"))
     frame(*made_digits(121)).to_csv(tmp_path / "train.csv", index=False)
-    frame(*made_digits(57, seed=1)).to_csv(tmp_path / "test.csv", index=False)
+    frame(*made_digits(570, seed=1)).to_csv(tmp_path / "test.csv", index=False)
     return tmp_path
 
 
@@ -83,7 +83,7 @@ def test_two_processes_count_as_one(folder: Path) -> None:
     assert (process.returncode, process.stderr) == (0, "")
     assert process.stdout.count("epoch 1/2") == 1
 
-    images, labels = made_digits(57, seed=1)
+    images, labels = made_digits(570, seed=1)
     files = sorted(folder.glob("test-*.txt"))
     assert len(files) == 2
     seen = Counter(line for file in files for line in file.read_text().split())
@@ -92,7 +92,7 @@ def test_two_processes_count_as_one(folder: Path) -> None:
     checkpoint = last_checkpoint(folder / "outputs" / "two")
     errors = int((trained_network(checkpoint)(scale_images(images)).argmax(1) != labels).sum())
     metrics = read_metrics_json(folder / "outputs" / "two")
-    assert (metrics["test"]["errors"], metrics["test"]["total"]) == (errors, 57)
+    assert (metrics["test"]["errors"], metrics["test"]["total"]) == (errors, 570)
     mistakes = pd.read_csv(folder / "outputs" / "two" / "mistakes.csv").query("split == 'test'")
     assert mistakes["label"].tolist() == labels[mistakes["index"].to_list()].tolist()
     assert metrics["status"] == "completed"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from helpers import PROJECT, config, read_metrics_json
 
-from digits.runs.fingerprint import fingerprint, relevant_settings, source_hash
+from digits.runs.fingerprint import ADDED_SETTINGS, all_settings, fingerprint, relevant_settings, source_hash
 
 CONFIG: dict[str, Any] = {"seed": 0, "name": "x", "data": {"root": "here", "batch_size": 8}, "optimizer": {"lr": 0.1}}
 
@@ -42,3 +42,10 @@ def test_settings_of_an_older_run_are_equal_to_todays() -> None:
     stored = relevant_settings(read_metrics_json(PROJECT / "docs/results/originals/adadelta_seed-0")["config"])
     today = relevant_settings(config("experiment=adadelta", "seed=0"))
     assert [key for key in stored | today if stored.get(key) != today.get(key)] == []
+
+
+def test_run_without_the_settings_of_later_versions_is_equal_to_todays() -> None:
+    today = config("augment=affine")
+    older = {key: value for key, value in today.items() if key not in ADDED_SETTINGS[""]}
+    older["augment"] = {key: today["augment"][key] for key in ("_target_", "degrees", "translate", "scale", "shear")}
+    assert all_settings(older) == all_settings(today)

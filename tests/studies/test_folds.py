@@ -12,9 +12,9 @@ from studies.made_runs import leaderboard, write_out_of_fold, write_run
 
 from digits.config import validate_train
 from digits.errors import InputError
+from digits.runs.predictions import PROBABILITIES
 from digits.studies.__main__ import main
 from digits.studies.folds import find_label_issues, write_folds
-from digits.studies.predictions import PROBABILITIES
 
 LABELS = {index: index for index in range(6)}
 

@@ -1,8 +1,11 @@
 """Distillation: the loss of a teacher, and runs that learn from one."""
 
+import copy
+import hashlib
 import shutil
 from collections.abc import Callable
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -13,9 +16,11 @@ from helpers import (
     interrupt,
     last_checkpoint,
     made_digits,
+    read_metrics_json,
     train_small,
     trained_network,
 )
+from torch import Tensor, nn
 
 from digits.data.sources import Digits
 from digits.errors import InputError
@@ -29,10 +34,16 @@ BATCH = Digits(*made_digits(20))
 MODEL = "model=fast_cnn"  # without dropout and batch normalization, so that training and evaluation compute the same
 
 
+class Halve(nn.Module):
+    def forward(self, pixels: Tensor) -> Tensor:
+        return pixels / 2
+
+
 def make_module(teacher: Teacher | None, weight: float = 1.0) -> DigitsModule:
     module = DigitsModule(
-        build_network("fast_cnn"), partial(torch.optim.SGD, lr=0.1), teacher=teacher, teacher_weight=weight
-    )
+        build_network("fast_cnn"), partial(torch.optim.SGD, lr=0.1), augment=Halve(), teacher=teacher,
+        teacher_weight=weight,
+    )  # fmt: skip
     module.setup("fit")
     return module
 
@@ -44,7 +55,7 @@ def test_loss_of_the_teachers_own_weights_is_the_entropy_of_its_probabilities(
     folder = small_run(MODEL)
     module = make_module(Teacher(str(folder), temperature))
     module.network.load_state_dict(trained_network(last_checkpoint(folder)).state_dict())
-    probabilities = (module.network(scale_images(BATCH.images)) / temperature).softmax(1)
+    probabilities = (module.network(scale_images(BATCH.images) / 2) / temperature).softmax(1)  # of the augmented digits
     entropy = -(probabilities * probabilities.log()).sum(1).mean()
     loss = module.training_step(BATCH, 0)
     torch.testing.assert_close(loss, temperature**2 * entropy)
@@ -84,12 +95,33 @@ def test_teacher_is_neither_trained_nor_saved(small_run: SmallRun) -> None:
     assert not any("teacher" in name for name in module.state_dict())
 
 
-def test_teacher_changes_the_weights(small_run: SmallRun) -> None:
-    with pytest.raises(AssertionError):
-        assert_same_weights(
-            last_checkpoint(small_run(MODEL, "seed=1")),
-            last_checkpoint(small_run(MODEL, "seed=1", f"teacher={small_run(MODEL)}")),
-        )
+def test_teacher_temperature_and_weight_change_the_weights(small_run: SmallRun) -> None:
+    teacher = f"teacher={small_run(MODEL)}"
+    settings: list[list[str]] = [[], [teacher], [teacher, "teacher_temperature=3"], [teacher, "teacher_weight=0.5"]]
+    checkpoints = [last_checkpoint(small_run(MODEL, "seed=1", *each)) for each in settings]
+    for one, other in combinations(checkpoints, 2):
+        with pytest.raises(AssertionError):
+            assert_same_weights(one, other)
+
+
+def test_metrics_identify_the_teacher(small_run: SmallRun) -> None:
+    folder = small_run(MODEL)
+    checkpoint = folder / "checkpoints" / "last.ckpt"
+    metrics = read_metrics_json(small_run(MODEL, "seed=1", f"teacher={folder}"))
+    assert metrics["teacher"] == {str(checkpoint): hashlib.sha256(checkpoint.read_bytes()).hexdigest()}
+
+
+def test_unfinished_teacher_is_named(tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt(monkeypatch, "on_train_epoch_start", 1, PowerCutError())
+    with pytest.raises(PowerCutError):
+        train_small(tmp_path / "run-0", made_csv)
+    with pytest.raises(InputError, match="run-0/checkpoints/last.ckpt belongs to an unfinished run"):
+        Teacher(str(tmp_path / "run-*"))
+
+
+def test_average_of_the_weights_shares_the_teacher(small_run: SmallRun) -> None:
+    module = make_module(Teacher(str(small_run(MODEL))))
+    assert copy.deepcopy(module).teachers == module.teachers
 
 
 def test_resumed_distillation_equals_an_uninterrupted_one(
@@ -115,7 +147,7 @@ def test_run_is_not_resumed_with_another_teacher(
         train_small(tmp_path / "run", made_csv, MODEL, f"teacher={teacher}")
     monkeypatch.undo()
     shutil.copy(small_run("model=compact_cnn") / "checkpoints" / "last.ckpt", teacher)
-    with pytest.raises(InputError, match="teacher: the run started with other checkpoints"):
+    with pytest.raises(InputError, match="teacher: the run started with .*teacher.ckpt; resume"):
         train_small(
             tmp_path / "run", made_csv, MODEL, f"teacher={teacher}",
             f"resume={tmp_path / 'run' / 'checkpoints' / 'last.ckpt'}",

@@ -1,6 +1,7 @@
 """Properties of complete runs."""
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from helpers import SMALL, assert_same_weights, config, last_checkpoint, read_metrics_json, train_small, trained_network
 
+from digits.data import sources
+from digits.data.datamodule import DigitsDataModule
 from digits.data.kaggle_csv import read_csv
 from digits.data.sources import Digits
 from digits.errors import InputError
@@ -86,6 +89,32 @@ def test_folds_predict_each_digit_once(small_run: SmallRun, made_csv: Path) -> N
         assert table["label"].tolist() == labels[table["index"].to_list()].tolist()
         indices += table["index"].tolist()
     assert sorted(indices) == list(range(len(labels)))
+
+
+def test_limited_evaluation_lists_only_its_digits(
+    tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DigitsDataModule, "eval_batch_size", 16)
+    train_small(tmp_path, made_csv, "data.folds=2", "+trainer.limit_val_batches=1")
+    assert len(pd.read_csv(tmp_path / "out_of_fold.csv")) == read_metrics_json(tmp_path)["val"]["total"] == 15
+
+
+def test_parts_of_mnists_test_set_are_scored(tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = sources.csv
+    monkeypatch.setattr(sources, "csv", wraps(read)(lambda **options: read(**options)._replace(is_mnist=True)))
+    train_small(tmp_path, made_csv, f"data.test_csv={made_csv}")
+    metrics = read_metrics_json(tmp_path)
+    students = metrics["test_subsets"]["students"]
+    assert (students["errors"], students["total"]) == (metrics["test"]["errors"], 120)
+
+
+def test_precise_batch_norm_changes_only_the_statistics(small_run: SmallRun) -> None:
+    plain, precise = (
+        last_checkpoint(small_run("model=compact_cnn", f"precise_bn={value}"))["state_dict"]
+        for value in ("false", "true")
+    )
+    changed = {name for name in plain if not torch.equal(plain[name], precise[name])}
+    assert changed == {name for name in plain if name.endswith(("running_mean", "running_var", "batches_tracked"))}
 
 
 def test_learns(small_run: SmallRun) -> None:

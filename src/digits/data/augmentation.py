@@ -83,8 +83,8 @@ def smooth_noise(count: int, side: int, sigma: float, device: torch.device) -> T
 
 
 def erase_squares(pixels: Tensor, probability: float, size: Sequence[float]) -> Tensor:
-    """Blackens, in each image of [N, C, H, H] with this probability, one square with a side of `size` pixels, a
-    smallest and a largest. The square lies inside the image."""
+    """Blackens one square in each image of [N, C, H, H], with this probability. The square lies inside the image;
+    `size` are its smallest and its largest side in pixels."""
     chosen, side, top, left = torch.rand(4, len(pixels), 1, device=pixels.device)
     smallest, largest = size
     side = (smallest + (largest - smallest + 1) * side).floor() * (chosen < probability)

@@ -84,9 +84,10 @@ class DigitsDataModule(LightningDataModule):
     def eval_batch_size(self) -> int:
         return max(self.batch_size, 256)
 
-    def evaluated_indices(self, stage: str) -> Tensor:
-        """Positions int64 [N] of the val or test digits in the source, in the order of a gathered evaluation."""
-        order = gathered_order(len(self.splits[stage].labels), self.eval_batch_size)
+    def evaluated_indices(self, stage: str, batches: int | float) -> Tensor:
+        """Positions in the source, int64 [N], of the val or test digits in the first `batches` batches, in the order in
+        which an evaluation gathers them."""
+        order = gathered_order(len(self.splits[stage].labels), self.eval_batch_size, int(batches))
         return self.val_indices[order] if stage == "val" else order
 
 

@@ -1,6 +1,6 @@
 """Batches of indices."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,18 +33,22 @@ class BalancedBatchSampler(Sampler[Tensor]):
         return -(-self.total // self.batch_size)
 
     def __iter__(self) -> Iterator[Tensor]:
+        yield from map(share, self.batches()) if self.shuffle_seed is None else self.batches()
+
+    def batches(self) -> Sequence[Tensor]:
+        """The batches of the epoch, before they are shared."""
         if self.shuffle_seed is None:
             order = torch.arange(self.total)
         else:
             order = torch.randperm(self.total, generator=seeded_generator(self.shuffle_seed, self.epoch))
-        batches = order.to(self.device).tensor_split(len(self))  # a copy per step would synchronize with a GPU
-        yield from map(share, batches) if self.shuffle_seed is None else batches
+        return order.to(self.device).tensor_split(len(self))  # a copy per step would synchronize with a GPU
 
 
-def gathered_order(total: int, batch_size: int) -> Tensor:
-    """Indices int64 [total] in the order in which the results of unshuffled batches are gathered from all processes."""
+def gathered_order(total: int, batch_size: int, batches: int) -> Tensor:
+    """Indices int64 [N] of the first unshuffled batches, in the order in which results are gathered from all processes:
+    all of the first process, then all of the second."""
     count = world_size()
-    shares = [batch.tensor_split(count) for batch in torch.arange(total).tensor_split(-(-total // batch_size))]
+    shares = [batch.tensor_split(count) for batch in BalancedBatchSampler(total, batch_size).batches()[:batches]]
     return torch.cat([parts[rank] for rank in range(count) for parts in shares])
 
 

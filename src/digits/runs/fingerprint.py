@@ -13,10 +13,13 @@ BOOKKEEPING_KEYS = ("name", "study", "resume", "logger", "data.root", "data.down
 """Settings that are not part of an experiment; tables never show them."""
 RESULT_NEUTRAL_KEYS = (*BOOKKEEPING_KEYS, "trainer.accelerator")
 """Settings that may differ between runs with the same result."""
-ADDED_SETTINGS = {
-    "precise_bn": False, "teacher": None, "teacher_temperature": 1.0, "teacher_weight": 1.0, "test": True,
+ADDED_SETTINGS: dict[str, dict[str, Any]] = {
+    "": {"precise_bn": False, "teacher": None, "teacher_temperature": 1.0, "teacher_weight": 1.0, "test": True},
+    "digits.data.augmentation.RandomTransform": {
+        "augment.elastic": 0.0, "augment.elastic_sigma": 6.0, "augment.erasing": 0.0, "augment.erasing_size": [8, 16],
+    },
 }  # fmt: skip
-"""Settings that older runs do not have, with the values that they amount to."""
+"""Settings that older runs do not have, with the values that they amount to: of all runs, and of an augmentation."""
 FINGERPRINTED = ("data", "models", "evaluation", "training", "seeding.py", "devices.py")
 """Packages and modules that decide a result."""
 
@@ -30,8 +33,13 @@ def fingerprint(config: Mapping[str, Any], precision: str | None) -> dict[str, s
 
 def relevant_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that decide a result, by dotted key."""
-    settings = ADDED_SETTINGS | flatten(config)
-    return {key: value for key, value in settings.items() if not key.startswith(RESULT_NEUTRAL_KEYS)}
+    return {key: value for key, value in all_settings(config).items() if not key.startswith(RESULT_NEUTRAL_KEYS)}
+
+
+def all_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings by dotted key, including those that were added after the run."""
+    settings = flatten(config)
+    return ADDED_SETTINGS[""] | ADDED_SETTINGS.get(str(settings.get("augment._target_")), {}) | settings
 
 
 @cache  # of the code that this process started with

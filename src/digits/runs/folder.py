@@ -70,7 +70,7 @@ class RunFolder:
 
     def remove_partial_files(self) -> None:
         """Removes partial files of a killed process. Call it while this process holds the lock."""
-        remove_partial_files(self.path, "metrics.json")
+        remove_partial_files(self.path, "*")
         remove_partial_files(self.checkpoints, "*.ckpt")
 
     def is_locked(self) -> bool:

@@ -30,6 +30,8 @@ class RunMetrics:
     precision: str | None = None
     versions: dict[str, str] | None = None
     git: dict[str, Any] | None = None
+    teacher: dict[str, str] | None = None
+    """the SHA-256 of each checkpoint that was distilled, by its path"""
     epochs: int | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     images_per_second: float | None = None

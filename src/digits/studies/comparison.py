@@ -42,8 +42,8 @@ def compare(board: Leaderboard, a: str, b: str) -> str:
     if not tests:
         equal = " and ".join(["seed", *short_names(pairing_keys)])
         raise InputError(
-            f"{a} and {b}: completed runs with equal {equal} share {len(by_seed)} seeds; at least 2 are needed, or 1 "
-            "with mistakes.csv in its runs and the same validation digits"
+            f"{a} and {b}: completed runs with equal {equal} share {len(by_seed)} seeds; at least 2 are needed. "
+            "McNemar's test needs only 1, but mistakes.csv in the runs of both and the same validation digits"
         )
     width = max(len(a), len(b))
     return "\n".join([*(f"{side:<{width}}  {MeanStd.from_values(tuple(errors[side]))}" for side in (a, b)), *tests])

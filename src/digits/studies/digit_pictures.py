@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from digits.config import flatten, validate_train
+from digits.config import flatten
 from digits.errors import InputError
 from digits.evaluation.plots import plot_digits
 from digits.files import atomic_write
@@ -50,7 +50,6 @@ def load_source(config: Mapping[str, Any]) -> "Source":
     Raises InputError if the digits cannot be read."""
     from digits.data import sources  # imported late: torch takes seconds
 
-    validate_train(config)
     settings = flatten(config)
     module, _, name = str(settings.get("data.source._target_")).rpartition(".")
     function = vars(sources).get(name)

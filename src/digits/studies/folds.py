@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from digits.errors import InputError
+from digits.files import write_csv
+from digits.runs.predictions import PROBABILITIES, read_out_of_fold
 from digits.studies.digit_pictures import save_digits
 from digits.studies.leaderboard import Leaderboard
-from digits.studies.predictions import PROBABILITIES, has_out_of_fold, read_out_of_fold, write_table
 from digits.studies.results import RunResult
 
 
@@ -19,13 +20,17 @@ def write_folds(board: Leaderboard, folder: Path) -> str | None:
 
     Raises InputError as `join_folds` does, and if a file cannot be written."""
     complete = (row.folds for row in board.rows if row.folds)
-    saved = (folds for folds in complete if all(has_out_of_fold(run) for runs in folds.values() for run in runs))
+    saved = (
+        folds
+        for folds in complete
+        if all(run.files.out_of_fold_path.is_file() for runs in folds.values() for run in runs)
+    )
     if (folds := next(saved, None)) is None:
         return None
     table = join_folds(folds, folder)
     issues = find_label_issues(table)
-    write_table(table, folder / "out_of_fold.csv")
-    write_table(issues, folder / "label_issues.csv")
+    write_csv(table, folder / "out_of_fold.csv")
+    write_csv(issues, folder / "label_issues.csv")
     captions = [f"{issue.label} → {issue.suggested}  {issue.p_suggested:.0%}" for issue in issues.itertuples()]
     run = next(iter(folds.values()))[0]
     title = f"{board.title}: possible label errors\nlabel → suggested label, its probability"
@@ -43,7 +48,8 @@ def join_folds(folds: Mapping[str, Sequence[RunResult]], folder: Path) -> pd.Dat
     differs = (digits["label"].nunique() != 1) | (digits.size() != len(tables))
     if differs.any():
         raise InputError(
-            f"{folder}: digit {differs.idxmax()} has not the same label with all seeds; their data differs"
+            f"{folder}: digit {differs.idxmax()} is missing or has another label with some seeds; "
+            "remove the folders of these runs and train them again"
         )
     return digits.mean().astype({"label": "int64"}).reset_index()
 
@@ -73,7 +79,9 @@ def find_label_issues(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _join_seed(seed: str, runs: Sequence[RunResult], folder: Path) -> pd.DataFrame:
-    table = pd.concat(map(read_out_of_fold, runs)).sort_values("index", kind="stable", ignore_index=True)
+    table = pd.concat([read_out_of_fold(run.files) for run in runs]).sort_values(
+        "index", kind="stable", ignore_index=True
+    )
     index = table["index"].to_numpy()
     expected = sum(run.numbers["val_total"] for run in runs)
     wrong = [min(position, index[position]) for position in np.flatnonzero(index != np.arange(len(index)))[:1]]

@@ -119,13 +119,9 @@ class Leaderboard:
         spread = "mean ± standard deviation over the jobs of a row"
         medians = "Seconds of training and images a second: medians."
         if any(row.val_error for row in self.rows):
-            pooled = any(len(row.folds) == 1 for row in self.rows)
-            wilson = (
-                "a single job or all folds of a split Wilson's, of their" if pooled else "a single job Wilson's, of its"
-            )
             yield (
-                f"Best validation error first: {spread}; the interval is Student's, of that mean, or for {wilson} "
-                f"mistakes. {medians}"
+                f"Best validation error first: {spread}; the interval is Student's, of that mean, or Wilson's, of the "
+                f"mistakes of a single job or of all folds of one split. {medians}"
             )
         elif completed:
             yield f"No digits were held out for validation, so nothing is ranked. Test error: {spread}. {medians}"

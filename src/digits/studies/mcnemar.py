@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from scipy.stats import binomtest
 
-from digits.studies.predictions import has_mistakes, read_mistakes
+from digits.runs.predictions import read_mistakes
 from digits.studies.results import RunResult
 
-ALPHA = 0.05
+SPLIT_SETTINGS = ("data.source._target_", "data.train_csv", "data.folds", "data.val_size")
 
 
 def describe_discordant(a: str, b: str, pairs: Sequence[tuple[RunResult, RunResult]], setting: str) -> str | None:
@@ -16,9 +16,10 @@ def describe_discordant(a: str, b: str, pairs: Sequence[tuple[RunResult, RunResu
 
     Raises InputError for a damaged mistakes.csv."""
     only_a = only_b = total = 0
-    pairs = [pair for pair in pairs if all(map(has_mistakes, pair)) and _same_split(*pair)]
+    saved = [pair for pair in pairs if all(run.files.mistakes_path.is_file() for run in pair)]
+    pairs = [pair for pair in saved if _same_digits(*pair)]
     for run_a, run_b in pairs:
-        tables = (read_mistakes(run, "val") for run in (run_a, run_b))
+        tables = (read_mistakes(run.files, "val") for run in (run_a, run_b))
         labels_a, labels_b = (dict(zip(table["index"], table["label"], strict=True)) for table in tables)
         if any(labels_a[index] != labels_b[index] for index in labels_a.keys() & labels_b.keys()):
             return None
@@ -30,7 +31,7 @@ def describe_discordant(a: str, b: str, pairs: Sequence[tuple[RunResult, RunResu
     p = mcnemar_p_value(only_a, only_b)
     return (
         f"Digit by digit with {setting}: of {total:,} validation digits, only {a} misclassifies {only_a:,} and only "
-        f"{b} {only_b:,} (McNemar's exact test, p = {p:.2g}{'' if p < ALPHA else ', not significant'})."
+        f"{b} {only_b:,} (McNemar's exact test, p = {p:.2g})."
     )
 
 
@@ -39,6 +40,7 @@ def mcnemar_p_value(only_a: int, only_b: int) -> float:
     return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
 
 
-def _same_split(a: RunResult, b: RunResult) -> bool:
+def _same_digits(a: RunResult, b: RunResult) -> bool:
+    """Whether both runs were validated with the same digits."""
     same_number = a.numbers.get("val_total") == b.numbers.get("val_total")
-    return same_number and a.setting("data.folds") == b.setting("data.folds")
+    return same_number and all(a.setting(key) == b.setting(key) for key in SPLIT_SETTINGS)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from digits.files import write_csv
+from digits.runs.predictions import read_mistakes
 from digits.studies.digit_pictures import save_digits
 from digits.studies.leaderboard import Leaderboard
-from digits.studies.predictions import has_mistakes, read_mistakes, write_table
 from digits.studies.results import Configuration, RunResult
 
 
@@ -19,9 +20,9 @@ def write_misread(board: Leaderboard, folder: Path) -> str | None:
     split, runs, of = _select(board.rows[0]) if board.rows else ("", [], 0)
     if not runs:
         return None
-    table = count_misread([read_mistakes(run, split) for run in runs], of)
+    table = count_misread([read_mistakes(run.files, split) for run in runs], of)
     table.insert(0, "split", split)
-    write_table(table, folder / "misread.csv")
+    write_csv(table, folder / "misread.csv")
     captions = [f"{digit.label} → {digit.predicted}  {digit.misclassified_by}/{of}" for digit in table.itertuples()]
     kind = "test" if split == "test" else "validation"
     title = f"{board.title}: misclassified {kind} digits\nlabel → most frequent prediction, number of runs"
@@ -46,7 +47,7 @@ def count_misread(tables: Sequence[pd.DataFrame], of: int) -> pd.DataFrame:
 
 def _select(row: Configuration) -> tuple[str, list[RunResult], int]:
     """Split, runs, and the number of runs that classify each digit."""
-    runs = list(filter(has_mistakes, row.completed))
+    runs = [run for run in row.completed if run.files.mistakes_path.is_file()]
     tested = [run for run in runs if run.metrics.test]
     if len(tested) >= 2:
         return "test", tested, len(tested)

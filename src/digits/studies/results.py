@@ -9,8 +9,9 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from digits.config import flatten
 from digits.errors import InputError, printable
+from digits.runs.fingerprint import all_settings
+from digits.runs.folder import RunFolder
 from digits.runs.metrics_file import RunMetrics, read_metrics
 from digits.studies.study import defines_configuration
 
@@ -21,10 +22,11 @@ class RunResult:
 
     def __init__(self, folder: Path, metrics: RunMetrics) -> None:
         self.folder = folder
+        self.files = RunFolder(folder)
         self.metrics = metrics
         overrides = (str(override).lstrip("+").partition("=") for override in metrics.overrides)
         self.overrides = {key: canonical(value.strip("'\"")) for key, _, value in overrides}
-        config = {key: canonical(value) for key, value in flatten(metrics.config).items()}
+        config = {key: canonical(value) for key, value in all_settings(metrics.config).items()}
         self.config = {key: value for key, value in config.items() if defines_configuration(key)}
         choices = {group: canonical(choice) for group, choice in metrics.choices.items()}
         self.settings = {**self.overrides, **config, **choices}
@@ -100,7 +102,7 @@ class Configuration:
         splits = {(run.setting("data.folds"), run.setting("data.split_seed")) for run in self.completed}
         complete = len(splits) == 1 and all(
             [folds for folds, _ in splits] == [str(len(runs))]
-            and {run.setting("data.fold") for run in runs if "val_total" in run.numbers}
+            and {run.setting("data.fold") for run in runs if {"val_total", "val_error"} <= run.numbers.keys()}
             == {*map(str, range(len(runs)))}
             for runs in by_seed.values()
         )

@@ -2,26 +2,36 @@
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from digits.errors import InputError
 from digits.runs.checkpoint import find_checkpoints, load_network
+from digits.runs.folder import RunFolder
 
 
 class Teacher(nn.Module):
-    """Averages the probabilities of the networks of some checkpoints, given as for `find_checkpoints`.
-    `digest` identifies the files. Raises InputError if one cannot be read."""
+    """Averages the probabilities of the networks of some checkpoints, given as for `find_checkpoints`. `hashes` maps
+    each file to the SHA-256 of its content.
+
+    Raises InputError if a file cannot be read, or belongs to an unfinished run."""
 
     def __init__(self, checkpoints: str | Sequence[str], temperature: float = 1.0) -> None:
         super().__init__()
         paths = find_checkpoints(checkpoints)
+        for path in paths:
+            metrics = RunFolder(path.parent.parent).metrics() if path.parent.name == "checkpoints" else None
+            if metrics and not metrics.completed:
+                raise InputError(f"teacher: {path} belongs to an unfinished run; name only finished runs")
         self.networks = nn.ModuleList(load_network(path)[0] for path in paths)
         self.temperature = temperature
-        self.digest = hashlib.sha256(b"".join(map(Path.read_bytes, paths))).hexdigest()
+        self.hashes = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
         self.eval().requires_grad_(False)
+
+    def __deepcopy__(self, memo: object) -> "Teacher":
+        return self  # the average of the weights (ema) copies the module, but never changes its teacher
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pixels float32 [N, 1, 28, 28] to probabilities float32 [N, 10] at the temperature."""

@@ -28,7 +28,7 @@ class DigitsModule(LightningModule):
     """Trains a network from pixels float32 [N, 1, 28, 28] in [0, 1] to logits [N, 10] with an optimizer, a schedule of
     `digits.training.schedules` and an augmentation that maps pixels to pixels.
 
-    With a teacher, the loss is the mean of the teacher's, weighted by `teacher_weight`, and the labels'.
+    With a teacher, the loss is the weighted mean of the loss against the teacher and the loss against the labels.
     `scores` holds the latest score of each stage: train, val and test.
     """
 
@@ -66,11 +66,17 @@ class DigitsModule(LightningModule):
             teacher.to(self.device)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["teachers"] = [teacher.digest for teacher in self.teachers]
+        checkpoint["teacher"] = self.teacher_hashes
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if checkpoint.get("teachers", []) != [teacher.digest for teacher in self.teachers]:
-            raise InputError("teacher: the run started with other checkpoints, and cannot be resumed with these")
+        old, new = checkpoint.get("teacher", {}), self.teacher_hashes
+        if sorted(old.values()) != sorted(new.values()):
+            raise InputError(f"teacher: the run started with {', '.join(old)}; resume with the same files")
+
+    @property
+    def teacher_hashes(self) -> dict[str, str]:
+        """The SHA-256 of each checkpoint of the teacher, by its path."""
+        return {path: value for teacher in self.teachers for path, value in teacher.hashes.items()}
 
     def training_step(self, batch: Digits, batch_idx: int) -> Tensor:
         images, labels = batch
@@ -93,7 +99,7 @@ class DigitsModule(LightningModule):
         without augmentation ("precise batch normalization", Y. Wu and J. Johnson, arXiv:2105.07576)."""
 
         def batches() -> Iterator[Tensor]:
-            for batch in images.split(256):
+            for batch in images.tensor_split(-(-len(images) // 256)):  # a small last batch would count as much
                 if world_size() > 1:
                     self.whole_batch.size = len(batch)
                 yield share(batch)

@@ -9,16 +9,15 @@ from typing import Any
 
 from lightning.pytorch.utilities import rank_zero_only
 
-from digits.config import flatten
 from digits.errors import InputError
 from digits.runs.checkpoint import read_checkpoint
-from digits.runs.fingerprint import RESULT_NEUTRAL_KEYS
+from digits.runs.fingerprint import RESULT_NEUTRAL_KEYS, all_settings
 from digits.runs.folder import RunFolder
 from digits.runs.metrics_file import RunMetrics
 
 log = logging.getLogger(__name__)
 
-CHANGEABLE_ON_RESUME = (*RESULT_NEUTRAL_KEYS, "trainer.callbacks", "data.train_csv", "weights")
+CHANGEABLE_ON_RESUME = (*RESULT_NEUTRAL_KEYS, "trainer.callbacks", "data.train_csv", "precise_bn", "test", "weights")
 
 
 def prepare_resume(checkpoint: str, config: Mapping[str, Any], run: RunFolder) -> None:
@@ -38,7 +37,7 @@ def prepare_resume(checkpoint: str, config: Mapping[str, Any], run: RunFolder) -
 
 def _allowed_changes(path: str, checkpoint: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
     """The changed settings that do not affect the training, as `key was old, now new`."""
-    old, new = flatten(checkpoint["digits"]["config"]), flatten(config)
+    old, new = all_settings(checkpoint["digits"]["config"]), all_settings(config)
     changes = {
         key: f"{key} was {old.get(key)}, now {new.get(key)}"
         for key in sorted(old.keys() | new.keys())

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-import pandas as pd
 import torch
 from hydra.utils import instantiate
 from lightning.pytorch import Callback, Trainer
@@ -27,13 +26,13 @@ from digits.evaluation.calibration import calibration_summary, fit_temperature
 from digits.evaluation.metrics import Evaluation
 from digits.evaluation.mnist_test import describe_subsets, subset_scores
 from digits.evaluation.plots import plot_confusion, plot_curves, plot_misclassified
-from digits.files import atomic_write
 from digits.models.networks import build_network
 from digits.processes import LostProcessError, end_together, is_disconnected
 from digits.runs.checkpoint import read_checkpoint
 from digits.runs.fingerprint import fingerprint
 from digits.runs.folder import RunFolder, folder_lock
 from digits.runs.metrics_file import RunMetrics, write_metrics
+from digits.runs.predictions import write_mistakes, write_out_of_fold
 from digits.runs.provenance import git_state, versions
 from digits.seeding import seed_everything
 from digits.training.callbacks import AtomicCheckpointIO, CollectEvaluation, EpochHistory
@@ -129,7 +128,9 @@ def _run(run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> None:
         training.checkpoint_io.flush()
     if training.trainer.is_global_zero:
         _save_plots(training.history.rows, evaluations, run.plots)
-        _save_predictions(evaluations, run, with_folds=metrics.config["data"]["folds"] is not None)
+        write_mistakes(run, evaluations)
+        if metrics.config["data"]["folds"] is not None:
+            write_out_of_fold(run, evaluations["val"])
         log.info(_summary(metrics, evaluations, run.path))
 
 
@@ -151,6 +152,7 @@ class Training:
         metrics.device = device_name(self.trainer.strategy.root_device)
         metrics.precision = self.trainer.precision
         metrics.versions, metrics.git = versions(), git_state()
+        metrics.teacher = self.module.teacher_hashes or None
         for logger in self.trainer.loggers:
             logger.log_hyperparams(config)
 
@@ -236,7 +238,8 @@ def evaluate(trainer: Trainer, module: DigitsModule, datamodule: DigitsDataModul
     callbacks.append(collect)  # WeightAveraging is removed: it would replace the weights of the module
     run_loop = {"val": trainer.validate, "test": trainer.test}[stage]
     run_loop(module, datamodule=datamodule, verbose=False)
-    return Evaluation(module.scores[stage], *collect.collected, datamodule.evaluated_indices(stage))
+    [batches] = {"val": trainer.num_val_batches, "test": trainer.num_test_batches}[stage]
+    return Evaluation(module.scores[stage], *collect.collected, datamodule.evaluated_indices(stage, batches))
 
 
 @rank_zero_only
@@ -255,27 +258,6 @@ def _save_plots(rows: Sequence[Mapping[str, float]], evaluations: Mapping[str, E
             plot_confusion(evaluation.confusion, title, folder / "confusion.png")
             plot_misclassified(evaluation.misclassified, title, folder / "mistakes.png")
             break
-
-
-def _save_predictions(evaluations: Mapping[str, Evaluation], run: RunFolder, with_folds: bool) -> None:
-    """Writes the misclassified digits, and with cross-validation the probabilities of the fold."""
-    columns = ["split", "index", "label", "predicted", "confidence"]
-    tables = [pd.DataFrame(columns=columns)]
-    for stage, evaluation in evaluations.items():
-        _, labels, predicted, confidence, indices = evaluation.misclassified
-        rows = {"index": indices, "label": labels, "predicted": predicted, "confidence": confidence}
-        tables.append(pd.DataFrame({"split": stage, **{key: value.numpy() for key, value in rows.items()}}))
-    with atomic_write(run.mistakes_path) as path:
-        pd.concat([table for table in tables[1:] if len(table)] or tables).to_csv(
-            path, index=False, float_format="%.4f"
-        )
-    if with_folds:
-        evaluation = evaluations["val"]
-        table = pd.DataFrame(evaluation.logits.softmax(1).numpy(), columns=[f"p{digit}" for digit in range(10)])
-        table.insert(0, "index", evaluation.indices.numpy())
-        table.insert(1, "label", evaluation.labels.numpy())
-        with atomic_write(run.out_of_fold_path) as path:
-            table.sort_values("index").to_csv(path, index=False, float_format="%.6f")
 
 
 def _summary(metrics: RunMetrics, evaluations: Mapping[str, Evaluation], folder: Path) -> str:
