@@ -39,7 +39,7 @@ def test_tables_of_the_records_are_rebuilt_from_their_files() -> None:
     page = (RECORDS.parent / "records.md").read_text()
     assert update_page(page, RECORDS) == page
     assert re.findall("<!-- (.*) -->", page) == ["results", "end", "seeds", "end", "trials", "end"]
-    assert "| light         |" in page
+    assert re.search(r"\| light +\|", page)
 
 
 def test_ensemble_is_scored_by_its_mean_probability(
