@@ -140,7 +140,11 @@ def _error_cells(results: Sequence[Mapping[str, Any]]) -> list[str]:
     tests = [[result["test"] for result in results]]
     tests += [[result["test_subsets"][name] for result in results] for name in TITLES]
     means = [MeanStd.from_values(tuple(score["error"] for score in scores)) for scores in tests]
-    return [str(len(results)), *map(str, means)]
+    return [str(len(results)), *(_percent(*mean) for mean in means if mean)]
+
+
+def _percent(mean: float, std: float | None) -> str:
+    return f"{100 * mean:.3f}" + (f" ± {100 * std:.3f}" if std is not None else "") + " %"
 
 
 if __name__ == "__main__":
