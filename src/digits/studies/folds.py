@@ -35,7 +35,8 @@ def write_folds(board: Leaderboard, folder: Path) -> str | None:
     run = next(iter(folds.values()))[0]
     title = f"{board.title}: possible label errors\nlabel → suggested label, its probability"
     save_digits(run, "val", issues, captions, title, folder / "label_issues.png")
-    return f"{folder}/out_of_fold.csv; label_issues.csv, .png: {len(issues):,} of {len(table):,} labels may be wrong"
+    contradicted = f"{len(issues):,} of {len(table):,} labels contradicted with confidence"
+    return f"{folder}/out_of_fold.csv; label_issues.csv, .png: {contradicted}"
 
 
 def join_folds(folds: Mapping[str, Sequence[RunResult]], folder: Path) -> pd.DataFrame:
