@@ -113,6 +113,8 @@ def trials_table(folder: Path) -> list[str]:
     rows = []
     with (folder / "trials.csv").open(newline="") as file:
         for trial in csv.DictReader(file):
+            if trial["trial"] not in trials:
+                continue  # registered, not yet run
             mistakes = _mistakes(trials[trial["trial"]])
             total = sum(run.metrics.val["total"] for run in trials[trial["trial"]])
             row = [*trial.values(), str(len(mistakes)), f"{len(mistakes) / total:.3%}", "", "", ""]
