@@ -17,7 +17,7 @@ KERAS = {
 }  # fmt: skip
 PARAMETERS = {
     "mlp": 623_290, "m3": 1_124_180, "m5": 1_128_180, "m7": 2_291_972, "compact_cnn": 288_170,
-    "small_cnn": 70_586, "fast_cnn": 215_194,
+    "wide_cnn": 1_922_762, "small_cnn": 70_586, "fast_cnn": 215_194,
 } | KERAS  # fmt: skip
 
 

@@ -116,6 +116,16 @@ def compact_cnn() -> nn.Module:
     )  # fmt: skip
 
 
+def wide_cnn() -> nn.Module:
+    """This project's own network of `experiment=record`: twice the channels of `compact_cnn`, and nine convolutions."""
+    return sequential(
+        *(conv_norm(64, 3, "same") for _ in range(3)), nn.MaxPool2d(2),
+        *(conv_norm(128, 3, "same") for _ in range(3)), nn.MaxPool2d(2),
+        *(conv_norm(256, 3, "same") for _ in range(3)), GlobalMaxPool(),
+        output_layer(),
+    )  # fmt: skip
+
+
 def small_cnn() -> nn.Module:
     """The network of the default run: half the channels of `compact_cnn`, and one 5×5 convolution as first block."""
     return sequential(
@@ -139,7 +149,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     network.__name__: network
     for network in (
         mlp, simple_cnn, larger_cnn, keras_cnn, kaggle_cnn, conv28, dropout_cnn, m3, m5, m7,
-        compact_cnn, small_cnn, fast_cnn,
+        compact_cnn, wide_cnn, small_cnn, fast_cnn,
     )
 }  # fmt: skip
 
