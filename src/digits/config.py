@@ -135,6 +135,7 @@ TRAIN_RULES: Rules = {
     "teacher": (lambda value: value is None or _is_paths(value), f"null, a path, or a list of paths; {QUOTED}"),
     "teacher_temperature": (lambda value: _is_number(value) and 0 < value < inf, "a number above 0"),
     "teacher_weight": (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1"),
+    "non_digits": (lambda value: _is_number(value) and 0 <= value <= 0.5, "a number from 0 to 0.5"),
     "optimizer.lr": (lambda value: value is None or (_is_number(value) and 0 < value < inf), "a number above 0"),
     "data.batch_size": POSITIVE_INT,
     "data.val_size": (lambda value: _is_number(value) and 0 <= value < inf, "a count (500) or a fraction (0.1)"),

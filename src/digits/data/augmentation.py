@@ -34,12 +34,12 @@ class RandomTransform(nn.Module):
         erasing_size: Sequence[int] = (8, 16),
     ) -> None:
         super().__init__()
-        self.degrees, self.shear = _number("degrees", degrees, 0, 180), _number("shear", shear or 0.0, 0, 80)
+        self.degrees, self.shear = check_number("degrees", degrees, 0, 180), check_number("shear", shear or 0.0, 0, 80)
         self.translate = _pair("translate", translate or (0.0, 0.0), 0, 1)
         self.scale = _range("scale", scale or (1.0, 1.0), 0.01, 100)
-        self.elastic = _number("elastic", elastic, 0, 28)
-        self.elastic_sigma = _number("elastic_sigma", elastic_sigma, 1, 28)
-        self.erasing = _number("erasing", erasing, 0, 1)
+        self.elastic = check_number("elastic", elastic, 0, 28)
+        self.elastic_sigma = check_number("elastic_sigma", elastic_sigma, 1, 28)
+        self.erasing = check_number("erasing", erasing, 0, 1)
         self.erasing_size = _range("erasing_size", erasing_size, 1, 28)
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -96,7 +96,7 @@ def erase_squares(pixels: Tensor, probability: float, size: Sequence[float]) -> 
     return pixels.masked_fill(rows[:, None, :, None] & columns[:, None, None, :], 0.0)
 
 
-def _number(name: str, value: object, low: float, high: float) -> float:
+def check_number(name: str, value: object, low: float, high: float) -> float:
     if not isinstance(value, int | float) or not low <= value <= high:
         raise InputError(f"augment.{name}={value}: a number from {low} to {high} is expected")
     return value
@@ -105,7 +105,7 @@ def _number(name: str, value: object, low: float, high: float) -> float:
 def _pair(name: str, values: object, low: float, high: float) -> tuple[float, float]:
     if not isinstance(values, Sequence) or len(values) != 2:
         raise InputError(f"augment.{name}={values}: two numbers from {low} to {high} are expected")
-    return _number(name, values[0], low, high), _number(name, values[1], low, high)
+    return check_number(name, values[0], low, high), check_number(name, values[1], low, high)
 
 
 def _range(name: str, values: object, low: float, high: float) -> tuple[float, float]:

@@ -14,7 +14,10 @@ BOOKKEEPING_KEYS = ("name", "study", "resume", "logger", "data.root", "data.down
 RESULT_NEUTRAL_KEYS = (*BOOKKEEPING_KEYS, "trainer.accelerator")
 """Settings that may differ between runs with the same result."""
 ADDED_SETTINGS: dict[str, dict[str, Any]] = {
-    "": {"precise_bn": False, "teacher": None, "teacher_temperature": 1.0, "teacher_weight": 1.0, "test": True},
+    "": {
+        "precise_bn": False, "teacher": None, "teacher_temperature": 1.0, "teacher_weight": 1.0, "test": True,
+        "non_digits": 0.0,
+    },
     "digits.data.augmentation.RandomTransform": {
         "augment.elastic": 0.0, "augment.elastic_sigma": 6.0, "augment.erasing": 0.0, "augment.erasing_size": [8, 16],
     },

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import update_bn
 
+from digits.data.non_digits import make_non_digits
 from digits.data.sampler import share, world_size
 from digits.data.sources import Digits
 from digits.errors import InputError
@@ -29,6 +30,8 @@ class DigitsModule(LightningModule):
     `digits.training.schedules` and an augmentation that maps pixels to pixels.
 
     With a teacher, the loss is the weighted mean of the loss against the teacher and the loss against the labels.
+    `non_digits` is the number of made images without a digit in each batch, a fraction of its digits. Their
+    probabilities are trained to be equal.
     `scores` holds the latest score of each stage: train, val and test.
     """
 
@@ -41,6 +44,7 @@ class DigitsModule(LightningModule):
         label_smoothing: float = 0.0,
         teacher: Teacher | None = None,
         teacher_weight: float = 1.0,
+        non_digits: float = 0.0,
     ) -> None:
         super().__init__()
         self.network = network
@@ -50,6 +54,7 @@ class DigitsModule(LightningModule):
         self.label_smoothing = label_smoothing
         self.teachers = (teacher,) if teacher else ()  # a tuple: its weights are no part of this module
         self.teacher_weight = teacher_weight
+        self.non_digits = non_digits
         self.train_error = ErrorRate()
         self.eval_error = ErrorRate()
         self.scores: dict[str, Score] = {}
@@ -61,6 +66,8 @@ class DigitsModule(LightningModule):
 
     def setup(self, stage: str) -> None:
         if stage == "fit" and world_size() > 1:
+            if self.non_digits * world_size() >= 1:  # a process could have no digits
+                raise InputError(f"non_digits={self.non_digits} needs fewer than {world_size()} processes")
             self.whole_batch = WholeBatch(self.network)
         for teacher in self.teachers:
             teacher.to(self.device)
@@ -81,18 +88,28 @@ class DigitsModule(LightningModule):
     def training_step(self, batch: Digits, batch_idx: int) -> Tensor:
         images, labels = batch
         with torch.autocast(self.device.type, enabled=False):  # bfloat16 coordinates would be off by a pixel
-            pixels = self.augment(scale_images(images))
+            pixels = scale_images(images)
+            pixels = self.augment(pixels, labels) if hasattr(self.augment, "needs_labels") else self.augment(pixels)
+            if count := round(self.non_digits * len(images)):
+                pixels = torch.cat([pixels, make_non_digits(pixels, count)])
+        size = len(pixels)
         if world_size() > 1:
             if len(images) < world_size():
                 raise InputError(f"{len(images)} training images cannot be shared by {world_size()} processes")
-            self.whole_batch.size = len(images)
-            pixels, labels = share(pixels), share(labels)
+            self.whole_batch.size = size
+            indices = share(torch.arange(size))
+            pixels, labels = share(pixels), labels[indices[0] : indices[-1] + 1]
         logits = self.network(pixels)
+        doubtful = logits[len(labels) :]
+        pixels, logits = pixels[: len(labels)], logits[: len(labels)]
         self.train_error.update(logits, labels)
         loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         for teacher in self.teachers:
             loss = self.teacher_weight * teacher.loss(pixels, logits) + (1 - self.teacher_weight) * loss
-        return loss * (len(labels) * world_size() / len(images))  # DDP averages over shares of different sizes
+        loss = loss * (len(labels) * world_size() / size)  # DDP averages over shares of different sizes
+        if count:
+            loss = loss - doubtful.float().log_softmax(1).mean(1).sum() * (world_size() / size)
+        return loss
 
     def recompute_batch_norm(self, images: Tensor) -> None:
         """Replaces the statistics of batch normalization by their means over batches of images uint8 [N, 28, 28],

@@ -227,6 +227,7 @@ def _build_module(config: Mapping[str, Any]) -> DigitsModule:
         label_smoothing=config["label_smoothing"],
         teacher=Teacher(config["teacher"], config["teacher_temperature"]) if config["teacher"] else None,
         teacher_weight=config["teacher_weight"],
+        non_digits=config["non_digits"],
     )
 
 

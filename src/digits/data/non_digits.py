@@ -1,0 +1,98 @@
+"""Made images that show no digit, or several: a network learns to doubt them (D. Hendrycks et al. 2019,
+arXiv:1812.04606, "outlier exposure")."""
+
+from functools import cache
+from pathlib import Path
+from string import ascii_letters
+
+import matplotlib
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from digits.data.augmentation import RandomTransform, smooth_noise
+from digits.data.handwriting import distance_to_segment
+
+LETTERS = sorted(set(ascii_letters) - set("BDGIJLOQSTYZbgilojqstyz"))  # without those that resemble a digit
+FONTS = ("DejaVuSans", "DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSerif-Italic", "DejaVuSansMono", "STIXGeneralItalic")
+transform = RandomTransform(degrees=15.0, translate=(0.08, 0.08), scale=(0.85, 1.1), shear=12.0, elastic=0.5)
+
+
+def make_non_digits(digits: Tensor, count: int) -> Tensor:
+    """`count` images float32 [count, 1, 28, 28] in [0, 1]: equal parts of letters, of lines, of textures, and of pairs
+    of the digits [N, 1, 28, 28]."""
+    kinds = [letters, lines, textures, pairs]
+    counts = [len(part) for part in torch.arange(count).tensor_split(len(kinds))]
+    return torch.cat([kind(digits, part) for kind, part in zip(kinds, counts, strict=True) if part])
+
+
+def letters(digits: Tensor, count: int) -> Tensor:
+    """Printed letters, transformed."""
+    images = letter_images().to(digits.device)
+    letters: Tensor = transform(images[torch.randint(len(images), (count,), device=digits.device)])
+    return letters
+
+
+@cache
+def letter_images() -> Tensor:
+    """Each letter in each font, float32 [L, 1, 28, 28], in MNIST's format."""
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    images = []
+    for name in FONTS:
+        font = ImageFont.truetype(folder / f"{name}.ttf", 80)
+        for letter in LETTERS:
+            picture = Image.new("L", (160, 160))
+            ImageDraw.Draw(picture).text((80, 80), letter, 255, font, anchor="mm")
+            glyph = picture.crop(picture.getbbox())
+            glyph.thumbnail((20, 20), Image.Resampling.BOX)
+            square = Image.new("L", (28, 28))
+            square.paste(glyph, ((28 - glyph.width) // 2, (28 - glyph.height) // 2))
+            images.append(np.asarray(square, dtype=np.float32) / 255)
+    return torch.from_numpy(np.stack(images))[:, None]
+
+
+def lines(digits: Tensor, count: int) -> Tensor:
+    """Three to eight straight lines, in half of the images parallel to the sides, as on ruled and squared paper."""
+    side, device = digits.shape[-1], digits.device
+    width = 1 + 2 * torch.rand(count, 1, 1, device=device)
+    number = torch.randint(3, 9, (count,), device=device)
+    straight = torch.rand(count, device=device) < 0.5
+    images = torch.zeros(count, side, side, device=device)
+    for index in range(8):
+        start, end = (3 + (side - 6) * torch.rand(2, count, 2, device=device)).unbind(0)
+        along = int(torch.randint(2, ()))
+        parallel = start.clone()
+        parallel[:, along], end_parallel = 3.0, start.clone()
+        end_parallel[:, along] = side - 4.0
+        start, end = (torch.where(straight[:, None], a, b) for a, b in ((parallel, start), (end_parallel, end)))
+        line = (width / 2 + 0.5 - distance_to_segment(side, start, end)).clamp(0, 1)
+        images = torch.maximum(images, line * (index < number)[:, None, None])
+    return images[:, None]
+
+
+def textures(digits: Tensor, count: int) -> Tensor:
+    """Smooth noise, from gray clouds to spots with sharp edges."""
+    side, device = digits.shape[-1], digits.device
+    coarse, fine = (smooth_noise(count, side, sigma, device)[..., 0] for sigma in (4.0, 1.5))
+    mix, threshold, sharpness, gray = torch.rand(4, count, 1, 1, device=device)
+    noise = mix * coarse + (1 - mix) * fine
+    images = (noise - threshold) * (0.3 + 5 * sharpness**2)
+    grays: Tensor = images.clamp(0, 1) * (0.3 + 0.7 * gray)
+    return grays[:, None]
+
+
+def pairs(digits: Tensor, count: int) -> Tensor:
+    """Two digits beside each other or, in a third of the images, on top of each other, scaled into 20×20."""
+    device = digits.device
+    first, second = digits[torch.randint(len(digits), (2, count), device=device)]
+    middle = first[:, :, :, 4:24], second[:, :, :, 4:24]
+    beside = F.interpolate(torch.cat(middle, 3), size=(14, 20), mode="area")
+    beside = F.pad(beside, (4, 4, 7, 7))
+    middle = first[:, :, 3:25], second[:, :, 3:25]
+    stacked = F.interpolate(torch.cat(middle, 2), size=(20, 14), mode="area")
+    stacked = F.pad(stacked, (7, 7, 4, 4))
+    images = torch.where(torch.rand(count, 1, 1, 1, device=device) < 1 / 3, stacked, beside)
+    pairs: Tensor = transform((1.5 * images).clamp(max=1))
+    return pairs
