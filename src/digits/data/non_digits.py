@@ -23,6 +23,8 @@ transform = RandomTransform(degrees=15.0, translate=(0.08, 0.08), scale=(0.85, 1
 def make_non_digits(digits: Tensor, count: int) -> Tensor:
     """`count` images float32 [count, 1, 28, 28] in [0, 1]: equal parts of letters, of lines, of textures, and of pairs
     of the digits [N, 1, 28, 28]."""
+    if not count:
+        return digits[:0]
     kinds = [letters, lines, textures, pairs]
     counts = [len(part) for part in torch.arange(count).tensor_split(len(kinds))]
     return torch.cat([kind(digits, part) for kind, part in zip(kinds, counts, strict=True) if part])

@@ -66,8 +66,6 @@ class DigitsModule(LightningModule):
 
     def setup(self, stage: str) -> None:
         if stage == "fit" and world_size() > 1:
-            if self.non_digits * world_size() >= 1:  # a process could have no digits
-                raise InputError(f"non_digits={self.non_digits} needs fewer than {world_size()} processes")
             self.whole_batch = WholeBatch(self.network)
         for teacher in self.teachers:
             teacher.to(self.device)
@@ -90,25 +88,28 @@ class DigitsModule(LightningModule):
         with torch.autocast(self.device.type, enabled=False):  # bfloat16 coordinates would be off by a pixel
             pixels = scale_images(images)
             pixels = self.augment(pixels, labels) if hasattr(self.augment, "needs_labels") else self.augment(pixels)
-            if count := round(self.non_digits * len(images)):
-                pixels = torch.cat([pixels, make_non_digits(pixels, count)])
-        size = len(pixels)
+            others = share(make_non_digits(pixels, round(self.non_digits * len(images))))
         if world_size() > 1:
             if len(images) < world_size():
                 raise InputError(f"{len(images)} training images cannot be shared by {world_size()} processes")
-            self.whole_batch.size = size
-            indices = share(torch.arange(size))
-            pixels, labels = share(pixels), labels[indices[0] : indices[-1] + 1]
+            self.whole_batch.size = len(images)
+            pixels, labels = share(pixels), share(labels)
         logits = self.network(pixels)
-        doubtful = logits[len(labels) :]
-        pixels, logits = pixels[: len(labels)], logits[: len(labels)]
         self.train_error.update(logits, labels)
         loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         for teacher in self.teachers:
             loss = self.teacher_weight * teacher.loss(pixels, logits) + (1 - self.teacher_weight) * loss
-        loss = loss * (len(labels) * world_size() / size)  # DDP averages over shares of different sizes
-        if count:
-            loss = loss - doubtful.float().log_softmax(1).mean(1).sum() * (world_size() / size)
+        loss = loss * len(labels)
+        if len(others):
+            loss = loss + self._doubt_loss(others)
+        return loss * (world_size() / len(images))  # DDP averages over shares of different sizes
+
+    def _doubt_loss(self, pixels: Tensor) -> Tensor:
+        """The sum of the cross-entropies of images without a digit against equal probabilities. They pass through the
+        network as in prediction, so that batch normalization measures digits alone."""
+        self.network.eval()
+        loss: Tensor = -self.network(pixels).float().log_softmax(1).mean(1).sum()
+        self.network.train()
         return loss
 
     def recompute_batch_norm(self, images: Tensor) -> None:
