@@ -100,7 +100,7 @@ def test_impossible_settings_are_named(setting: str) -> None:
         RandomHandwriting(**{setting: -1})
 
 
-def test_non_digits_are_images_of_four_kinds() -> None:
+def test_non_digits_are_images_of_five_kinds() -> None:
     images = make_non_digits(bars(16), 202)
     assert images.shape == (202, 1, 28, 28)
     assert images.min() >= 0

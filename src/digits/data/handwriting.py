@@ -20,7 +20,7 @@ class RandomHandwriting(nn.Module):
 
     needs_labels = True
 
-    def __init__(self, *, strokes: float = 0.5, ink: float = 0.25, **transform: Any) -> None:
+    def __init__(self, *, strokes: float = 0.4, ink: float = 0.2, **transform: Any) -> None:
         super().__init__()
         self.transform = RandomTransform(**transform)
         self.strokes, self.ink = check_number("strokes", strokes, 0, 1), check_number("ink", ink, 0, 1)

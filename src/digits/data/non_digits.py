@@ -21,11 +21,11 @@ transform = RandomTransform(degrees=15.0, translate=(0.08, 0.08), scale=(0.85, 1
 
 
 def make_non_digits(digits: Tensor, count: int) -> Tensor:
-    """`count` images float32 [count, 1, 28, 28] in [0, 1]: equal parts of letters, of lines, of textures, and of pairs
-    of the digits [N, 1, 28, 28]."""
+    """`count` images float32 [count, 1, 28, 28] in [0, 1]: equal parts of letters, of lines, of textures, of blobs, and
+    of pairs of the digits [N, 1, 28, 28]."""
     if not count:
         return digits[:0]
-    kinds = [letters, lines, textures, pairs]
+    kinds = [letters, lines, textures, blobs, pairs]
     counts = [len(part) for part in torch.arange(count).tensor_split(len(kinds))]
     return torch.cat([kind(digits, part) for kind, part in zip(kinds, counts, strict=True) if part])
 
@@ -56,11 +56,14 @@ def letter_images() -> Tensor:
 
 
 def lines(digits: Tensor, count: int) -> Tensor:
-    """Three to eight straight lines, in half of the images parallel to the sides, as on ruled and squared paper."""
+    """Three to eight straight lines, in half of the images parallel to the sides, as on ruled and squared paper. A
+    fifth of the images has one or two lines, nearly horizontal."""
     side, device = digits.shape[-1], digits.device
     width = 1 + 2 * torch.rand(count, 1, 1, device=device)
     number = torch.randint(3, 9, (count,), device=device)
     straight = torch.rand(count, device=device) < 0.5
+    few = torch.rand(count, device=device) < 0.2
+    number = torch.where(few, number.clamp(max=4) - 2, number)
     images = torch.zeros(count, side, side, device=device)
     for index in range(8):
         start, end = (3 + (side - 6) * torch.rand(2, count, 2, device=device)).unbind(0)
@@ -69,6 +72,9 @@ def lines(digits: Tensor, count: int) -> Tensor:
         parallel[:, along], end_parallel = 3.0, start.clone()
         end_parallel[:, along] = side - 4.0
         start, end = (torch.where(straight[:, None], a, b) for a, b in ((parallel, start), (end_parallel, end)))
+        left = torch.stack([torch.full_like(start[:, 1], 3.0), start[:, 1]], 1)
+        right = left + torch.stack([torch.full_like(left[:, 0], side - 7.0), end[:, 1] / 4 - side / 8], 1)
+        start, end = (torch.where(few[:, None], a, b) for a, b in ((left, start), (right, end)))
         line = (width / 2 + 0.5 - distance_to_segment(side, start, end)).clamp(0, 1)
         images = torch.maximum(images, line * (index < number)[:, None, None])
     return images[:, None]
@@ -83,6 +89,17 @@ def textures(digits: Tensor, count: int) -> Tensor:
     images = (noise - threshold) * (0.3 + 5 * sharpness**2)
     grays: Tensor = images.clamp(0, 1) * (0.3 + 0.7 * gray)
     return grays[:, None]
+
+
+def blobs(digits: Tensor, count: int) -> Tensor:
+    """Filled shapes with an irregular outline in the middle of the image."""
+    side, device = digits.shape[-1], digits.device
+    noise = smooth_noise(count, side, 4.0, device)[..., 0]
+    position = torch.arange(side, device=device) - (side - 1) / 2
+    width, height, roughness, sharpness = torch.rand(4, count, 1, 1, device=device)
+    distance = torch.hypot(position / (4 + 6 * width), position[:, None] / (4 + 6 * height))
+    shapes: Tensor = ((1 - distance + (0.2 + 0.5 * roughness) * noise) * (1 + 6 * sharpness)).clamp(0, 1)
+    return shapes[:, None]
 
 
 def pairs(digits: Tensor, count: int) -> Tensor:
