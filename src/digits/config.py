@@ -27,6 +27,8 @@ def validate_train(config: Mapping[str, Any]) -> None:
     _validate(config, TRAIN_RULES)
     if config["teacher"] is None and (config["teacher_temperature"], config["teacher_weight"]) != (1.0, 1.0):
         raise InputError("teacher_temperature and teacher_weight need teacher=…")
+    if config["non_digits"] and not config["precise_bn"]:
+        raise InputError("non_digits needs precise_bn=true: its training leaves the statistics of a single batch")
     if config["weights"] == "best" and not has_validation(config):
         raise InputError("weights=best needs a validation error, but data.val_size=0 leaves no validation digits")
 
@@ -150,6 +152,7 @@ PREDICT_TRAINER_KEYS = {"_target_", "accelerator", "devices", "num_nodes", "prec
 PREDICT_RULES: Rules = {
     "checkpoint": (_is_paths, f"a path, or a list of paths; {QUOTED}"),
     "input": (lambda value: value is None or _is_paths(value), f"a path, or a list of paths; {QUOTED}"),
+    "several": (lambda value: isinstance(value, bool), "true or false"),
     "output": (lambda value: isinstance(value, str) and value != "", f"a path, or - for standard output; {QUOTED}"),
     "preview": (lambda value: value is None or str(value).lower().endswith(".png"), "a path that ends in .png"),
     "export": (lambda value: value is None or str(value).endswith(".onnx"), "a path that ends in .onnx"),

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 from torch.optim.swa_utils import update_bn
 
@@ -31,7 +32,8 @@ class DigitsModule(LightningModule):
 
     With a teacher, the loss is the weighted mean of the loss against the teacher and the loss against the labels.
     `non_digits` is the number of made images without a digit in each batch, a fraction of its digits. Their
-    probabilities are trained to be equal.
+    probabilities are trained to be equal. The statistics of batch normalization are then those of the last batch, and
+    must be recomputed.
     `scores` holds the latest score of each stage: train, val and test.
     """
 
@@ -55,6 +57,10 @@ class DigitsModule(LightningModule):
         self.teachers = (teacher,) if teacher else ()  # a tuple: its weights are no part of this module
         self.teacher_weight = teacher_weight
         self.non_digits = non_digits
+        if non_digits:
+            for layer in network.modules():
+                if isinstance(layer, _BatchNorm):
+                    layer.momentum = 1.0  # images without a digit are normalized as the digits of the same batch
         self.train_error = ErrorRate()
         self.eval_error = ErrorRate()
         self.scores: dict[str, Score] = {}
@@ -105,8 +111,8 @@ class DigitsModule(LightningModule):
         return loss * (world_size() / len(images))  # DDP averages over shares of different sizes
 
     def _doubt_loss(self, pixels: Tensor) -> Tensor:
-        """The sum of the cross-entropies of images without a digit against equal probabilities. They pass through the
-        network as in prediction, so that batch normalization measures digits alone."""
+        """The sum of the cross-entropies of images without a digit against equal probabilities. Batch normalization
+        uses the statistics of the digits, from the latest forward pass."""
         self.network.eval()
         loss: Tensor = -self.network(pixels).float().log_softmax(1).mean(1).sum()
         self.network.train()
