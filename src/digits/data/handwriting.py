@@ -25,9 +25,11 @@ class RandomHandwriting(nn.Module):
         self.transform = RandomTransform(**transform)
         self.strokes, self.ink = check_number("strokes", strokes, 0, 1), check_number("ink", ink, 0, 1)
 
-    def forward(self, pixels: Tensor, labels: Tensor) -> Tensor:
-        """Float32 [N, 1, 28, 28] in [0, 1] and labels int64 [N] to pixels of the same shape and dtype."""
-        pixels = draw_strokes(pixels, labels, self.strokes)
+    def forward(self, pixels: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Float32 [N, 1, 28, 28] in [0, 1] and labels int64 [N] to pixels of the same shape and dtype. Without labels
+        no strokes are added."""
+        if labels is not None:
+            pixels = draw_strokes(pixels, labels, self.strokes)
         for change in (change_width, fade, cut_gaps, lower_resolution):
             chosen = torch.rand(len(pixels), 1, 1, 1, device=pixels.device) < self.ink
             pixels = torch.where(chosen, change(pixels), pixels)
@@ -58,8 +60,9 @@ def draw_strokes(pixels: Tensor, labels: Tensor, probability: float) -> Tensor:
     pixels = _draw(pixels, has_base, width, bottom - across, bottom + across)
     pixels = _draw(pixels, chosen & (labels == 7), width, middle - across, middle + across)
 
-    reach = ((0.2 + 0.3 * uniform[7]) * height)[:, None]
-    points = [bottom + reach * torch.tensor(step, device=device) for step in ((-0.5, 0.12), (-1.0, 0.0), (-1.25, -0.3))]
+    reach = (0.2 + 0.3 * uniform[7]) * height
+    steps = (-0.5, 0.12), (-1.0, 0.0), (-1.25, -0.3)
+    points = [bottom + torch.stack([x * reach, y * reach], 1) for x, y in steps]
     for start, end in zip([bottom, *points[:2]], points, strict=True):
         pixels = _draw(pixels, chosen & (labels == 9), width, start, end)
     return pixels
@@ -119,7 +122,9 @@ def cut_gaps(pixels: Tensor) -> Tensor:
 
 
 def lower_resolution(pixels: Tensor) -> Tensor:
-    """Reduces the batch to 12 to 20 pixels a side, and enlarges it again."""
-    side = int(torch.randint(12, 21, ()))
-    small = F.interpolate(pixels, size=side, mode="area")
-    return F.interpolate(small, size=pixels.shape[-1], mode="bilinear")
+    """Reduces each image to 12, 15 or 18 pixels a side, and enlarges it again."""
+    sides = 12, 15, 18
+    small = [F.interpolate(pixels, size=side, mode="area") for side in sides]
+    blurred = torch.stack([F.interpolate(one, size=pixels.shape[-1], mode="bilinear") for one in small])
+    images = torch.arange(len(pixels), device=pixels.device)
+    return blurred[torch.randint(len(sides), (len(pixels),), device=pixels.device), images]

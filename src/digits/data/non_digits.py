@@ -32,13 +32,13 @@ def make_non_digits(digits: Tensor, count: int) -> Tensor:
 
 def letters(digits: Tensor, count: int) -> Tensor:
     """Printed letters, transformed."""
-    images = letter_images().to(digits.device)
+    images = letter_images(digits.device)
     letters: Tensor = transform(images[torch.randint(len(images), (count,), device=digits.device)])
     return letters
 
 
 @cache
-def letter_images() -> Tensor:
+def letter_images(device: torch.device) -> Tensor:
     """Each letter in each font, float32 [L, 1, 28, 28], in MNIST's format."""
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     images = []
@@ -52,7 +52,7 @@ def letter_images() -> Tensor:
             square = Image.new("L", (28, 28))
             square.paste(glyph, ((28 - glyph.width) // 2, (28 - glyph.height) // 2))
             images.append(np.asarray(square, dtype=np.float32) / 255)
-    return torch.from_numpy(np.stack(images))[:, None]
+    return torch.from_numpy(np.stack(images))[:, None].to(device)
 
 
 def lines(digits: Tensor, count: int) -> Tensor:
@@ -67,11 +67,10 @@ def lines(digits: Tensor, count: int) -> Tensor:
     images = torch.zeros(count, side, side, device=device)
     for index in range(8):
         start, end = (3 + (side - 6) * torch.rand(2, count, 2, device=device)).unbind(0)
-        along = int(torch.randint(2, ()))
-        parallel = start.clone()
-        parallel[:, along], end_parallel = 3.0, start.clone()
-        end_parallel[:, along] = side - 4.0
-        start, end = (torch.where(straight[:, None], a, b) for a, b in ((parallel, start), (end_parallel, end)))
+        horizontal = torch.rand(count, device=device) < 0.5
+        along = torch.stack([horizontal, ~horizontal], 1)  # x or y
+        ends = (torch.where(along, side_end, start) for side_end in (3.0, side - 4.0))
+        start, end = (torch.where(straight[:, None], a, b) for a, b in zip(ends, (start, end), strict=True))
         left = torch.stack([torch.full_like(start[:, 1], 3.0), start[:, 1]], 1)
         right = left + torch.stack([torch.full_like(left[:, 0], side - 7.0), end[:, 1] / 4 - side / 8], 1)
         start, end = (torch.where(few[:, None], a, b) for a, b in ((left, start), (right, end)))
