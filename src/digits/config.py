@@ -28,7 +28,7 @@ def validate_train(config: Mapping[str, Any]) -> None:
     if config["teacher"] is None and (config["teacher_temperature"], config["teacher_weight"]) != (1.0, 1.0):
         raise InputError("teacher_temperature and teacher_weight need teacher=…")
     if config["non_digits"] and not config["precise_bn"]:
-        raise InputError("non_digits needs precise_bn=true: its training leaves the statistics of a single batch")
+        raise InputError("non_digits needs precise_bn=true: batch normalization has measured images without a digit")
     if config["weights"] == "best" and not has_validation(config):
         raise InputError("weights=best needs a validation error, but data.val_size=0 leaves no validation digits")
 

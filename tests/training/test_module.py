@@ -1,4 +1,5 @@
-"""Augmentation and label smoothing apply to training only. Batch normalization can be recomputed without them."""
+"""Augmentation, label smoothing and images without a digit apply to training only. Batch normalization can be
+recomputed without them."""
 
 from functools import partial
 
@@ -6,6 +7,8 @@ import torch
 from helpers import made_digits
 from torch import Tensor, nn
 
+from digits.data.handwriting import RandomHandwriting
+from digits.data.non_digits import make_non_digits
 from digits.data.sources import Digits
 from digits.models.layers import scale_images
 from digits.models.networks import build_network
@@ -67,3 +70,29 @@ def test_precise_batch_norm_has_the_statistics_of_images_without_augmentation() 
     means = [first_layer(scale_images(batch)).mean((0, 2, 3)) for batch in images.split(150)]
     torch.testing.assert_close(first_norm.running_mean, sum(means) / 2)
     assert module.training
+
+
+def test_images_without_a_digit_are_pushed_towards_equal_probabilities() -> None:
+    network = build_network("larger_cnn").eval()
+    plain, doubting = (
+        DigitsModule(network, partial(torch.optim.SGD, lr=0.1), non_digits=share) for share in (0.0, 0.2)
+    )
+    loss = plain.training_step(BATCH, 0)
+    torch.manual_seed(0)
+    mixed = doubting.training_step(BATCH, 0)
+    torch.manual_seed(0)
+    others = network(make_non_digits(scale_images(BATCH.images), 4)).log_softmax(1)
+    torch.testing.assert_close(mixed, (20 * loss - others.mean(1).sum()) / 24)
+    assert doubting.train_error.compute().total == 20
+
+
+def test_an_augmentation_that_needs_labels_gets_them() -> None:
+    """Only a 1, a 7 and a 9 get additional strokes."""
+
+    class Recorder(RandomHandwriting):
+        def forward(self, pixels: Tensor, labels: Tensor | None = None) -> Tensor:
+            assert labels is not None
+            assert torch.equal(labels, BATCH.labels)
+            return super().forward(pixels, labels)
+
+    assert make_module(Recorder(strokes=1.0, ink=0.0)).training_step(BATCH, 0).isfinite()

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 from torch.optim.swa_utils import update_bn
 
@@ -32,8 +31,7 @@ class DigitsModule(LightningModule):
 
     With a teacher, the loss is the weighted mean of the loss against the teacher and the loss against the labels.
     `non_digits` is the number of made images without a digit in each batch, a fraction of its digits. Their
-    probabilities are trained to be equal. The statistics of batch normalization are then those of the last batch, and
-    must be recomputed.
+    probabilities are trained to be equal. Batch normalization then measures both, until it is recomputed.
     `scores` holds the latest score of each stage: train, val and test.
     """
 
@@ -57,10 +55,6 @@ class DigitsModule(LightningModule):
         self.teachers = (teacher,) if teacher else ()  # a tuple: its weights are no part of this module
         self.teacher_weight = teacher_weight
         self.non_digits = non_digits
-        if non_digits:
-            for layer in network.modules():
-                if isinstance(layer, _BatchNorm):
-                    layer.momentum = 1.0  # images without a digit are normalized as the digits of the same batch
         self.train_error = ErrorRate()
         self.eval_error = ErrorRate()
         self.scores: dict[str, Score] = {}
@@ -72,6 +66,8 @@ class DigitsModule(LightningModule):
 
     def setup(self, stage: str) -> None:
         if stage == "fit" and world_size() > 1:
+            if self.non_digits * world_size() >= 1:  # a process could have no digits
+                raise InputError(f"non_digits={self.non_digits} needs fewer than {world_size()} processes")
             self.whole_batch = WholeBatch(self.network)
         for teacher in self.teachers:
             teacher.to(self.device)
@@ -94,29 +90,26 @@ class DigitsModule(LightningModule):
         with torch.autocast(self.device.type, enabled=False):  # bfloat16 coordinates would be off by a pixel
             pixels = scale_images(images)
             pixels = self.augment(pixels, labels) if hasattr(self.augment, "needs_labels") else self.augment(pixels)
-            others = share(make_non_digits(pixels, round(self.non_digits * len(images))))
+            if count := round(self.non_digits * len(images)):
+                pixels = torch.cat([pixels, make_non_digits(pixels, count)])
+        size = len(pixels)
         if world_size() > 1:
             if len(images) < world_size():
                 raise InputError(f"{len(images)} training images cannot be shared by {world_size()} processes")
-            self.whole_batch.size = len(images)
-            pixels, labels = share(pixels), share(labels)
+            self.whole_batch.size = size
+            indices = share(torch.arange(size))
+            pixels, labels = share(pixels), labels[indices[0] : indices[-1] + 1]
         logits = self.network(pixels)
+        non_digits = logits[len(labels) :]
+        pixels, logits = pixels[: len(labels)], logits[: len(labels)]
         self.train_error.update(logits, labels)
         loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         for teacher in self.teachers:
             loss = self.teacher_weight * teacher.loss(pixels, logits) + (1 - self.teacher_weight) * loss
         loss = loss * len(labels)
-        if len(others):
-            loss = loss + self._doubt_loss(others)
-        return loss * (world_size() / len(images))  # DDP averages over shares of different sizes
-
-    def _doubt_loss(self, pixels: Tensor) -> Tensor:
-        """The sum of the cross-entropies of images without a digit against equal probabilities. Batch normalization
-        uses the statistics of the digits, from the latest forward pass."""
-        self.network.eval()
-        loss: Tensor = -self.network(pixels).float().log_softmax(1).mean(1).sum()
-        self.network.train()
-        return loss
+        if len(non_digits):
+            loss = loss - non_digits.float().log_softmax(1).mean(1).sum()
+        return loss * (world_size() / size)  # DDP averages over shares of different sizes
 
     def recompute_batch_norm(self, images: Tensor) -> None:
         """Replaces the statistics of batch normalization by their means over batches of images uint8 [N, 28, 28],
