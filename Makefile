@@ -3,7 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock"
 
-.PHONY: train test lint bench peers lock clean
+.PHONY: install train test lint bench peers lock clean
+
+install: .venv/installed
 
 train: .venv/installed
 	$(BIN)/python train.py

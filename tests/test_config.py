@@ -14,6 +14,7 @@ from digits.errors import InputError
     ("data.batch_size=0", "integer from 1"), ("data.batch_size=ten", "integer"),
     ("trainer.max_epochs=0", "integer from 1"), ("trainer.precision=bf16-true", "auto, 32-true"),
     ("seed=-1", "from 0"), ("ema=1", "decay between 0 and 1"), ("label_smoothing=1", "from 0 to below 1"),
+    ("non_digits=0.6", "from 0 to 0.5"), ("non_digits=0.1", "needs precise_bn=true"),
     ("weights=first", "last or best"), ("data.val_size=many", "count"), ("data.val_size=-1", "count"),
     ("data.train_csv=3", "path"), ("data.train_csv=???", "required"),
     ("optimizer.lr=-1", "above 0"), ("optimizer.lr=fast", "above 0"),

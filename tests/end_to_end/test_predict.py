@@ -89,7 +89,7 @@ def test_export_and_prediction_from_the_model(trained: Path, test_csv: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "checkpoint is required"),
+        ([], "nothing to do: "),
         (["inputs=a.csv"], "inputs: no such"),
         (["checkpoint=a.ckpt"], "nothing to do: "),
         (["checkpoint=a.ckpt", "-m", "input=a.csv,b.csv", "output=m.csv"], "predict.py has no -m"),

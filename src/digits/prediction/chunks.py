@@ -16,6 +16,7 @@ class ReadChunk(NamedTuple):
     labels: Tensor | None = None  # int64 [N], if the input has labels
     files: Sequence[str] = ()  # the names of N pictures
     thumbnails: Sequence[np.ndarray[Any, Any]] = ()  # of N pictures, uint8 [h, w, 3]
+    hypotheses: Sequence[str] = ()  # how the digits of N pictures were found
     errors: Sequence[str] = ()  # one line for each picture that could not be read; it is not among the N
 
 

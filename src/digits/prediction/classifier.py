@@ -13,18 +13,19 @@ from digits.devices import default_precision, resolve_device
 from digits.errors import InputError
 from digits.prediction.members import AUTOCAST, Member, OnnxMember, load_member
 from digits.prediction.tta import apply_affine, sample_tta_transforms
-from digits.runs.checkpoint import find_checkpoints
+from digits.runs.checkpoint import BUNDLED, find_checkpoints
 
 
 def load_classifier(
-    checkpoint: str | Path | Sequence[str | Path],
+    checkpoint: str | Path | Sequence[str | Path] = BUNDLED,
     *,
     tta: int = 1,
     seed: int = 0,
     accelerator: str = "auto",
     precision: str = "auto",
 ) -> "Classifier":
-    """Loads a classifier from a `.ckpt` or `.onnx` file, a run's folder or a glob; several of them make an ensemble.
+    """Loads the network of this package, or a classifier from a `.ckpt` or `.onnx` file, a run's folder or a glob;
+    several of them make an ensemble.
     `accelerator` is auto, cpu, gpu or mps; `precision` is auto, 32-true, bf16-mixed or 16-mixed.
 
     Raises InputError for files that are missing, damaged or not from this project. No code in them is executed."""

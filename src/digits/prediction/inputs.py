@@ -21,6 +21,7 @@ from digits.data.pictures.decode import IMAGE_FORMATS, read_pictures
 from digits.errors import InputError
 from digits.files import open_binary, translate_read_errors
 from digits.prediction.chunks import ReadChunk
+from digits.prediction.pictures import choose
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 PICTURES_PER_CHUNK = 32
@@ -37,10 +38,11 @@ class DigitStream(NamedTuple):
     from_pictures: bool = False
 
 
-def open_input(names: str | Sequence[str], chunk_size: int) -> DigitStream:
+def open_input(names: str | Sequence[str], chunk_size: int, several: bool = False) -> DigitStream:
     """Opens one file or several pictures. The file is Kaggle's CSV or MNIST's images (IDX), plain or gzipped, or a
     NumPy array uint8 [N, 28, 28]; `-` is standard input. Pictures are files, folders or globs. The content decides on
-    the format, not the name.
+    the format, not the name. Of a picture with several digits, the one with the most ink is read if `several` is true;
+    else the picture is refused.
 
     Raises InputError if there is nothing that can be read. Errors further on are raised by the readers."""
     paths = [Path(path) for name in ([names] if isinstance(names, str) else names) for path in _expand(str(name))]
@@ -49,7 +51,7 @@ def open_input(names: str | Sequence[str], chunk_size: int) -> DigitStream:
     for path in paths:
         if not _is_picture(path):
             raise InputError(f"{path}: not a picture; only one file of digits can be read at a time")
-    return _open_pictures(paths)
+    return _open_pictures(paths, several)
 
 
 def _expand(name: str) -> list[str]:
@@ -152,19 +154,23 @@ def _read_idx(images: bytes, labels: bytes, labels_path: Path) -> ReadChunk:
     return ReadChunk(pixels, torch.tensor(list(labels)) if labels else None)
 
 
-def _open_pictures(paths: Sequence[Path]) -> DigitStream:
+def _open_pictures(paths: Sequence[Path], several: bool) -> DigitStream:
     starts = iter(range(0, len(paths), PICTURES_PER_CHUNK))
-    readers = (partial(_read_pictures, paths[start : start + PICTURES_PER_CHUNK]) for start in starts)
+    readers = (partial(_read_pictures, paths[start : start + PICTURES_PER_CHUNK], several) for start in starts)
     return DigitStream(readers, paths, _progress_of(starts), from_pictures=True)
 
 
-def _read_pictures(paths: Sequence[Path]) -> ReadChunk:
-    results = read_pictures(paths)
-    errors = [str(result) for result in results if isinstance(result, InputError)]
-    read = [(str(path), *result) for path, result in zip(paths, results, strict=True) if isinstance(result, tuple)]
-    files, thumbnails, images = zip(*read, strict=True) if read else ((), (), ())
-    stacked = torch.from_numpy(np.array(images, np.uint8).reshape(-1, 28, 28))
-    return ReadChunk(stacked, None, files, thumbnails, errors)
+def _read_pictures(paths: Sequence[Path], several: bool) -> ReadChunk:
+    results = dict(zip(map(str, paths), read_pictures(paths), strict=True))
+    chosen = choose({path: result[1] for path, result in results.items() if isinstance(result, tuple)})
+    for path, hypothesis in chosen.items():
+        if (count := len(hypothesis.digits)) > 1 and not several:
+            results[path] = InputError(f"{path}: seems to hold {count} digits; cut one out, or add several=true")
+    errors = [str(result) for result in results.values() if isinstance(result, InputError)]
+    read = {path: result[0] for path, result in results.items() if isinstance(result, tuple)}
+    images = np.array([chosen[path].digits[0] for path in read], np.uint8).reshape(-1, 28, 28)
+    descriptions = [chosen[path].description for path in read]
+    return ReadChunk(torch.from_numpy(images), None, list(read), list(read.values()), descriptions, errors)
 
 
 def _progress_of(starts: Iterator[int]) -> Callable[[], float]:

@@ -40,6 +40,7 @@ class PredictOptions:
     input: str | Sequence[str] | None = None
     output: str = "-"
     columns: Sequence[str] = ()  # keys of writer.COLUMNS
+    several: bool = False
     preview: str | None = None
     export: str | None = None
     export_dtype: str = "float32"
@@ -68,7 +69,7 @@ def predict(options: PredictOptions) -> None:
     Raises InputError for invalid options, checkpoints or digits. Pictures that cannot be read raise it at the end,
     after the predictions of the others are written."""
     checkpoints = find_checkpoints(options.checkpoint)
-    stream = None if options.input is None else open_input(options.input, options.chunk_size)
+    stream = None if options.input is None else open_input(options.input, options.chunk_size, options.several)
     _check_options(options, checkpoints, stream)
 
     keep_freed_memory()
@@ -129,7 +130,7 @@ def _predict_chunk(classifier: Classifier, options: PredictOptions, read: Reader
     predictions = classifier.predict_with_agreement(digits.images, options.batch_size)
     seconds = time.perf_counter() - started_at
     if options.preview is None:
-        digits = digits._replace(images=torch.empty(0, 28, 28, dtype=torch.uint8), thumbnails=())
+        digits = digits._replace(images=torch.empty(0, 28, 28, dtype=torch.uint8), thumbnails=(), hypotheses=())
     return PredictedChunk(digits, predictions, seconds)
 
 

@@ -18,6 +18,8 @@ from digits.runs.safe_archive import verify_archive, verify_content
 
 FORMAT_VERSION = 1
 CHECKPOINT_SUFFIXES = (".ckpt", ".onnx")
+BUNDLED = "bundled"
+BUNDLED_PATH = Path(__file__).parents[1] / "bundled.ckpt"  # docs/model_card.md
 
 
 def checkpoint_metadata(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,7 +30,7 @@ def checkpoint_metadata(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def find_checkpoints(given: str | Path | Sequence[str | Path]) -> list[Path]:
     """Finds checkpoint files (`.ckpt`, `.onnx`) by their path, by the folder of their run, or by a glob that matches
-    such files and folders.
+    such files and folders. `bundled` is the network of this package.
 
     Raises InputError for a folder or a glob without a checkpoint.
     """
@@ -68,7 +70,9 @@ def load_network(path: str | Path) -> tuple[nn.Module, str, float | None]:
 
 def _find(name: str) -> Iterator[Path]:
     path = Path(name)
-    if os.path.isdir(path):
+    if name == BUNDLED:
+        yield BUNDLED_PATH
+    elif os.path.isdir(path):
         if not (checkpoint := RunFolder(path).scored_checkpoint()):
             raise InputError(f"{name}: a folder without a checkpoint; the folder of a run has checkpoints/last.ckpt")
         yield checkpoint

@@ -1,4 +1,4 @@
-"""Picture files to MNIST's format, with a thumbnail of each."""
+"""Picture files to hypotheses about their digit, with a thumbnail of each."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
-from digits.data.pictures.normalize import LARGE, normalize_oriented, orient
+from digits.data.pictures.normalize import LARGE, Hypothesis, orient, oriented_hypotheses
 from digits.data.pictures.segment import Array
 from digits.data.pictures.verify import verify_content, verify_deflate
 from digits.errors import InputError
@@ -32,10 +32,10 @@ large_picture_lock = threading.Lock()  # one large picture at a time, to bound t
 stderr_lock = threading.Lock()
 
 
-def read_pictures(paths: Sequence[Path]) -> list[tuple[Array, Array] | InputError]:
+def read_pictures(paths: Sequence[Path]) -> list[tuple[Array, list[Hypothesis]] | InputError]:
     """`read_picture` of each path, or its error. Uses as many threads as PyTorch."""
 
-    def read(path: Path) -> tuple[Array, Array] | InputError:
+    def read(path: Path) -> tuple[Array, list[Hypothesis]] | InputError:
         try:
             return read_picture(path)
         except InputError as error:
@@ -46,8 +46,8 @@ def read_pictures(paths: Sequence[Path]) -> list[tuple[Array, Array] | InputErro
         return list(pool.map(read, paths))  # Pillow and SciPy release the GIL
 
 
-def read_picture(path: str | Path) -> tuple[Array, Array]:
-    """A thumbnail uint8 [h, w, 3] and the digit in MNIST's format, uint8 [28, 28].
+def read_picture(path: str | Path) -> tuple[Array, list[Hypothesis]]:
+    """A thumbnail uint8 [h, w, 3], and the hypotheses about the digit.
 
     Raises InputError if the file cannot be decoded or shows no digit.
     """
@@ -61,7 +61,7 @@ def read_picture(path: str | Path) -> tuple[Array, Array]:
         with Image.open(BytesIO(content), formats=IMAGE_FORMATS) as file:
             picture = _decode(file, content)
             try:
-                digit = normalize_oriented(picture)
+                found = oriented_hypotheses(picture)
             except InputError as error:
                 raise InputError(f"{error} (its first frame)" if _has_frames(file) else error) from None
     except FileNotFoundError:
@@ -76,7 +76,7 @@ def read_picture(path: str | Path) -> tuple[Array, Array]:
     except Exception as error:  # damaged files raise almost any error in Pillow's decoders
         raise InputError(f"{path}: cannot be decoded ({error})") from None
     picture.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
-    return np.asarray(picture.convert("RGB")), digit
+    return np.asarray(picture.convert("RGB")), found
 
 
 def _decode(file: Image.Image, content: bytes) -> Image.Image:

@@ -1,33 +1,51 @@
-"""MNIST's format for any picture of one digit: white ink on black, scaled into 20×20 with its aspect ratio kept,
-anti-aliased, its center of mass in the center of 28×28 (Y. LeCun et al. 1998, section III.A)."""
+"""Hypotheses about a picture of any kind, each a digit in MNIST's format: white ink on black, scaled into 20×20 with
+its aspect ratio kept, anti-aliased, its center of mass in the center of 28×28 (Y. LeCun et al. 1998, section III.A)."""
 
+from collections.abc import Iterator
 from math import ceil, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 from scipy import ndimage
 
-from digits.data.pictures import segment
-from digits.data.pictures.segment import Array, Segmentation
+from digits.data.pictures.segment import (
+    WORKING_SIZES,
+    Array,
+    Strokes,
+    bounding_box,
+    find_strokes,
+    longer_side,
+    stroke_width,
+)
 from digits.errors import InputError
 
 MIN_SIDE = 8  # pixels
 LARGE = 1 << 22  # pixels; a larger picture is reduced before anything else
+CROP_SIZE = 120  # pixels of the longer side of a digit with its margin, while its strokes are measured
 LOW_CONTRAST = 0.15  # in brightness; below it the color channels are tried
 STROKE_WIDTH_RANGE = (1.6, 4.6)  # pixels in 28×28; 98 % of MNIST's digits have strokes of 1.4 to 4.5
 
 
-def normalize_picture(picture: Image.Image) -> Array:
-    """A picture of any size, mode, orientation and polarity to uint8 [28, 28].
+class Hypothesis(NamedTuple):
+    """What a picture may show: one digit or several."""
+
+    description: str
+    digits: Array  # uint8 [K, 28, 28]
+    apart: bool = False  # several digits that are too far from each other to be parts of one
+
+
+def hypotheses(picture: Image.Image) -> list[Hypothesis]:
+    """The hypotheses about a picture of any size, mode, orientation and polarity, the simplest first.
 
     Raises InputError if it is smaller than 8×8 pixels, or blank.
     """
-    return normalize_oriented(orient(picture))
+    return oriented_hypotheses(orient(picture))
 
 
 def orient(picture: Image.Image) -> Image.Image:
     """An upright, opaque picture of mode L or RGB. May decode a JPEG file at reduced size, if it is not yet decoded."""
-    picture.draft("RGB", (4 * segment.WORKING_SIZE, 4 * segment.WORKING_SIZE))
+    picture.draft("RGB", (4 * WORKING_SIZES[1], 4 * WORKING_SIZES[1]))
     picture = _reduce(ImageOps.exif_transpose(picture))
     if picture.mode.startswith(("I", "F")):
         picture = _stretch_range(np.asarray(picture, dtype=np.float64))
@@ -68,8 +86,8 @@ def _composite_alpha(picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", picture.size, (*background, 255)), picture)
 
 
-def normalize_oriented(picture: Image.Image) -> Array:
-    """`normalize_picture` for a picture that `orient` returned."""
+def oriented_hypotheses(picture: Image.Image) -> list[Hypothesis]:
+    """`hypotheses` for a picture that `orient` returned."""
     if min(picture.size) < MIN_SIDE:
         raise InputError(f"is {picture.width}×{picture.height}; at least {MIN_SIDE}×{MIN_SIDE} pixels are needed")
     gray = picture.convert("L")
@@ -77,15 +95,23 @@ def normalize_oriented(picture: Image.Image) -> Array:
         pixels = np.asarray(gray, dtype=np.float32) / 255
         for candidate in (pixels, 1 - pixels):
             if _is_mnist_format(candidate):
-                return (candidate * 255).round().astype(np.uint8)
-    digit = segment.find_digit(gray)
-    if picture.mode == "RGB" and (not digit or digit.contrast < LOW_CONTRAST):
+                return [Hypothesis("MNIST's format", (candidate * 255).round().astype(np.uint8)[None])]
+    found = find_strokes(gray)
+    if picture.mode == "RGB" and max((strokes.contrast for strokes in found), default=0) < LOW_CONTRAST:
         # Yellow ink on white paper, for example, has contrast only in the blue channel.
-        digits = [digit, *map(segment.find_digit, picture.split())]
-        digit = max(digits, key=lambda digit: digit.contrast if digit else 0)
-    if not digit:
+        found += [strokes for channel in picture.split() for strokes in find_strokes(channel)]
+    if not found:
         raise InputError("is blank: nothing like a digit found")
-    return _fit_and_center(_normalize_stroke_width(digit))
+    return [hypothesis for strokes in found for hypothesis in _normalize(strokes)]
+
+
+def _normalize(strokes: Strokes) -> Iterator[Hypothesis]:
+    """One digit, and the parts of the picture if there are several."""
+    yield Hypothesis(str(strokes.recipe), _fit_and_center(_normalize_stroke_width(strokes.ink, strokes.mask))[None])
+    if strokes.parts:
+        digits = [_fit_and_center(_normalize_stroke_width(strokes.ink, part)) for part in strokes.parts]
+        apart = any(not (strokes.mask & part).any() for part in strokes.parts)
+        yield Hypothesis(f"{len(digits)} digits, {strokes.recipe}", np.stack(digits), apart)
 
 
 def _is_mnist_format(pixels: Array) -> bool:
@@ -94,32 +120,44 @@ def _is_mnist_format(pixels: Array) -> bool:
     if not inked.any() or inked[[0, 0, -1, -1], [0, -1, 0, -1]].any():
         return False
     centered = all(abs(center - 14) < 0.75 for center in ndimage.center_of_mass(pixels))
-    return centered and segment.longer_side(segment.bounding_box(inked)) in (19, 20)
+    return centered and longer_side(bounding_box(inked)) in (19, 20)
 
 
-def _normalize_stroke_width(digit: Segmentation) -> Array:
-    """The digit alone, float32 [h, w] in [0, 1], with strokes in MNIST's range of widths."""
-    rows, columns = digit.box
-    margin = round(0.15 * digit.size) + 2
-    strokes = np.pad(digit.strokes[rows, columns], margin)
-    ink = np.pad(digit.ink, margin)[rows.start : rows.stop + 2 * margin, columns.start : columns.stop + 2 * margin]
-    pixel = digit.size / 20  # a pixel of the result
-    width = segment.stroke_width(strokes) / pixel
+def _normalize_stroke_width(ink: Array, mask: Array) -> Array:
+    """The ink of one digit alone, float32 [h, w] in [0, 1], with strokes in MNIST's range of widths."""
+    box = bounding_box(mask)
+    margin = round(0.15 * longer_side(box)) + 2
+    rows, columns = (slice(side.start, side.stop + 2 * margin) for side in box)
+    ink, mask = (np.pad(values, margin)[rows, columns] for values in (ink, mask))
+    ink, mask = _reduce_crop(ink), _reduce_crop(mask.astype(np.float32)) > 0.5
+    size = longer_side(bounding_box(mask)) if mask.any() else 1
+    pixel = size / 20  # a pixel of the result
+    width = stroke_width(mask) / pixel
     thinnest, thickest = STROKE_WIDTH_RANGE
     if width < thinnest:
-        values = (thinnest + 0.6 - width) / 2 * pixel + 0.5 - ndimage.distance_transform_edt(~strokes)
+        values = (thinnest + 0.6 - width) / 2 * pixel + 0.5 - ndimage.distance_transform_edt(~mask)
     elif width > thickest:
-        values = ndimage.distance_transform_edt(strokes) - (width - thickest) / 2 * pixel
+        values = ndimage.distance_transform_edt(mask) - (width - thickest) / 2 * pixel
     else:
-        near = ndimage.binary_dilation(strokes, np.ones((3, 3)), iterations=max(1, round(0.6 * pixel)))
-        values = ink / np.percentile(ink[strokes], 75) * near
+        near = ndimage.binary_dilation(mask, np.ones((3, 3)), iterations=max(1, round(0.6 * pixel)))
+        values = ink / np.percentile(ink[mask], 75) * near
     result: Array = np.clip(values, 0, 1, dtype=np.float32)
     return result
 
 
+def _reduce_crop(values: Array) -> Array:
+    """Brightness float32 [h, w], with at most `CROP_SIZE` pixels a side."""
+    picture = Image.fromarray(values)
+    picture.thumbnail((CROP_SIZE, CROP_SIZE), Image.Resampling.BOX)
+    return np.asarray(picture)
+
+
 def _fit_and_center(digit: Array) -> Array:
     """Scales the digit into 20×20 and moves its center of mass to the center of uint8 [28, 28]."""
-    digit = digit[segment.bounding_box(digit > 0.2)]
+    inked = digit > 0.2
+    if not inked.any():
+        return np.zeros((28, 28), dtype=np.uint8)
+    digit = digit[bounding_box(inked)]
     height, width = digit.shape
     scale = 20 / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))

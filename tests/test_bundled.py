@@ -1,0 +1,74 @@
+"""The network of the package: its file, its card, and the first prediction without training or network."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import PROJECT, config
+from PIL import Image
+
+import digits
+from digits.data.idx import read_mnist
+from digits.data.sources import sample
+from digits.runs.checkpoint import BUNDLED_PATH, read_checkpoint
+
+CARD = (PROJECT / "docs" / "model_card.md").read_text()
+DATA = PROJECT.parent / "shared" / "data"
+
+
+def test_the_card_describes_the_file() -> None:
+    assert hashlib.sha256(BUNDLED_PATH.read_bytes()).hexdigest() in CARD
+    assert BUNDLED_PATH.stat().st_size < 1_200_000
+    assert f"{BUNDLED_PATH.stat().st_size:,} bytes" in CARD
+
+
+def test_the_file_was_trained_by_its_experiment() -> None:
+    trained = read_checkpoint(BUNDLED_PATH)["digits"]["config"]
+    recipe = config("experiment=bundled")
+    for group in ("model", "optimizer", "schedule", "augment", "non_digits", "label_smoothing"):
+        assert trained[group] == recipe[group], group
+    assert trained["trainer"]["max_epochs"] == recipe["trainer"]["max_epochs"]
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs MNIST in ../shared/data")
+def test_its_error_on_mnist_is_that_of_the_card() -> None:
+    images, labels = read_mnist(DATA, "t10k", download=False)
+    predicted = digits.load_classifier(accelerator="cpu", precision="32-true").predict(images).argmax(1)
+    errors = int((predicted != labels).sum())
+    assert any(f"({errors + rounding:,}/10,000" in CARD for rounding in (-1, 0, 1))  # bfloat16 and float32
+    assert errors <= 32
+
+
+def test_its_error_on_the_bundled_digits_is_small() -> None:
+    images, labels = sample().test or ()
+    assert (digits.load_classifier(accelerator="cpu").predict(images).argmax(1) != labels).sum() <= 5
+
+
+def test_the_first_prediction_needs_no_training_and_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ink = np.asarray(Image.fromarray(sample().test.images[3].numpy()).resize((200, 200)))  # type: ignore[union-attr]
+    Image.fromarray((230 - 0.8 * ink).astype(np.uint8)).save(tmp_path / "photo.jpg")
+    offline = tmp_path / "sitecustomize.py"
+    offline.write_text(
+        "import socket\ndef refuse(*arguments): raise OSError('no network')\nsocket.socket.connect = refuse\n"
+    )
+    command = [sys.executable, str(PROJECT / "predict.py"), "input=photo.jpg"]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == ["file,Label", f"photo.jpg,{sample().test.labels[3]}"]  # type: ignore[union-attr]
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_the_wheel_contains_the_network(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "uv", "build", "--quiet", "--wheel", "--out-dir", str(tmp_path), str(PROJECT)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    if result.returncode and "hatchling" in result.stderr:
+        pytest.skip("hatchling cannot be installed here")
+    assert result.returncode == 0, result.stderr
+    [wheel] = tmp_path.glob("*.whl")
+    assert "digits/bundled.ckpt" in zipfile.ZipFile(wheel).namelist()
