@@ -163,14 +163,21 @@ def _open_pictures(paths: Sequence[Path], several: bool) -> DigitStream:
 def _read_pictures(paths: Sequence[Path], several: bool) -> ReadChunk:
     results = dict(zip(map(str, paths), read_pictures(paths), strict=True))
     chosen = choose({path: result[1] for path, result in results.items() if isinstance(result, tuple)})
-    for path, hypothesis in chosen.items():
-        if (count := len(hypothesis.digits)) > 1 and not several:
-            results[path] = InputError(f"{path}: seems to hold {count} digits; cut one out, or add several=true")
-    errors = [str(result) for result in results.values() if isinstance(result, InputError)]
-    read = {path: result[0] for path, result in results.items() if isinstance(result, tuple)}
-    images = np.array([chosen[path].digits[0] for path in read], np.uint8).reshape(-1, 28, 28)
-    descriptions = [chosen[path].description for path in read]
-    return ReadChunk(torch.from_numpy(images), None, list(read), list(read.values()), descriptions, errors)
+    errors, read = [], []
+    for path, result in results.items():
+        hypothesis = chosen.get(path)
+        if isinstance(result, InputError):
+            errors.append(str(result))
+        elif hypothesis is None:
+            errors.append(f"{path}: nothing like a digit found")
+        elif len(hypothesis.digits) > 1 and not several:
+            count = len(hypothesis.digits)
+            errors.append(f"{path}: seems to hold {count} digits; cut one out, or add several=true")
+        else:
+            read.append((path, result[0], hypothesis.digits[0], hypothesis.description))
+    files, thumbnails, images, descriptions = zip(*read, strict=True) if read else ((), (), (), ())
+    stacked = torch.from_numpy(np.array(images, np.uint8).reshape(-1, 28, 28))
+    return ReadChunk(stacked, None, files, thumbnails, descriptions, errors)
 
 
 def _progress_of(starts: Iterator[int]) -> Callable[[], float]:

@@ -11,14 +11,16 @@ from digits.prediction.classifier import Classifier, load_classifier
 
 MARGIN = 0.05  # a simpler hypothesis wins unless another with the same label is more convincing by this much
 CONVINCING = 0.7  # the minimum confidence of each of several digits
+MIN_AGREEMENT = 0.3  # of the hypotheses of one digit: the minimum mean probability of their label
 
 
-def choose(pictures: Mapping[str, Sequence[Hypothesis]]) -> dict[str, Hypothesis]:
+def choose(pictures: Mapping[str, Sequence[Hypothesis]]) -> dict[str, Hypothesis | None]:
     """One hypothesis for each picture, from its hypotheses, the simplest first. All are judged in one batch.
 
-    The hypotheses vote for labels with their probabilities; the simplest convincing one with the winning label is
-    chosen. Several digits are chosen instead if all of them are convincing and, unless they lie apart, more so than the
-    same strokes as one digit."""
+    The hypotheses of one digit vote for labels with their probabilities; the simplest convincing one with the winning
+    label is chosen. Several digits are chosen instead if most of these hypotheses have a second convincing digit apart
+    from theirs, or if no hypothesis is convincing as one digit, but all parts of one are. None is chosen if the mean
+    probability of the winning label is low."""
     digits = [hypothesis.digits for hypotheses in pictures.values() for hypothesis in hypotheses]
     if not digits:
         return {}
@@ -28,17 +30,26 @@ def choose(pictures: Mapping[str, Sequence[Hypothesis]]) -> dict[str, Hypothesis
     return {path: _choose(hypotheses, [next(parts) for _ in hypotheses]) for path, hypotheses in pictures.items()}
 
 
-def _choose(hypotheses: Sequence[Hypothesis], probabilities: Sequence[Array]) -> Hypothesis:
+def _choose(hypotheses: Sequence[Hypothesis], probabilities: Sequence[Array]) -> Hypothesis | None:
     """`probabilities` float32 [K, 10] of the digits of each hypothesis."""
-    single = [index for index, hypothesis in enumerate(hypotheses) if len(hypothesis.digits) == 1]
-    label = sum(probabilities[index][0] for index in single).argmax()
-    best = max(probabilities[index][0, label] for index in single)
-    chosen = next(index for index in single if probabilities[index][0, label] >= best - MARGIN)
-    if chosen + 1 < len(hypotheses) and len(hypotheses[chosen + 1].digits) > 1:
-        parts = probabilities[chosen + 1].max(1).min()
-        if parts >= CONVINCING and (hypotheses[chosen + 1].apart or parts > best):
-            return hypotheses[chosen + 1]
-    return hypotheses[chosen]
+    single = [index for index, values in enumerate(probabilities) if len(values) == 1]
+    votes = np.stack([probabilities[index][0] for index in single])
+    label = (votes**3).sum(0).argmax()  # doubtful votes count little
+    votes = votes[:, label]
+    confidences = [values.max(1) for values in probabilities]
+    convincing = [index for index, vote in zip(single, votes, strict=True) if vote >= CONVINCING]
+    if convincing:
+        apart = [index + 1 for index in convincing if index + 1 < len(hypotheses) and hypotheses[index + 1].apart]
+        several = [index for index in apart if (confidences[index] >= CONVINCING).sum() > 1]
+        if len(several) > len(convincing) / 2:
+            return hypotheses[several[0]]
+    else:
+        for hypothesis, values in zip(hypotheses, confidences, strict=True):
+            if len(values) > 1 and not hypothesis.apart and values.min() >= CONVINCING:
+                return hypothesis
+    if votes.mean() < MIN_AGREEMENT:
+        return None
+    return hypotheses[next(index for index, vote in zip(single, votes, strict=True) if vote >= votes.max() - MARGIN)]
 
 
 @cache

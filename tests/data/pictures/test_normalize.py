@@ -21,8 +21,11 @@ DIGITS, LABELS = (tensor.numpy()[:60] for tensor in sample().test)
 
 def normalize_picture(picture: Image.Image) -> Array:
     """The digit of the most convincing hypothesis."""
-    chosen: Array = choose({"": hypotheses(picture)})[""].digits[0]
-    return chosen
+    chosen = choose({"": hypotheses(picture)})[""]
+    if chosen is None:
+        raise InputError("nothing like a digit found")
+    digit: Array = chosen.digits[0]
+    return digit
 
 
 def normalize(values: Array) -> Array:

@@ -32,7 +32,7 @@ class Hypothesis(NamedTuple):
 
     description: str
     digits: Array  # uint8 [K, 28, 28]
-    apart: bool = False  # several digits that are too far from each other to be parts of one
+    apart: bool = False  # several digits that lie apart, not parts of strokes that may also be one digit
 
 
 def hypotheses(picture: Image.Image) -> list[Hypothesis]:
@@ -106,12 +106,12 @@ def oriented_hypotheses(picture: Image.Image) -> list[Hypothesis]:
 
 
 def _normalize(strokes: Strokes) -> Iterator[Hypothesis]:
-    """One digit, and the parts of the picture if there are several."""
-    yield Hypothesis(str(strokes.recipe), _fit_and_center(_normalize_stroke_width(strokes.ink, strokes.mask))[None])
-    if strokes.parts:
-        digits = [_fit_and_center(_normalize_stroke_width(strokes.ink, part)) for part in strokes.parts]
-        apart = any(not (strokes.mask & part).any() for part in strokes.parts)
-        yield Hypothesis(f"{len(digits)} digits, {strokes.recipe}", np.stack(digits), apart)
+    """One digit; if there are others, all of them; if the strokes have several large parts, these parts."""
+    choices = [([strokes.mask], False), ([strokes.mask, *strokes.others], True), (strokes.parts, False)]
+    for index, (masks, apart) in enumerate(choices):
+        if index == 0 or len(masks) > 1:
+            digits = [_fit_and_center(_normalize_stroke_width(strokes.ink, mask)) for mask in masks]
+            yield Hypothesis(str(strokes.recipe), np.stack(digits), apart)
 
 
 def _is_mnist_format(pixels: Array) -> bool:

@@ -19,6 +19,7 @@ MIN_CONTRAST = 0.06  # minimum ink, relative to the background's brightness
 MIN_SEPARATION = 0.8  # minimum fraction of the variance between ink and a background of one brightness
 MIN_RELATIVE_SIZE = 0.2  # of the picture's longer side; a smaller digit is segmented again in a crop
 BACKGROUND_WINDOWS = (None, 0.5, 0.25, 0.12)  # of the shorter side; None: one brightness
+TIGHT_SEPARATION = 0.85  # minimum fraction of the variance between two tones
 CLEAR_POLARITY = 1.4  # the polarity whose contrast to its surroundings is higher by this factor is the ink
 FAINT = 0.12  # of the darkest ink: the lower threshold
 MAX_PARTS = 9  # of a page of text, for example
@@ -53,7 +54,8 @@ class Strokes:
     ink: Array  # float32 [H, W] in [0, 1]: how much darker each pixel is than its background
     mask: Array  # bool [H, W]
     contrast: float  # difference in brightness between strokes and background, in [0, 1]
-    parts: Sequence[Array]  # masks of its large parts, and of parts beside it, if there are several
+    others: Sequence[Array]  # masks of strokes of similar size that lie apart
+    parts: Sequence[Array]  # masks of the large parts of the strokes
 
     @cached_property
     def box(self) -> Box:
@@ -67,8 +69,10 @@ class Strokes:
 def find_strokes(picture: Image.Image) -> list[Strokes]:
     """Different strokes in a picture of mode L, by the order of `RECIPES`. Empty if the picture is blank."""
     gray = to_working_size(picture)
+    is_tight = _is_tight_crop(gray)
+    recipes = [recipe for recipe in RECIPES if recipe.window is None or not is_tight]
     found: dict[bytes, Strokes] = {}
-    for strokes in _without_backgrounds(gray, _segment(gray, RECIPES)):
+    for strokes in _without_backgrounds(gray, _segment(gray, recipes)):
         if strokes.size < MIN_RELATIVE_SIZE * max(gray.shape) and max(picture.size) > max(gray.shape):
             enlarged = to_working_size(_crop_around(strokes, picture))
             strokes = next(_segment(enlarged, [strokes.recipe]), strokes)
@@ -76,8 +80,16 @@ def find_strokes(picture: Image.Image) -> list[Strokes]:
     return list(found.values())
 
 
+def _is_tight_crop(gray: Array) -> bool:
+    """Whether a picture has two tones, and both touch all four borders. A straight shadow does not touch all."""
+    threshold, separation = otsu(gray.ravel())
+    dark = [border <= threshold for border in borders(gray)]
+    return separation > TIGHT_SEPARATION and all(0 < border.mean() < 1 for border in dark)
+
+
 def _without_backgrounds(gray: Array, found: Iterator[Strokes]) -> Iterator[Strokes]:
-    """Drops dark or light strokes that look like the surroundings, if those of the other polarity do not."""
+    """Drops dark or light strokes that look like their surroundings, if those of the other polarity by the same recipe
+    do not."""
     for _, group in groupby(found, key=lambda strokes: strokes.recipe._replace(dark=True)):
         pair = list(group)
         if len(pair) == 2:
@@ -137,8 +149,9 @@ def _segment(gray: Array, recipes: Sequence[Recipe]) -> Iterator[Strokes]:
         if recipe.clear_border:
             mask = _remove_edge_regions(mask)
         if mask.any():
-            strokes, parts = _group(mask, smooth)
-            yield Strokes(recipe, ink, strokes, float(np.percentile(difference[strokes], 80)), parts)
+            groups, parts = _group(mask, smooth)
+            contrast = float(np.percentile(difference[groups[0]], 80))
+            yield Strokes(recipe, ink, groups[0], contrast, groups[1:], parts)
 
 
 def _measure_ink(gray: Array, window: float | None) -> tuple[Array, Array, Array] | None:
@@ -170,25 +183,36 @@ def _remove_edge_regions(mask: Array) -> Array:
     return mask & ~np.isin(labels, list(regions))
 
 
-def _group(mask: Array, smooth: Array) -> tuple[Array, list[Array]]:
-    """The connected component with the most ink, and others close to it. Also the large parts of the picture, if there
-    are several."""
+def _group(mask: Array, smooth: Array) -> tuple[list[Array], list[Array]]:
+    """Groups of connected components that lie close to each other, those with the most ink first: the digit, and other
+    groups of similar size. Also the large components of the first group."""
     labels, count = ndimage.label(mask, np.ones((3, 3)))
     mass = ndimage.sum_labels(smooth, labels, range(1, count + 1))
     boxes = ndimage.find_objects(labels)
-    main, *others = np.argsort(-mass)[:50]
-    group, group_box, large = [main], boxes[main], [main]
-    for other in others:
-        reach = 0.25 * longer_side(group_box)
-        sides = list(zip(group_box, boxes[other], strict=True))
-        near = all(max(b.start - a.stop, a.start - b.stop) <= reach for a, b in sides)
-        if near and mass[other] > 0.04 * mass[main]:
-            group.append(other)
-            group_box = tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in sides)
-        height = longer_side(boxes[other]) / longer_side(boxes[main])
-        if len(large) < MAX_PARTS and mass[other] > LARGE_PART[0] * mass[main] and height > LARGE_PART[1]:
-            large.append(other)
-    return np.isin(labels, np.add(group, 1)), [labels == part + 1 for part in large] if len(large) > 1 else []
+    remaining = [int(component) for component in np.argsort(-mass)[:50]]
+    groups: list[list[int]] = []
+    while remaining and len(groups) < MAX_PARTS:
+        main, *others = remaining
+        if groups and not _is_large(main, groups[0][0], mass, boxes):
+            break
+        group, box = [main], boxes[main]
+        for other in others:
+            reach = 0.25 * longer_side(box)
+            sides = list(zip(box, boxes[other], strict=True))
+            near = all(max(b.start - a.stop, a.start - b.stop) <= reach for a, b in sides)
+            if near and mass[other] > 0.04 * mass[main]:
+                group.append(other)
+                box = tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in sides)
+        groups.append(group)
+        remaining = [component for component in others if component not in group]
+    parts = [component for component in groups[0] if _is_large(component, groups[0][0], mass, boxes)]
+    return [np.isin(labels, np.add(group, 1)) for group in groups], [labels == part + 1 for part in parts]
+
+
+def _is_large(component: int, largest: int, mass: Array, boxes: Sequence[Box]) -> bool:
+    min_mass, min_size = LARGE_PART
+    is_long = longer_side(boxes[component]) > min_size * longer_side(boxes[largest])
+    return bool(mass[component] > min_mass * mass[largest] and is_long)
 
 
 def otsu(values: Array) -> tuple[float, float]:
