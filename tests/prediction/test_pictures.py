@@ -88,7 +88,7 @@ def scored(monkeypatch: pytest.MonkeyPatch, *candidates: tuple[str, int, list[fl
     probabilities[:, 3], probabilities[:, 5] = confidences.clamp(min=0), (-confidences).clamp(min=0)
     classifier = type("Made", (), {"predict": lambda self, images: probabilities})
     monkeypatch.setattr(pictures, "_bundled", classifier)
-    found = [Hypothesis(name, np.zeros((count, 28, 28), np.uint8), apart) for name, count, _, apart in candidates]
+    found = [Hypothesis(name, np.zeros((count, 28, 28), np.uint8), True, apart) for name, count, _, apart in candidates]
     chosen = choose({"": found})[""]
     return chosen and chosen.description
 
@@ -109,11 +109,12 @@ def test_several_digits_lie_apart_or_are_more_convincing_than_one(monkeypatch: p
     assert choice(("one", 1, [0.99], False), ("parts", 2, [0.95, 0.9], False)) == "one"  # a broken digit
     assert choice(("one", 1, [0.6], False), ("parts", 2, [0.95, 0.9], False)) == "parts"
     assert choice(("one", 1, [0.99], False), ("two", 2, [0.99, 0.9], True)) == "two"
-    assert choice(("one", 1, [0.99], False), ("two", 2, [0.99, 0.5], True)) == "one"  # a digit and a blot
-    assert choice(("one", 1, [0.99], False), ("two", 2, [0.99, 0.9], True), ("b", 1, [0.99], False)) == "one"
+    assert choice(("one", 1, [0.99], False), ("two", 2, [0.99, 0.4], True)) == "one"  # a digit and a blot
+    others = [(str(index), 1, [0.99], False) for index in range(3)]
+    assert choice(("one", 1, [0.99], False), ("two", 2, [0.99, 0.9], True), *others) == "one"
 
 
 def test_nothing_is_chosen_without_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
     others = [(str(index), 1, [0.1], False) for index in range(5)]
     assert scored(monkeypatch, ("one", 1, [0.95], False), *others) is None
-    assert scored(monkeypatch, ("one", 1, [0.95], False), *others[:2]) == "one"
+    assert scored(monkeypatch, ("one", 1, [0.95], False), *others[:1]) == "one"

@@ -10,17 +10,17 @@ from digits.data.pictures.segment import Array
 from digits.prediction.classifier import Classifier, load_classifier
 
 MARGIN = 0.05  # a simpler hypothesis wins unless another with the same label is more convincing by this much
-CONVINCING = 0.7  # the minimum confidence of each of several digits
-MIN_AGREEMENT = 0.3  # of the hypotheses of one digit: the minimum mean probability of their label
+CONVINCING, CONVINCING_OTHER = 0.7, 0.5  # minimum confidence of one digit, and of others beside it
+MIN_AGREEMENT = 0.44  # minimum mean probability of the label over the hypotheses of its polarity
 
 
 def choose(pictures: Mapping[str, Sequence[Hypothesis]]) -> dict[str, Hypothesis | None]:
     """One hypothesis for each picture, from its hypotheses, the simplest first. All are judged in one batch.
 
     The hypotheses of one digit vote for labels with their probabilities; the simplest convincing one with the winning
-    label is chosen. Several digits are chosen instead if most of these hypotheses have a second convincing digit apart
-    from theirs, or if no hypothesis is convincing as one digit, but all parts of one are. None is chosen if the mean
-    probability of the winning label is low."""
+    label is chosen. Several digits are chosen instead if a third of these hypotheses have another digit apart from
+    theirs, or if no hypothesis is convincing as one digit, but all parts of one are. None is chosen if the hypotheses
+    of the same polarity do not agree on the label."""
     digits = [hypothesis.digits for hypotheses in pictures.values() for hypothesis in hypotheses]
     if not digits:
         return {}
@@ -40,16 +40,16 @@ def _choose(hypotheses: Sequence[Hypothesis], probabilities: Sequence[Array]) ->
     convincing = [index for index, vote in zip(single, votes, strict=True) if vote >= CONVINCING]
     if convincing:
         apart = [index + 1 for index in convincing if index + 1 < len(hypotheses) and hypotheses[index + 1].apart]
-        several = [index for index in apart if (confidences[index] >= CONVINCING).sum() > 1]
-        if len(several) > len(convincing) / 2:
+        several = [index for index in apart if (confidences[index] >= CONVINCING_OTHER).sum() > 1]
+        if len(several) >= len(convincing) / 3:
             return hypotheses[several[0]]
     else:
         for hypothesis, values in zip(hypotheses, confidences, strict=True):
             if len(values) > 1 and not hypothesis.apart and values.min() >= CONVINCING:
                 return hypothesis
-    if votes.mean() < MIN_AGREEMENT:
-        return None
-    return hypotheses[next(index for index, vote in zip(single, votes, strict=True) if vote >= votes.max() - MARGIN)]
+    chosen = hypotheses[next(index for index, vote in zip(single, votes, strict=True) if vote >= votes.max() - MARGIN)]
+    agreement = votes[[hypotheses[index].dark == chosen.dark for index in single]].mean()
+    return chosen if agreement >= MIN_AGREEMENT else None
 
 
 @cache

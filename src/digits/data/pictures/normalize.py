@@ -32,6 +32,7 @@ class Hypothesis(NamedTuple):
 
     description: str
     digits: Array  # uint8 [K, 28, 28]
+    dark: bool = True  # darker than their background
     apart: bool = False  # several digits that lie apart, not parts of strokes that may also be one digit
 
 
@@ -111,7 +112,7 @@ def _normalize(strokes: Strokes) -> Iterator[Hypothesis]:
     for index, (masks, apart) in enumerate(choices):
         if index == 0 or len(masks) > 1:
             digits = [_fit_and_center(_normalize_stroke_width(strokes.ink, mask)) for mask in masks]
-            yield Hypothesis(str(strokes.recipe), np.stack(digits), apart)
+            yield Hypothesis(str(strokes.recipe), np.stack(digits), strokes.recipe.dark, apart)
 
 
 def _is_mnist_format(pixels: Array) -> bool:
