@@ -27,7 +27,7 @@ def make_non_digits(digits: Tensor, count: int) -> Tensor:
         return digits[:0]
     kinds = [letters, lines, textures, blobs, pairs]
     counts = [len(part) for part in torch.arange(count).tensor_split(len(kinds))]
-    return torch.cat([kind(digits, part) for kind, part in zip(kinds, counts, strict=True) if part])
+    return torch.cat([kind(digits.float(), part) for kind, part in zip(kinds, counts, strict=True) if part])
 
 
 def letters(digits: Tensor, count: int) -> Tensor:
