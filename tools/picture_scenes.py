@@ -17,7 +17,6 @@ from contextlib import suppress
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from string import ascii_letters
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
@@ -31,6 +30,7 @@ from sklearn.datasets import load_digits
 
 from benchmarks.report import BLOCK, markdown_table
 from digits.data.idx import read_mnist
+from digits.data.non_digits import LETTERS
 from digits.data.pictures.segment import Array
 from digits.errors import InputError
 from digits.files import write_json
@@ -316,11 +316,10 @@ def european(label: int, digits: Digits, side: int, generator: np.random.Generat
 
 def letter(digits: Digits, side: int, generator: np.random.Generator) -> Array:
     """A letter that resembles no digit, in a font that training does not use."""
-    letters = sorted(set(ascii_letters) - set("BDGIJLOQSTYZbgilojqstyz"))
     file = Path(matplotlib.get_data_path(), "fonts", "ttf", f"{generator.choice(['cmr10', 'cmti10', 'cmss10'])}.ttf")
     picture = Image.new("L", (side, side))
     font = ImageFont.truetype(file, int(0.8 * side))
-    ImageDraw.Draw(picture).text((side / 2, side / 2), generator.choice(letters), 255, font, anchor="mm")
+    ImageDraw.Draw(picture).text((side / 2, side / 2), generator.choice(LETTERS), 255, font, anchor="mm")
     return np.asarray(picture) / 255
 
 

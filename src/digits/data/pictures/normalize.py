@@ -28,7 +28,7 @@ STROKE_WIDTH_RANGE = (1.6, 4.6)  # pixels in 28×28; 98 % of MNIST's digits have
 
 
 class Hypothesis(NamedTuple):
-    """What a picture may show: one digit or several."""
+    """A candidate for the content of a picture: one digit or several."""
 
     description: str
     digits: Array  # uint8 [K, 28, 28]

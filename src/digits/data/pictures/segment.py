@@ -22,7 +22,7 @@ BACKGROUND_WINDOWS = (None, 0.5, 0.25, 0.12)  # of the shorter side; None: one b
 TIGHT_SEPARATION = 0.85  # minimum fraction of the variance between two tones
 CLEAR_POLARITY = 1.4  # the polarity whose contrast to its surroundings is higher by this factor is the ink
 FAINT = 0.12  # of the darkest ink: the lower threshold
-MAX_PARTS = 9  # of a page of text, for example
+MAX_PARTS = 9  # maximum number of groups, to bound the work for a page of text
 LARGE_PART = (0.15, 0.5)  # minimum mass and height, relative to those of the largest part
 
 
