@@ -73,7 +73,8 @@ def find_strokes(picture: Image.Image) -> list[Strokes]:
     recipes = [recipe for recipe in RECIPES if recipe.window is None or not is_tight]
     found: dict[bytes, Strokes] = {}
     for strokes in _without_backgrounds(gray, _segment(gray, recipes)):
-        if strokes.size < MIN_RELATIVE_SIZE * max(gray.shape) and max(picture.size) > max(gray.shape):
+        is_small = strokes.size < MIN_RELATIVE_SIZE * max(gray.shape) and not strokes.others
+        if is_small and max(picture.size) > max(gray.shape):
             enlarged = to_working_size(_crop_around(strokes, picture))
             strokes = next(_segment(enlarged, [strokes.recipe]), strokes)
         found.setdefault(strokes.mask.tobytes(), strokes)
