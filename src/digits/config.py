@@ -43,8 +43,8 @@ def validate_predict(config: Mapping[str, Any]) -> None:
     _validate(config, PREDICT_RULES)
     if unused := sorted(config["trainer"].keys() - PREDICT_TRAINER_KEYS):
         raise InputError(f"trainer.{unused[0]}: predict.py has no such setting; see --help")
-    if config["input"] is None and config["export"] is None:
-        raise InputError("nothing to do: give the digits to predict, input=…, or a model to export, export=…")
+    if all(config[key] is None for key in ("input", "export", "page")):
+        raise InputError("nothing to do: give digits, input=…, a model to export, export=…, or a page to write, page=…")
 
 
 def validate_sweep_job(config: Mapping[str, Any]) -> None:
@@ -156,6 +156,7 @@ PREDICT_RULES: Rules = {
     "output": (lambda value: isinstance(value, str) and value != "", f"a path, or - for standard output; {QUOTED}"),
     "preview": (lambda value: value is None or str(value).lower().endswith(".png"), "a path that ends in .png"),
     "export": (lambda value: value is None or str(value).endswith(".onnx"), "a path that ends in .onnx"),
+    "page": (lambda value: value is None or str(value).lower().endswith(".html"), "a path that ends in .html"),
     "seed": SEED,
     "tta": (lambda value: _is_int(value) and 1 <= value <= 1000, "an integer from 1 to 1000"),
     "trainer.devices": (

@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from digits.errors import one_line
 
 TEXT_SETTINGS = (
-    "checkpoint", "input", "output", "preview", "export",
+    "checkpoint", "input", "output", "preview", "export", "page",
     "name", "study", "resume", "data.root", "data.train_csv", "data.test_csv",
 )  # fmt: skip
 

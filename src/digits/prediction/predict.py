@@ -28,6 +28,7 @@ from digits.runs.checkpoint import find_checkpoints
 
 MAX_PREVIEW = 400  # pictures
 EXPORT_DTYPES = ("float32", "int8")
+CHECKED_DIGITS = 500  # of a page
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class PredictOptions:
     devices: Devices = 1
     num_nodes: int = 1
     precision: str = "auto"
+    page: str | None = None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "PredictOptions":
@@ -64,7 +66,7 @@ class PredictOptions:
 
 
 def predict(options: PredictOptions) -> None:
-    """Predicts digits, exports the classifier as an ONNX model, or both.
+    """Predicts digits, exports the classifier as an ONNX model, writes a page to draw on, or any of these.
 
     Raises InputError for invalid options, checkpoints or digits. Pictures that cannot be read raise it at the end,
     after the predictions of the others are written."""
@@ -79,6 +81,8 @@ def predict(options: PredictOptions) -> None:
     )
     if options.export is not None and process.rank == 0:
         _export(classifier, options.export, options.export_dtype)
+    if options.page is not None and process.rank == 0:
+        _write_page(classifier, options.page)
     if stream is None:
         return
     chunks = ordered_map(partial(_predict_chunk, classifier, options), stream.readers, process)
@@ -102,7 +106,8 @@ def _check_options(options: PredictOptions, checkpoints: Sequence[Path], stream:
         raise InputError("several processes cannot share standard input or a pipe; give a file, or use one device")
     sources = [*checkpoints, *(stream.files if stream else [])]
     used = {os.path.realpath(path): "is read" for path in sources if str(path) != "-"}
-    for key, path in (("export", options.export), ("output", options.output), ("preview", options.preview)):
+    for key in ("export", "page", "output", "preview"):
+        path = getattr(options, key)
         if path is None or path == "-":
             continue
         if use := used.get(os.path.realpath(path)):
@@ -122,6 +127,19 @@ def _export(classifier: Classifier, path: str, dtype: str) -> None:
     if labels:
         same = f"{len(images) - labels:,} of {len(images):,} labels as PyTorch"
     log.info(f"{'exported':<12}{path}: {same}, probabilities within {probability:.2g}")
+
+
+def _write_page(classifier: Classifier, path: str) -> None:
+    from digits.data.sources import sample
+    from digits.prediction.page import write_page
+
+    images = sample().train.images[:CHECKED_DIGITS]
+    check = write_page(classifier, path, images)
+    if check is None:
+        log.warning(f"{'page':<12}{path}: not compared with PyTorch, because neither Node nor Chromium is installed")
+        return
+    agreement = f"the same {len(images)} labels as PyTorch, probabilities within {check.difference:.1g}"
+    log.info(f"{'page':<12}{path}: {agreement}; {check.milliseconds:.0f} ms per digit in {check.program}")
 
 
 def _predict_chunk(classifier: Classifier, options: PredictOptions, read: Reader) -> PredictedChunk:

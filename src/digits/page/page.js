@@ -1,0 +1,314 @@
+"use strict";
+// The page: drawing, pictures, and the display of a prediction.
+
+const STRONGEST = 4; // enlarged features of each convolution
+const MAX_BYTES = 100e6;
+const $ = (id) => document.getElementById(id);
+const members = loadModel(JSON.parse($("model").textContent));
+const drawing = $("drawing");
+let strokes = []; // of points [x, y] in pixels of the canvas
+let picture = null; // the dropped bitmap
+let pen = null; // the position of the keyboard's pen, [x, y], and whether it is down
+let scheduled = false;
+
+function schedule() {
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(() => {
+    scheduled = false;
+    update();
+  });
+}
+
+function update() {
+  drawCanvas();
+  if (!picture && !strokes.length) return showNothing("Nothing drawn");
+  const start = performance.now();
+  const images = picture ? imagesOfPicture(picture) : [imageOfStrokes(strokes)];
+  if (!images.length) return showNothing("Nothing like a digit found in the picture");
+  const predictions = images.map((image) => ({ image, ...predict(members, image) }));
+  const best = mostConvincing(predictions);
+  show(best, (performance.now() - start) / images.length);
+}
+
+/** All images of a picture vote with their probabilities; the first that agrees well is chosen. */
+function mostConvincing(predictions) {
+  const votes = predictions[0].probabilities.map((_, digit) =>
+    predictions.reduce((sum, { probabilities }) => sum + probabilities[digit] ** 3, 0),
+  );
+  const label = votes.indexOf(Math.max(...votes));
+  const highest = Math.max(...predictions.map(({ probabilities }) => probabilities[label]));
+  return predictions.find(({ probabilities }) => probabilities[label] >= highest - 0.05);
+}
+
+function showNothing(message) {
+  $("result").textContent = message;
+  $("features").replaceChildren();
+  paint($("seen"), new Float32Array(SIDE * SIDE));
+  showBars(new Array(10).fill(0));
+}
+
+function show({ image, probabilities, convolutions }, milliseconds) {
+  const label = probabilities.indexOf(Math.max(...probabilities));
+  $("result").innerHTML = `${label} <small>${percent(probabilities[label])}, ${milliseconds.toFixed(0)} ms</small>`;
+  paint($("seen"), image);
+  showBars(probabilities);
+  showFeatures(convolutions);
+}
+
+const percent = (probability) => `${(100 * probability).toFixed(1)} %`;
+
+function showBars(probabilities) {
+  const highest = Math.max(...probabilities);
+  [...$("bars").children].forEach((row, digit) => {
+    const probability = probabilities[digit];
+    row.classList.toggle("best", probability > 0 && probability === highest);
+    row.querySelector(".bar span").style.width = percent(probability).replace(" ", "");
+    row.querySelector(".percent").textContent = percent(probability);
+  });
+}
+
+/** The features of all channels of each convolution, and the strongest channels with their filters. */
+function showFeatures(convolutions) {
+  if ($("features").children.length !== convolutions.length) {
+    $("features").replaceChildren(...convolutions.map((_, index) => makeLayer(index)));
+  }
+  convolutions.forEach(({ layer, features }, index) => {
+    const { rows, columns, channels, values } = features;
+    const section = $("features").children[index];
+    section.querySelector("p").textContent =
+      `Convolution ${index + 1}: ${channels} channels of ${columns}×${rows}, filters of ${layer.kernel.join("×")}`;
+    const maps = Array.from({ length: channels }, (_, channel) => channelOf(values, channel, channels));
+    const sums = maps.map((map) => map.reduce((sum, value) => sum + value, 0));
+    const highest = Math.max(...maps.map((map) => Math.max(...map)), 1e-6);
+    paintGrid(section.querySelector(".maps"), maps, columns, rows, highest);
+    const order = sums.map((_, channel) => channel).sort((a, b) => sums[b] - sums[a]);
+    section.querySelectorAll(".strongest > div").forEach((pair, place) => {
+      const channel = order[place];
+      const [map, filter] = pair.children;
+      pair.hidden = channel === undefined;
+      if (pair.hidden) return;
+      setSize(map, columns, rows);
+      paint(
+        map,
+        maps[channel].map((value) => Math.sqrt(value / highest)),
+      );
+      setSize(filter, layer.kernel[1], layer.kernel[0]);
+      paintSigned(filter, filterOf(layer, channel));
+    });
+  });
+}
+
+function makeLayer(index) {
+  const section = document.createElement("div");
+  section.className = "layer";
+  section.innerHTML = `<p></p>
+    <canvas class="maps" role="img" aria-label="Features of convolution ${index + 1}"></canvas>
+    <div class="strongest" role="img" aria-label="Its strongest channels and their filters">${"<div><canvas></canvas><canvas></canvas></div>".repeat(
+      STRONGEST,
+    )}</div>`;
+  return section;
+}
+
+/** The features of one channel, without negative ones. */
+function channelOf(values, channel, channels) {
+  return Float32Array.from({ length: values.length / channels }, (_, index) =>
+    Math.max(values[index * channels + channel], 0),
+  );
+}
+
+/** The weights of a filter for the input channel that they change most. */
+function filterOf({ weights, outputs, kernel }, channel) {
+  const taps = kernel[0] * kernel[1];
+  const inputs = weights.length / outputs / taps;
+  const slices = Array.from({ length: inputs }, (_, input) =>
+    Float32Array.from({ length: taps }, (_, tap) => weights[(channel * taps + tap) * inputs + input]),
+  );
+  const sizes = slices.map((slice) => slice.reduce((sum, weight) => sum + weight ** 2, 0));
+  return slices[sizes.indexOf(Math.max(...sizes))];
+}
+
+function setSize(canvas, width, height) {
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+}
+
+/** Paints gray values in [0, 1] on a canvas of the same size. */
+function paint(canvas, values) {
+  const pixels = new ImageData(canvas.width, canvas.height);
+  values.forEach((value, index) => {
+    const gray = 255 * value;
+    pixels.data.set([gray, gray, gray, 255], 4 * index);
+  });
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+}
+
+/** Paints positive values in orange, negative ones in blue. */
+function paintSigned(canvas, values) {
+  const highest = Math.max(...values.map(Math.abs), 1e-6);
+  const pixels = new ImageData(canvas.width, canvas.height);
+  values.forEach((value, index) => {
+    const strength = Math.abs(value) / highest;
+    const color = value > 0 ? [255, 160, 40] : [60, 140, 255];
+    pixels.data.set([...color.map((part) => part * strength), 255], 4 * index);
+  });
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+}
+
+/** Paints images [rows, columns] beside each other, with gaps of one pixel. */
+function paintGrid(canvas, images, columns, rows, highest) {
+  const across = 16;
+  setSize(canvas, across * (columns + 1) - 1, Math.ceil(images.length / across) * (rows + 1) - 1);
+  const pixels = new ImageData(canvas.width, canvas.height);
+  images.forEach((image, index) => {
+    const [left, top] = [(index % across) * (columns + 1), Math.floor(index / across) * (rows + 1)];
+    image.forEach((value, position) => {
+      const [x, y] = [left + (position % columns), top + Math.floor(position / columns)];
+      const gray = 255 * Math.sqrt(value / highest);
+      pixels.data.set([gray, gray, gray, 255], 4 * (y * canvas.width + x));
+    });
+  });
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+}
+
+/** Draws the strokes, the picture, and the pen of the keyboard. */
+function drawCanvas() {
+  const context = drawing.getContext("2d");
+  context.clearRect(0, 0, drawing.width, drawing.height);
+  if (picture) {
+    const scale = Math.min(drawing.width / picture.bitmap.width, drawing.height / picture.bitmap.height);
+    const [width, height] = [picture.bitmap.width * scale, picture.bitmap.height * scale];
+    context.drawImage(picture.bitmap, (drawing.width - width) / 2, (drawing.height - height) / 2, width, height);
+  }
+  const style = getComputedStyle(document.documentElement);
+  context.strokeStyle = style.getPropertyValue("--text");
+  drawStrokes(context, strokes, 0.06 * drawing.width);
+  if (pen) {
+    context.fillStyle = style.getPropertyValue("--accent");
+    context.beginPath();
+    context.arc(...pen.position, 0.02 * drawing.width, 0, 2 * Math.PI);
+    context.fill();
+  }
+}
+
+function addPoints(event) {
+  const box = drawing.getBoundingClientRect();
+  const events = event.getCoalescedEvents?.() ?? [];
+  for (const { clientX, clientY } of events.length ? events : [event]) {
+    strokes
+      .at(-1)
+      .push([((clientX - box.left) / box.width) * drawing.width, ((clientY - box.top) / box.height) * drawing.height]);
+  }
+  schedule();
+}
+
+drawing.addEventListener("pointerdown", (event) => {
+  if (event.button !== 0) return;
+  drawing.setPointerCapture(event.pointerId);
+  picture = pen = null;
+  strokes.push([]);
+  addPoints(event);
+});
+
+drawing.addEventListener("pointermove", (event) => {
+  if (drawing.hasPointerCapture(event.pointerId)) addPoints(event);
+});
+
+function undo() {
+  if (picture) picture = null;
+  else strokes.pop();
+  schedule();
+}
+
+function clear() {
+  strokes = [];
+  picture = pen = null;
+  schedule();
+}
+
+$("undo").addEventListener("click", undo);
+$("clear").addEventListener("click", clear);
+
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key === "z") {
+    event.preventDefault();
+    undo();
+  }
+});
+
+const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+drawing.addEventListener("keydown", (event) => {
+  if (event.key === " ") {
+    pen ??= { position: [drawing.width / 2, drawing.height / 2], down: false };
+    pen.down = !pen.down;
+    if (pen.down) strokes.push([[...pen.position]]);
+  } else if (STEPS[event.key]) {
+    pen ??= { position: [drawing.width / 2, drawing.height / 2], down: false };
+    const step = 0.04 * drawing.width;
+    pen.position = pen.position.map((value, axis) =>
+      Math.min(Math.max(value + step * STEPS[event.key][axis], 0), drawing.width),
+    );
+    if (pen.down) strokes.at(-1).push([...pen.position]);
+  } else if (event.key === "Delete" || event.key === "Backspace") {
+    clear();
+  } else {
+    return;
+  }
+  event.preventDefault();
+  picture = null;
+  schedule();
+});
+
+/** Reads a picture file; of an animation, the first frame. */
+async function readFile(file) {
+  strokes = [];
+  picture = pen = null;
+  try {
+    if (file.size > MAX_BYTES) throw new Error("too large");
+    const bitmap = await createImageBitmap(file);
+    picture = { bitmap, ...brightness(bitmap) };
+    schedule();
+  } catch {
+    drawCanvas();
+    showNothing(`${file.name}: not a picture that this browser can read`);
+  }
+}
+
+$("photo").addEventListener("change", ({ target }) => {
+  if (target.files.length) readFile(target.files[0]);
+  target.value = "";
+});
+
+document.addEventListener("paste", ({ clipboardData }) => {
+  if (clipboardData.files.length) readFile(clipboardData.files[0]);
+});
+
+document.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  drawing.classList.add("over");
+});
+
+document.addEventListener("dragleave", () => drawing.classList.remove("over"));
+
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  drawing.classList.remove("over");
+  if (event.dataTransfer.files.length) readFile(event.dataTransfer.files[0]);
+});
+
+function setTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  $("theme").textContent = theme === "dark" ? "Light mode" : "Dark mode";
+  schedule();
+}
+
+$("theme").addEventListener("click", () =>
+  setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
+);
+
+$("bars").innerHTML = Array.from(
+  { length: 10 },
+  (_, digit) => `<li><span>${digit}</span><span class="bar"><span></span></span><span class="percent"></span></li>`,
+).join("");
+setTheme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
