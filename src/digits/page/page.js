@@ -79,10 +79,10 @@ function showFeatures(convolutions) {
     section.querySelector("p").textContent =
       `Convolution ${index + 1}: ${channels} channels of ${columns}×${rows}, filters of ${layer.kernel.join("×")}`;
     const maps = Array.from({ length: channels }, (_, channel) => channelOf(values, channel, channels));
-    const sums = maps.map((map) => map.reduce((sum, value) => sum + value, 0));
-    const highest = Math.max(...maps.map((map) => Math.max(...map)), 1e-6);
+    const peaks = maps.map((map) => Math.max(...map));
+    const highest = Math.max(...peaks, 1e-6);
     paintGrid(section.querySelector(".maps"), maps, columns, rows, highest);
-    const order = sums.map((_, channel) => channel).sort((a, b) => sums[b] - sums[a]);
+    const order = peaks.map((_, channel) => channel).sort((a, b) => peaks[b] - peaks[a]);
     section.querySelectorAll(".strongest > div").forEach((pair, place) => {
       const channel = order[place];
       const [map, filter] = pair.children;

@@ -87,8 +87,7 @@ def describe_member(member: nn.Module, weights: list[Tensor]) -> dict[str, Any]:
     order = None  # of flattened features: JavaScript has the channels last
     for layer in _layers(member.network):
         if (description := _describe(layer, order, weights)) is None:
-            kind = f"the layer {type(layer).__name__}" if isinstance(member.network, nn.Sequential) else "a module"
-            raise InputError(f"page: {member.name} has {kind} of its own, which the page cannot compute")
+            raise InputError(f"page: {member.name} has the layer {type(layer).__name__}, which the page cannot compute")
         layers += [description] if description else []
         if isinstance(layer, nn.Flatten):
             order = torch.arange(features.numel()).view(features.shape[1:]).movedim(0, -1).flatten()

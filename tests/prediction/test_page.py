@@ -1,0 +1,158 @@
+"""A page predicts what its checkpoints do, or is not written."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from digits.data.sources import sample
+from digits.errors import InputError
+from digits.models.networks import build_network
+from digits.prediction import page
+from digits.prediction.classifier import Classifier, load_classifier
+from digits.prediction.members import CheckpointMember
+from digits.prediction.page import BROWSERS, build_page, run_page, write_page
+from digits.prediction.predict import PredictOptions, predict
+
+IMAGES = sample().train.images[:500]
+PROGRAMS = [path for name in ("node", *BROWSERS) if (path := shutil.which(name))]
+needs_javascript = pytest.mark.skipif(not PROGRAMS, reason="neither Node nor Chromium is installed")
+
+
+def member(network: str | nn.Module, temperature: float | None = None) -> CheckpointMember:
+    torch.manual_seed(0)
+    built = build_network(network) if isinstance(network, str) else network
+    for layer in built.modules():  # as after a training
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.uniform_(layer.running_mean, -0.1, 0.1)
+            nn.init.uniform_(layer.running_var, 0.5, 2)
+            nn.init.uniform_(layer.weight, 0.5, 2)
+    return CheckpointMember("made" if isinstance(network, nn.Module) else network, built, temperature)
+
+
+@needs_javascript
+@pytest.mark.parametrize("name", ["mlp", "conv28", "larger_cnn", "kaggle_cnn", "small_cnn", "compact_cnn", "m7"])
+def test_page_equals_pytorch(tmp_path: Path, name: str) -> None:
+    classifier = Classifier([member(name, temperature=0.1)])
+    check = write_page(classifier, tmp_path / "digits.html", IMAGES[:8])
+    assert check is not None
+    assert check.difference < 0.01
+
+
+@needs_javascript
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+def test_layers_that_no_network_here_has(tmp_path: Path) -> None:
+    network = nn.Sequential(
+        nn.Conv2d(1, 5, (3, 4), stride=(2, 1), padding=(1, 2)), nn.BatchNorm2d(5), nn.ReLU(), nn.Dropout(),
+        nn.MaxPool2d((3, 2), stride=2), nn.Sequential(nn.Conv2d(5, 6, 4, padding="same", bias=False)),
+        nn.Flatten(), nn.Linear(6 * 6 * 14, 30), nn.BatchNorm1d(30), nn.ReLU(), nn.Linear(30, 10, bias=False),
+    )  # fmt: skip
+    assert write_page(Classifier([member(network, temperature=0.05)]), tmp_path / "digits.html", IMAGES[:20])
+
+
+@needs_javascript
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: Path(path).name)
+def test_page_of_trained_networks_equals_pytorch(tmp_path: Path, trained: Path, program: str) -> None:
+    """The page is written only if all labels are equal."""
+    for checkpoints, count in ("bundled", 500), ([trained, trained, "bundled"], 50):
+        classifier = load_classifier(checkpoints)  # type: ignore[arg-type]
+        check = write_page(classifier, tmp_path / "digits.html", IMAGES[:count], program)
+        assert check is not None
+        assert check.difference < 0.01
+
+
+@needs_javascript
+def test_page_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = build_page
+    monkeypatch.setattr(page, "build_page", lambda classifier: build(classifier).replace("Math.max(value, 0)", "value"))
+    (tmp_path / "digits.html").write_text("older")
+    with pytest.raises(InputError, match="differs from PyTorch"):
+        write_page(Classifier([member("fast_cnn")]), tmp_path / "digits.html", IMAGES[:20])
+    assert (tmp_path / "digits.html").read_text() == "older"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@needs_javascript
+def test_page_whose_javascript_fails_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        page, "build_page", lambda classifier: build_page(classifier).replace("softmax(features", "missing(")
+    )
+    with pytest.raises(InputError, match="cannot run its JavaScript"):
+        write_page(Classifier([member("fast_cnn")]), tmp_path / "digits.html", IMAGES[:1])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_node_and_browser_the_page_is_written_unchecked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    predict(PredictOptions("bundled", page=str(tmp_path / "digits.html")))
+    assert "not compared with PyTorch" in caplog.text
+    assert (tmp_path / "digits.html").stat().st_size < 1e6
+
+
+def test_page_contains_the_sources_and_no_link() -> None:
+    text = build_page(Classifier([member("fast_cnn")]))
+    for name in ("network", "digit", "picture", "page"):
+        assert (page.SOURCES / f"{name}.js").read_text() in text
+    assert (page.SOURCES / "page.css").read_text() in text
+    assert "src=" not in text
+    assert "href=" not in text
+    assert "http://" not in text
+    assert "https://" not in text
+
+
+class OwnLayer(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1)
+
+
+@pytest.mark.parametrize(
+    ("network", "found"),
+    [
+        (nn.Sequential(OwnLayer(), nn.Linear(784, 10)), "the layer OwnLayer"),
+        (nn.Sequential(nn.Conv2d(1, 4, 3, dilation=2), nn.Flatten(), nn.Linear(2304, 10)), "the layer Conv2d"),
+        (nn.Sequential(nn.MaxPool2d(2, padding=1), nn.Flatten(), nn.Linear(225, 10)), "the layer MaxPool2d"),
+        (OwnLayer(), "the layer OwnLayer"),
+    ],
+)
+def test_unknown_layer_is_refused(network: nn.Module, found: str) -> None:
+    network.parameters = lambda: iter([torch.zeros(1)])  # type: ignore[method-assign, assignment]
+    with pytest.raises(InputError, match=f"page: made has {found}, which the page cannot compute"):
+        build_page(Classifier([CheckpointMember("made", network, None)]))
+
+
+def test_weights_beyond_float16_are_refused() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    nn.init.constant_(network[1].bias, 1e5)
+    with pytest.raises(InputError, match="float16"):
+        build_page(Classifier([member(network)]))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"page": "{}"}, "is a folder"),
+        ({"page": "{}/missing/digits.html"}, "there is no folder"),
+        ({"page": "{}/digits.html", "tta": 2}, "remove tta"),
+        ({"page": "{}/digits.html", "output": "{}/digits.html", "input": "{}/photo.png"}, "is written by page"),
+    ],
+)
+def test_bad_options_are_one_line(tmp_path: Path, options: dict[str, object], message: str) -> None:
+    from PIL import Image
+
+    Image.new("L", (50, 50)).save(tmp_path / "photo.png")
+    given = {key: value.format(tmp_path) if isinstance(value, str) else value for key, value in options.items()}
+    with pytest.raises(InputError, match=message):
+        predict(PredictOptions("bundled", **given))  # type: ignore[arg-type]
+    assert not (tmp_path / "digits.html").exists()
+
+
+@needs_javascript
+def test_program_that_does_not_run_javascript(tmp_path: Path) -> None:
+    (tmp_path / "node").write_text("#!/bin/sh\necho no\n")
+    (tmp_path / "node").chmod(0o755)
+    with pytest.raises(InputError, match="cannot run its JavaScript"):
+        run_page(build_page(Classifier([member("mlp")])), IMAGES[:1], str(tmp_path / "node"))
