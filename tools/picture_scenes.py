@@ -293,7 +293,7 @@ def european(label: int, digits: Digits, side: int, generator: np.random.Generat
     )
     if label == 1:
         lean = np.arctan2(*(above - below) * (1, -1))
-        angle = max(lean, 0) + np.radians(generator.uniform(28, 48))
+        angle = min(max(lean, 0) + np.radians(generator.uniform(28, 48)), np.radians(65))  # a level one would be a 7
         tip = above + generator.uniform(0.35, 0.7) * height * np.array([-np.sin(angle), np.cos(angle)])
         bend = (above + tip) / 2 + generator.normal(scale=0.04 * height, size=2)
         curve = np.stack([above, bend, tip])

@@ -16,16 +16,24 @@ from digits.data.augmentation import RandomTransform, smooth_noise
 from digits.data.handwriting import distance_to_segment
 
 LETTERS = sorted(set(ascii_letters) - set("BDGIJLOQSTYZbgilojqstyz"))  # without those that resemble a digit
-FONTS = ("DejaVuSans", "DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSerif-Italic", "DejaVuSansMono", "STIXGeneralItalic")
+FONTS = (
+    "DejaVuSans",
+    "DejaVuSans-Oblique",
+    "DejaVuSerif",
+    "DejaVuSerif-Italic",
+    "DejaVuSansMono",
+    "STIXGeneralItalic",
+    "STIXGeneral",
+)
 transform = RandomTransform(degrees=15.0, translate=(0.08, 0.08), scale=(0.85, 1.1), shear=12.0, elastic=0.5)
 
 
 def make_non_digits(digits: Tensor, count: int) -> Tensor:
-    """`count` images float32 [count, 1, 28, 28] in [0, 1]: equal parts of letters, of lines, of textures, of blobs, and
-    of pairs of the digits [N, 1, 28, 28]."""
+    """`count` images float32 [count, 1, 28, 28] in [0, 1]: a fifth each are letters, lines, and pairs of the digits
+    [N, 1, 28, 28]; two fifths are patches."""
     if not count:
         return digits[:0]
-    kinds = [letters, lines, textures, blobs, pairs]
+    kinds = [letters, lines, patches, patches, pairs]
     counts = [len(part) for part in torch.arange(count).tensor_split(len(kinds))]
     return torch.cat([kind(digits.float(), part) for kind, part in zip(kinds, counts, strict=True) if part])
 
@@ -64,6 +72,7 @@ def lines(digits: Tensor, count: int) -> Tensor:
     straight = torch.rand(count, device=device) < 0.5
     few = torch.rand(count, device=device) < 0.2
     number = torch.where(few, number.clamp(max=4) - 2, number)
+    rough = 2 * torch.rand(count, 1, 1, device=device).square() * stretched_noise(count, side, (0.8, 3.0), device)[:, 0]
     images = torch.zeros(count, side, side, device=device)
     for index in range(8):
         start, end = (3 + (side - 6) * torch.rand(2, count, 2, device=device)).unbind(0)
@@ -74,31 +83,45 @@ def lines(digits: Tensor, count: int) -> Tensor:
         left = torch.stack([torch.full_like(start[:, 1], 3.0), start[:, 1]], 1)
         right = left + torch.stack([torch.full_like(left[:, 0], side - 7.0), end[:, 1] / 4 - side / 8], 1)
         start, end = (torch.where(few[:, None], a, b) for a, b in ((left, start), (right, end)))
-        line = (width / 2 + 0.5 - distance_to_segment(side, start, end)).clamp(0, 1)
+        line = (width / 2 + 0.5 + rough - distance_to_segment(side, start, end)).clamp(0, 1)
         images = torch.maximum(images, line * (index < number)[:, None, None])
     return images[:, None]
 
 
-def textures(digits: Tensor, count: int) -> Tensor:
-    """Smooth noise, from gray clouds to spots with sharp edges."""
+def patches(digits: Tensor, count: int) -> Tensor:
+    """Irregular shapes, from smooth blobs to rough streaks and clouds, in MNIST's format."""
     side, device = digits.shape[-1], digits.device
-    coarse, fine = (smooth_noise(count, side, sigma, device)[..., 0] for sigma in (4.0, 1.5))
-    mix, threshold, sharpness, gray = torch.rand(4, count, 1, 1, device=device)
-    noise = mix * coarse + (1 - mix) * fine
-    images = (noise - threshold) * (0.3 + 5 * sharpness**2)
-    grays: Tensor = images.clamp(0, 1) * (0.3 + 0.7 * gray)
-    return grays[:, None]
+    position = torch.linspace(-1, 1, side, device=device)
+    from_center = torch.hypot(position, position[:, None])
+    alone, roughness, threshold, sharpness, gray = torch.rand(5, count, 1, 1, 1, device=device)
+    coarse, fine = (stretched_noise(count, side, sigma, device) for sigma in ((1.5, 8.0), (0.8, 2.0)))
+    shapes = coarse + 0.8 * roughness * fine + 1 - 1.5 * threshold - 4 * alone**2 * from_center
+    shapes = (shapes * (0.5 + 8 * sharpness**2)).clamp(0, 1)
+    return fit(shapes / shapes.amax((2, 3), keepdim=True).clamp(min=0.1) * (0.6 + 0.4 * gray))
 
 
-def blobs(digits: Tensor, count: int) -> Tensor:
-    """Filled shapes with an irregular outline in the middle of the image."""
-    side, device = digits.shape[-1], digits.device
-    noise = smooth_noise(count, side, 4.0, device)[..., 0]
-    position = torch.arange(side, device=device) - (side - 1) / 2
-    width, height, roughness, sharpness = torch.rand(4, count, 1, 1, device=device)
-    distance = torch.hypot(position / (4 + 6 * width), position[:, None] / (4 + 6 * height))
-    shapes: Tensor = ((1 - distance + (0.2 + 0.5 * roughness) * noise) * (1 + 6 * sharpness)).clamp(0, 1)
-    return shapes[:, None]
+def stretched_noise(count: int, side: int, sigma: tuple[float, float], device: torch.device) -> Tensor:
+    """Smooth noise float32 [count, 1, side, side] whose `sigma` in pixels, from a range, differs along two axes. They
+    are parallel to the sides in half of the images."""
+    smallest, largest = sigma
+    zoom = 1 / (smallest * (largest / smallest) ** torch.rand(count, 2, 1, device=device))
+    angle = torch.pi * torch.rand(count, device=device) * (torch.rand(count, device=device) < 0.5)
+    axes = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(count, 2, 2)
+    noise = smooth_noise(count, 2 * side, 2.0, device)[..., 0][:, None]
+    grid = F.affine_grid(F.pad(zoom * axes, (0, 1)), [count, 1, side, side], align_corners=False)
+    return F.grid_sample(noise, grid, padding_mode="reflection", align_corners=False)
+
+
+def fit(images: Tensor) -> Tensor:
+    """Scales the ink of each image [N, 1, 28, 28] into its middle 20×20, with the aspect ratio kept."""
+    side = images.shape[-1]
+    position = torch.arange(side, device=images.device, dtype=images.dtype)
+    inked = torch.stack([(images[:, 0] > 0.2).any(axis) for axis in (1, 2)], 1)  # columns, rows
+    first, last = torch.where(inked, position, side - 1).amin(2), torch.where(inked, position, 0).amax(2)
+    scale = (last - first + 1).amax(1).clamp(min=4) / 20
+    center = (first + last + 1) / side - 1
+    theta = torch.cat([torch.eye(2, device=images.device) * scale[:, None, None], center[:, :, None]], 2)
+    return F.grid_sample(images, F.affine_grid(theta, list(images.shape), align_corners=False), align_corners=False)
 
 
 def pairs(digits: Tensor, count: int) -> Tensor:

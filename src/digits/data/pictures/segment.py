@@ -152,7 +152,8 @@ def _segment(gray: Array, recipes: Sequence[Recipe]) -> Iterator[Strokes]:
         if mask.any():
             groups, parts = _group(mask, smooth)
             contrast = float(np.percentile(difference[groups[0]], 80))
-            yield Strokes(recipe, ink, groups[0], contrast, groups[1:], parts)
+            if contrast >= MIN_CONTRAST * gray.max():  # else the texture of the paper
+                yield Strokes(recipe, ink, groups[0], contrast, groups[1:], parts)
 
 
 def _measure_ink(gray: Array, window: float | None) -> tuple[Array, Array, Array] | None:
