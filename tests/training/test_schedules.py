@@ -36,6 +36,13 @@ def test_onecycle_rises_to_the_optimizers_rate_and_falls_to_nothing() -> None:
     assert seen[-1] < 1e-6
 
 
+@pytest.mark.parametrize("steps", [1, 2, 4, 5])
+def test_onecycle_of_a_few_steps(steps: int) -> None:
+    optimizer = make_optimizer()
+    onecycle(optimizer, steps, 1, warmup=0.2)
+    assert 0 <= optimizer.param_groups[0]["lr"] <= 0.1
+
+
 @pytest.mark.parametrize(("kind", "options", "cycles"), [
     (torch.optim.Adam, {}, True),
     (torch.optim.SGD, {"momentum": 0.9}, True),

@@ -14,6 +14,8 @@ def onecycle(optimizer: Optimizer, steps: int, epochs: int, *, warmup: float) ->
     """
     has_momentum = "betas" in optimizer.defaults or optimizer.defaults.get("momentum", 0) > 0
     rates = [group["lr"] for group in optimizer.param_groups]
+    if warmup * steps == 1:  # OneCycleLR would divide by the length of the warm-up minus one step
+        warmup *= 1 - 1e-6
     scheduler = OneCycleLR(optimizer, rates, steps, pct_start=warmup, cycle_momentum=has_momentum)
     return {"scheduler": scheduler, "interval": "step"}
 
