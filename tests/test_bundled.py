@@ -64,11 +64,13 @@ def test_the_first_prediction_needs_no_training_and_no_network(tmp_path: Path, m
     assert not (tmp_path / "outputs").exists()
 
 
-def test_the_wheel_contains_the_network(tmp_path: Path) -> None:
+def test_the_wheel_contains_the_network_the_configuration_and_the_page(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "uv", "build", "--quiet", "--wheel", "--out-dir", str(tmp_path), str(PROJECT)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120)
     if result.returncode and "hatchling" in result.stderr:
         pytest.skip("hatchling cannot be installed here")
     assert result.returncode == 0, result.stderr
     [wheel] = tmp_path.glob("*.whl")
-    assert "digits/bundled.ckpt" in zipfile.ZipFile(wheel).namelist()
+    names = zipfile.ZipFile(wheel).namelist()
+    for name in ("bundled.ckpt", "conf/train.yaml", "conf/experiment/study/smoke.yaml", "page/network.js"):
+        assert f"digits/{name}" in names

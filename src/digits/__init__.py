@@ -1,13 +1,13 @@
 """Deep CNNs on handwritten digits with PyTorch Lightning and Hydra."""
 
+from importlib import import_module
 from typing import Any
 
-__all__ = ["load_classifier"]
+MODULES = {"load_classifier": "digits.prediction.classifier", "train": "digits.cli.api"}
+__all__ = ["load_classifier", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:  # imported late: `import digits` needs no torch
-        from digits.prediction.classifier import load_classifier
-
-        return load_classifier
+    if name in MODULES:  # imported late: `import digits` needs no torch
+        return getattr(import_module(MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -56,7 +56,8 @@ def load_network(path: str | Path) -> tuple[nn.Module, str, float | None]:
     if temperature is not None and not (type(temperature) is float and 0.01 < temperature < 100):
         raise InputError(f"{path}: damaged; its temperature is not a number between 0.01 and 100")
     try:
-        network = build_network(**model).eval()
+        with torch.random.fork_rng(devices=[]):  # its initial weights are random
+            network = build_network(**model).eval()
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     try:

@@ -1,0 +1,107 @@
+"""`digits.train`: trains from Python as `python train.py` does from the command line."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+
+from digits.cli.app import USER_ERRORS, hydra_job
+from digits.cli.messages import error_message
+from digits.errors import InputError
+from digits.evaluation.score import Score
+from digits.prediction.classifier import Classifier, load_classifier
+from digits.runs.folder import RunFolder
+from digits.training import train as training
+
+PACKAGE = Path(__file__).parents[1]
+CONF = next(path for path in (PACKAGE / "conf", PACKAGE.parents[1] / "conf") if path.is_dir())  # of the wheel, or here
+
+
+@dataclass(frozen=True)
+class Run:
+    """A completed run."""
+
+    folder: Path
+    val: Score | None
+    test: Score | None
+
+    @property
+    def score(self) -> Score | None:
+        """On the test digits; without a test on the validation digits."""
+        return self.test or self.val
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        return load_classifier(self.folder)
+
+
+def train(experiment: str | None = None, settings: Mapping[str, Any] | None = None) -> Run:
+    """Trains as `python train.py experiment=EXPERIMENT KEY=VALUE …` does, in `outputs/` of the current folder. Keys are
+    those of the command line, e.g. `{"optimizer": "adam", "trainer.max_epochs": 5}`.
+
+    Raises InputError for invalid settings and data."""
+    chosen = {"experiment": experiment} if experiment else {}
+    overrides = [_to_override(key, value) for key, value in {**chosen, **(settings or {})}.items()]
+    try:
+        with _logging_restored(), initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
+            hydra = GlobalHydra.instance().hydra
+            assert hydra is not None
+            result = hydra.run("train", _train, overrides).return_value
+        if isinstance(result, Exception):
+            raise result
+    except USER_ERRORS as error:
+        raise InputError(error_message(error, CONF, "train")) from None
+    assert isinstance(result, Run)
+    return result
+
+
+def _train(config: DictConfig) -> Run | Exception:
+    """Returns an error, because Hydra prints those that are raised."""
+    try:
+        job = hydra_job(config)
+        training.train(**job._asdict())
+        metrics = RunFolder(job.folder).metrics()
+        assert metrics is not None
+    except Exception as error:
+        return error
+    scores = (metrics.val, metrics.test)
+    val, test = (Score(int(score["errors"]), int(score["total"])) if score else None for score in scores)
+    return Run(job.folder, val, test)
+
+
+def _to_override(key: str, value: Any) -> str:
+    """Text is quoted where Hydra's grammar would read something else."""
+    if isinstance(value, str):
+        try:
+            [parsed] = OverridesParser.create().parse_overrides([f"{key}={value}"])
+            is_plain = parsed.value() == value
+        except HydraException:
+            is_plain = False
+        return f"{key}={value if is_plain else QuotedString(value, Quote.double).with_quotes()}"
+    if isinstance(value, Path):
+        return _to_override(key, str(value))
+    if isinstance(value, list | tuple):
+        parts = (_to_override("", part).removeprefix("=") for part in value)
+        return f"{key}=[{','.join(parts)}]"
+    return f"{key}={'null' if value is None else str(value).lower() if isinstance(value, bool) else value}"
+
+
+@contextmanager
+def _logging_restored() -> Iterator[None]:
+    """Hydra configures logging for a command line; the program that calls this package has its own."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:], root.level = handlers, level

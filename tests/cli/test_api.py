@@ -1,0 +1,103 @@
+"""`digits.train` and `digits.load_classifier`."""
+
+import json
+import logging
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers import SMALL, config, run_main
+
+import digits
+from digits.data.sources import sample
+from digits.errors import InputError
+
+SETTINGS: dict[str, Any] = {
+    "data": "csv", "trainer.accelerator": "cpu", "trainer.precision": "32-true", "trainer.max_epochs": 2,
+    "data.batch_size": 16, "model": "mlp", "data.val_size": 20,
+}  # fmt: skip
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_trains_as_the_command_line_does(here: Path, made_csv: Path) -> None:
+    run = digits.train(settings={**SETTINGS, "data.train_csv": made_csv, "name": "python"})
+    words = [*SMALL, "data=csv", f"data.train_csv={made_csv}", "model=mlp", "data.val_size=20", "name=shell"]
+    assert run_main("train.py", *words, folder=here).returncode == 0
+    of_shell = json.loads((here / "outputs/shell/metrics.json").read_text())
+    assert run.folder == here / "outputs/python"
+    assert run.val is not None
+    assert run.val.errors == of_shell["val"]["errors"]
+    assert run.score == run.val
+    images = sample().test.images  # type: ignore[union-attr]
+    assert run.classifier.predict(images).equal(digits.load_classifier("outputs/shell").predict(images))
+    assert sorted(path.name for path in (here / "outputs/python/.hydra").iterdir()) == [
+        "config.yaml", "hydra.yaml", "overrides.yaml",
+    ]  # fmt: skip
+
+
+def test_experiment_is_composed(here: Path) -> None:
+    run = digits.train("fast", {"data": "sample", "trainer.max_epochs": 1, "model": "mlp", "data.batch_size": 1000})
+    composed = config("experiment=fast", "data=sample", "trainer.max_epochs=1", "model=mlp", "data.batch_size=1000")
+    written = json.loads((run.folder / "metrics.json").read_text())["config"]
+    assert written["optimizer"] == composed["optimizer"]
+    assert run.test is not None
+    assert run.score == run.test
+
+
+@pytest.mark.parametrize(
+    ("experiment", "settings", "message"),
+    [
+        ("fas", {}, "experiment=fas: no such choice; choose one of .*fast"),
+        (None, {"optimizer.lrr": 1}, "did you mean lr"),
+        (None, {"data": "csv", "data.train_csv": "a, b (1)=c.csv"}, r"^a, b \(1\)=c.csv: no such file"),
+        (None, {"trainer.max_epochs": 0}, "max_epochs=0"),
+    ],
+)
+def test_bad_settings_raise_one_line(
+    here: Path, experiment: str | None, settings: dict[str, Any], message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        digits.train(experiment, settings)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_values_reach_the_configuration_unchanged(here: Path, made_csv: Path) -> None:
+    given = {"name": "2024", "optimizer.weight_decay": 1e-05, "ema": None, "test": False}
+    run = digits.train(settings={**SETTINGS, "data.train_csv": made_csv, **given})
+    written = json.loads((run.folder / "metrics.json").read_text())["config"]
+    assert written["name"] == "2024"
+    assert (written["ema"], written["test"], written["optimizer"]["weight_decay"]) == (None, False, 1e-05)
+
+
+def test_logging_of_the_program_is_kept(here: Path, made_csv: Path) -> None:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    with pytest.raises(InputError):
+        digits.train("fast", {"trainer.max_epochs": 0})
+    assert (root.handlers, root.level) == (handlers, level)
+
+
+@pytest.mark.parametrize("options", [{}, {"tta": 3}])
+def test_loading_keeps_all_global_random_states(options: dict[str, Any]) -> None:
+    def state() -> list[object]:
+        return [random.getstate(), str(np.random.get_state()), torch.get_rng_state().tolist()]
+
+    before = state()
+    digits.load_classifier(**options)
+    assert state() == before
+
+
+def test_import_needs_no_torch() -> None:
+    code = "import digits, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
