@@ -1,7 +1,7 @@
 """Markdown tables of the measurements, and the update of docs/performance.md from the records."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
@@ -9,22 +9,27 @@ from typing import Any
 from benchmarks.harness import PROJECT_NAME, Benchmark
 from benchmarks.record import read_record
 
-BLOCK = re.compile(r"(?<=<!-- )(?!end )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(?<=<!-- )(?!end )(\w+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
+
+
+def replace_blocks(page: str, lines_of: Callable[[str], Sequence[str]]) -> str:
+    """The page with the lines of each block `<!-- NAME -->` … `<!-- end -->` replaced by `lines_of(NAME)`."""
+    return BLOCK.sub(lambda match: "\n".join([f"{match[1]} -->", "", *lines_of(match[1]), "", ""]), page)
 
 
 def update_page(page: str, folder: Path) -> str:
     """Returns the page with each block `<!-- PART -->` … `<!-- end -->` rebuilt from the records of all machines in
     `folder`, one subfolder each."""
 
-    def block(match: re.Match[str]) -> str:
+    def lines_of(part: str) -> list[str]:
         lines = []
-        for path in sorted(folder.glob(f"*/{match[1]}.json")):
-            machine, benchmarks = read_record(match[1], path.parent)
-            tables = [line for table in part_tables(match[1], benchmarks) for line in [*table, ""]]
-            lines += [f"**{machine['name']}**", "", *tables, _source(match[1], machine), ""]
-        return "\n".join([match[1] + match[2], *lines, ""])
+        for path in sorted(folder.glob(f"*/{part}.json")):
+            machine, benchmarks = read_record(part, path.parent)
+            tables = [line for table in part_tables(part, benchmarks) for line in [*table, ""]]
+            lines += [f"**{machine['name']}**", "", *tables, _source(part, machine), ""]
+        return lines[:-1]
 
-    return BLOCK.sub(block, page)
+    return replace_blocks(page, lines_of)
 
 
 def part_tables(part: str, benchmarks: list[Benchmark]) -> Iterator[list[str]]:

@@ -6,12 +6,11 @@ python -m tools.bundle outputs/bundled
 
 import argparse
 import hashlib
-import re
 from pathlib import Path
 
 import torch
 
-from benchmarks.report import BLOCK
+from benchmarks.report import replace_blocks
 from digits.errors import InputError
 from digits.evaluation.score import Score
 from digits.runs.checkpoint import BUNDLED_PATH, load_network, read_checkpoint
@@ -63,10 +62,7 @@ def update_card(card: str, metrics: RunMetrics, path: Path) -> str:
     }
     lines = ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())]
 
-    def block(match: re.Match[str]) -> str:
-        return "\n".join([match[1] + match[2], *lines, "", ""])
-
-    return BLOCK.sub(block, card)
+    return replace_blocks(card, lambda _: lines)
 
 
 def score_text(score: dict[str, float] | None) -> str:

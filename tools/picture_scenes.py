@@ -10,7 +10,6 @@ confidence above 0.9; if there are several digits, all labels.
 
 import argparse
 import json
-import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
@@ -28,7 +27,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from scipy import ndimage
 from sklearn.datasets import load_digits
 
-from benchmarks.report import BLOCK, markdown_table
+from benchmarks.report import markdown_table, replace_blocks
 from digits.data.idx import read_mnist
 from digits.data.non_digits import LETTERS
 from digits.data.pictures.segment import Array
@@ -110,10 +109,7 @@ def update_page(page: str, folder: Path) -> str:
     ]
     rows.append(["calibration error", *(f"{one['calibration_error']:.1%}" for one in (before, now))])
 
-    def block(match: re.Match[str]) -> str:
-        return "\n".join([match[1] + match[2], *markdown_table(["failures", "before", "now"], rows), "", ""])
-
-    return BLOCK.sub(block, page)
+    return replace_blocks(page, lambda _: markdown_table(["failures", "before", "now"], rows))
 
 
 def save_pictures(folder: Path, scene: str, root: str, indices: Sequence[int], name: str | None = None) -> pd.Series:

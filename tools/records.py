@@ -10,14 +10,13 @@ others in peers.csv, the trials in trials.csv, and their runs in folds/.
 import argparse
 import csv
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.report import BLOCK, markdown_table
+from benchmarks.report import markdown_table, replace_blocks
 from digits.data.sources import mnist
 from digits.evaluation.mnist_test import TITLES, subset_scores
 from digits.evaluation.score import Score
@@ -70,11 +69,7 @@ def read_ensembles(path: Path) -> list[dict[str, Any]]:
 def update_page(page: str, folder: Path) -> str:
     """Returns the page with each block `<!-- NAME -->` … `<!-- end -->` rebuilt."""
     tables = {"results": results_table, "seeds": seeds_table, "trials": trials_table}
-
-    def block(match: re.Match[str]) -> str:
-        return "\n".join([match[1] + match[2], *tables[match[1]](folder), "", ""])
-
-    return BLOCK.sub(block, page)
+    return replace_blocks(page, lambda name: tables[name](folder))
 
 
 def results_table(folder: Path) -> list[str]:

@@ -22,7 +22,7 @@ from benchmarks.faults import digit_files, kills, models, pictures, processes, r
 from benchmarks.faults.originals import make_originals
 from benchmarks.faults.table import Counts, table_lines
 from benchmarks.faults.workers import Case, Kind, run_cases
-from benchmarks.report import BLOCK
+from benchmarks.report import replace_blocks
 
 INPUTS = {
     "csv": Kind("CSV", digit_files.check_csv, 20),
@@ -86,13 +86,12 @@ def main() -> None:
     if options.only:
         sys.exit(counts.bad > 0)
     record = counts.record(KINDS, options.seed)
-    table = "\n".join(table_lines(record["counts"]))
-    print("\n".join([*counts.example_lines(), "", table]))
+    table = table_lines(record["counts"])
+    print("\n".join([*counts.example_lines(), "", *table]))
     if options.save:
         options.save.write_text(json.dumps(record, indent=1) + "\n")
     if options.page:
-        update = lambda match: f"{match[1]}{match[2]}{table}\n" if match[1] == "faults" else match[0]  # noqa: E731
-        options.page.write_text(BLOCK.sub(update, options.page.read_text()))
+        options.page.write_text(replace_blocks(options.page.read_text(), lambda _: table))
     sys.exit(counts.bad > 0)
 
 
