@@ -214,7 +214,7 @@ def test_screenshot(tab: Any, tmp_path: Path) -> None:
     draw(tab, DIGITS[4])
     expect_result(tab, "^4 ")
     path = os.environ.get("SCREENSHOT", str(tmp_path / "page.png"))
-    tab.evaluate("document.querySelector('#result small').textContent = ''")
+    tab.evaluate("document.getElementById('time').textContent = ''")
     tab.screenshot(path=path)
     with Image.open(path) as picture, Image.open(PROJECT / "docs" / "page.png") as shown:
         assert picture.size == shown.size

@@ -43,6 +43,7 @@ function mostConvincing(predictions) {
 
 function showNothing(message) {
   $("result").textContent = message;
+  $("time").textContent = "";
   $("features").replaceChildren();
   paint($("seen"), new Float32Array(SIDE * SIDE));
   showBars(new Array(10).fill(0));
@@ -50,7 +51,8 @@ function showNothing(message) {
 
 function show({ image, probabilities, convolutions }, milliseconds) {
   const label = probabilities.indexOf(Math.max(...probabilities));
-  $("result").innerHTML = `${label} <small>${percent(probabilities[label])}, ${milliseconds.toFixed(0)} ms</small>`;
+  $("result").innerHTML = `${label} <small>${percent(probabilities[label])}</small>`;
+  $("time").textContent = `${milliseconds.toFixed(0)} ms per prediction`;
   paint($("seen"), image);
   showBars(probabilities);
   showFeatures(convolutions);

@@ -75,7 +75,15 @@ def build_page(classifier: Classifier) -> str:
         tag, source = ("style" if name.endswith(".css") else "script"), (SOURCES / name).read_text(encoding="utf-8")
         page = page.replace(link, f'<{tag} id="{Path(name).stem}">\n{source}</{tag}>')
     model = json.dumps({"members": members, "weights": encoded})
-    return page.replace("MODEL_NAME", escape(classifier.name)).replace('{"members":[]}', model)
+    calibrated = all(member.calibrated for member in classifier.members)
+    texts = {
+        "MODEL_NAME": escape(classifier.name),
+        "CALIBRATION": f"The probabilities are {'' if calibrated else 'not '}calibrated.",
+        '{"members":[]}': model,
+    }
+    for placeholder, text in texts.items():
+        page = page.replace(placeholder, text)
+    return page
 
 
 def describe_member(member: nn.Module, weights: list[Tensor]) -> dict[str, Any]:
