@@ -14,7 +14,7 @@ from digits.data.handwriting import (
     lower_resolution,
     stroke_point,
 )
-from digits.data.non_digits import LETTERS, letter_images, make_non_digits
+from digits.data.non_digits import LETTERS, letter_images, make_non_digits, patches
 from digits.errors import InputError
 
 
@@ -99,13 +99,21 @@ def test_impossible_settings_are_named(setting: str) -> None:
         RandomHandwriting(**{setting: -1})
 
 
-def test_non_digits_are_images_of_five_kinds() -> None:
+def test_non_digits_are_images_of_all_kinds() -> None:
     images = make_non_digits(bars(16), 202)
     assert images.shape == (202, 1, 28, 28)
     assert images.min() >= 0
     assert images.max() <= 1 + 1e-6
     assert len(images.unique(dim=0)) > 190
     assert make_non_digits(bars(4), 1).shape == (1, 1, 28, 28)
+
+
+def test_patches_are_scaled_as_digits_are() -> None:
+    torch.manual_seed(0)
+    inked = patches(bars(1), 300)[:, 0] > 0.2
+    sides = inked.any(2).sum(1).maximum(inked.any(1).sum(1))
+    assert (sides <= 22).all()
+    assert (sides >= 17).float().mean() > 0.6
 
 
 def test_letters_are_scaled_as_digits_are_and_resemble_none() -> None:
