@@ -253,6 +253,57 @@ def test_larger_search_continues_a_smaller_one(tmp_path: Path, arguments: list[s
     assert rows == {(f"{trial['optimizer.lr']:g}", str(trial["data.batch_size"]), "2") for trial in trials}
 
 
+@pytest.fixture(scope="module")
+def pruning(arguments: list[str]) -> list[str]:
+    """A search in which some trials are hopeless."""
+    pytest.importorskip("optuna")
+    ranges = ["optimizer.lr=tag(log,interval(1e-6,1e-2))", "optimizer=adam", "trainer.max_epochs=4"]
+    return [*arguments, *ranges, "hydra/sweeper=optuna", "hydra.sweeper.trials=8", "hydra.sweeper.prune=true"]
+
+
+def decisions(folder: Path) -> dict[str, Any]:
+    """Proposals, and how each job ended."""
+    runs = {name: (run["status"], run["epochs"], run.get("val")) for name, run in metrics(folder).items()}
+    return {"search": json.loads((folder / "search.json").read_text()), **runs}
+
+
+@pytest.fixture(scope="module")
+def pruned(pruning: list[str], tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    folder = tmp_path_factory.mktemp("pruned")
+    return folder / "outputs" / "s", run_main("train.py", *pruning, folder=folder)
+
+
+def test_search_prunes_some_trials_and_succeeds(pruned: Finished, pruning: list[str]) -> None:
+    folder, search = pruned
+    assert search.returncode == 0, search.stderr
+    statuses = [run["status"] for run in metrics(folder).values()]
+    assert set(statuses) == {"completed", "pruned"}
+    rows = leaderboard(folder)
+    assert [row["pruned"] for row in rows] == ["0"] * statuses.count("completed") + ["1"] * statuses.count("pruned")
+    before = files(folder, "*/*.*")
+    again = run_main("train.py", *pruning, folder=folder.parents[1])
+    assert (again.returncode, files(folder, "*/*.*")) == (0, before)
+
+
+def test_killed_search_makes_the_same_decisions(tmp_path: Path, pruned: Finished, pruning: list[str]) -> None:
+    folder = tmp_path / "outputs" / "s"
+    process = start(pruning, tmp_path, folder / "trial-6_seed-0", epochs=1)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert run_main("train.py", *pruning, folder=tmp_path).returncode == 0
+    assert decisions(folder) == decisions(pruned[0])
+
+
+def test_parallel_search_makes_the_same_decisions(tmp_path: Path, pruning: list[str]) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    search, folder = [*pruning, "hydra.sweeper.at_once=3"], tmp_path / "outputs"
+    parallel = ["study=parallel", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    assert run_main("train.py", *search, folder=tmp_path).returncode == 0
+    assert run_program("train.py", *search, *parallel, folder=tmp_path).returncode == 0
+    assert decisions(folder / "parallel") == decisions(folder / "s")
+    assert "pruned" in {run["status"] for run in metrics(folder / "s").values()}
+
+
 def test_study_file_is_a_sweep_without_m(tmp_path: Path, arguments: list[str]) -> None:
     settings = [word for word in arguments[1:] if not word.startswith(("model", "augment", "study"))]
     sweep = run_main("train.py", "experiment=study/smoke", *settings, "seed=3", folder=tmp_path)
