@@ -109,7 +109,7 @@ class GridSweeper(Sweeper):
         if self.config.hydra.launcher._target_.endswith(".JoblibLauncher"):
             from digits.studies.workers import prepare_workers
 
-            prepare_workers(self.launcher.joblib["n_jobs"])  # type: ignore[attr-defined]
+            prepare_workers(self.launcher.joblib)  # type: ignore[attr-defined]
         interrupt_on_signals()
         runner = StudyRunner(study, self.launcher.launch, self.sequential, total)
         with study.acquire():

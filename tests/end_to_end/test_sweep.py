@@ -239,6 +239,31 @@ def test_job_of_a_killed_worker_fails(tmp_path: Path, arguments: list[str], monk
     assert [row["done"] for row in leaderboard(tmp_path / "outputs" / "s")] == ["2"]
 
 
+def test_parallel_jobs_never_share_a_gpu(tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two made GPUs, on which a job marks its own as busy."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nimport torch\n\ndef count():\n"
+        "    return 2 * (sys._getframe(1).f_globals['__name__'] == 'digits.studies.workers')  # not for Lightning\n\n"
+        "torch.cuda.device_count = count\n"
+    )
+    (tmp_path / "busy.py").write_text(
+        "import os\nfrom pathlib import Path\nfrom lightning.pytorch import Callback\n\nclass Busy(Callback):\n"
+        "    def on_fit_start(self, trainer, pl_module):\n"
+        "        self.mark = Path('busy-' + os.environ['CUDA_VISIBLE_DEVICES'])\n"
+        "        self.mark.touch(exist_ok=False)\n\n"
+        "    def on_fit_end(self, trainer, pl_module):\n"
+        "        self.mark.rename(self.mark.name.replace('busy', 'used'))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    parallel = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=3", "+hydra.launcher.jobs_per_gpu=1"]
+    settings = ["seed=0,1,2,3", "trainer.accelerator=auto", "trainer.callbacks=[{_target_:busy.Busy}]"]
+    sweep = run_program("train.py", *arguments, *settings, *parallel, folder=tmp_path)
+    assert sweep.returncode == 0, sweep.stdout + sweep.stderr
+    assert {path.name for path in tmp_path.glob("*-[01]")} == {"used-0", "used-1"}
+
+
 def test_larger_search_continues_a_smaller_one(tmp_path: Path, arguments: list[str]) -> None:
     pytest.importorskip("optuna")
     ranges = ["optimizer=adam,sgd", "optimizer.lr=tag(log,interval(1e-4,1e-1))", "data.batch_size=int(interval(8,32))"]

@@ -21,6 +21,8 @@ SEARCH = "hydra/sweeper=optuna optimizer.lr=interval(0.1,0.2)"
         ("seed=0,1 trainer=ddp", "trainer=ddp .*-m"),
         ("optimizer.lr=interval(0,1)", "optimizer.lr=interval.0,1.: .* hydra/sweeper=optuna"),
         ("seed=0,1 hydra.launcher.jobs=2", "hydra.launcher.jobs: "),
+        ("seed=0,1 hydra/launcher=joblib +hydra.launcher.jobs_per_gpu=0", "jobs_per_gpu=0: "),
+        ("seed=0,1 hydra/launcher=joblib hydra.launcher.jobs_per_gpu=2", r".hydra.launcher.jobs_per_gpu="),
         ("seed=0,1 hydra/launcher=jobli", "hydra/launcher=jobli: .* basic"),
         ("seed=0,1 hydra/sweeper=optuna", "nothing to search"),
         (f"{SEARCH} optimizer.lr=interval(1,0)", "optimizer.lr=interval.1,0.: "),
@@ -38,8 +40,9 @@ SEARCH = "hydra/sweeper=optuna optimizer.lr=interval(0.1,0.2)"
     ],
 )
 def test_invalid_sweep_is_refused_before_any_job(tmp_path: Path, arguments: str, line: str) -> None:
-    if "optuna" in arguments:
-        pytest.importorskip("optuna")
+    for word, package in (("optuna", "optuna"), ("=joblib", "hydra_plugins.hydra_joblib_launcher")):
+        if word in arguments:
+            pytest.importorskip(package)
     refused = run_main("train.py", "-m", *arguments.split(), folder=tmp_path)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert re.fullmatch(f"error: .*{line}.*\n", refused.stderr), refused.stderr
