@@ -283,13 +283,15 @@ def pruning(arguments: list[str]) -> list[str]:
     """A search in which some trials are hopeless."""
     pytest.importorskip("optuna")
     ranges = ["optimizer.lr=tag(log,interval(1e-6,1e-2))", "optimizer=adam", "trainer.max_epochs=4"]
-    return [*arguments, *ranges, "hydra/sweeper=optuna", "hydra.sweeper.trials=8", "hydra.sweeper.prune=true"]
+    search = ["hydra/sweeper=optuna", "hydra.sweeper.trials=8", "hydra.sweeper.at_once=2", "hydra.sweeper.prune=true"]
+    return [*arguments, *ranges, *search]
 
 
 def decisions(folder: Path) -> dict[str, Any]:
-    """Proposals, and how each job ended."""
+    """Proposals, with which results each job was compared, and how it ended."""
     runs = {name: (run["status"], run["epochs"], run.get("val")) for name, run in metrics(folder).items()}
-    return {"search": json.loads((folder / "search.json").read_text()), **runs}
+    compared = {path.relative_to(folder): json.loads(path.read_text()) for path in folder.glob("*/earlier_trials.json")}
+    return {"search": json.loads((folder / "search.json").read_text()), **runs, **compared}
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +314,7 @@ def test_search_prunes_some_trials_and_succeeds(pruned: Finished, pruning: list[
 
 def test_killed_search_makes_the_same_decisions(tmp_path: Path, pruned: Finished, pruning: list[str]) -> None:
     folder = tmp_path / "outputs" / "s"
-    process = start(pruning, tmp_path, folder / "trial-6_seed-0", epochs=1)
+    process = start(pruning, tmp_path, folder / "trial-7_seed-0", epochs=1)  # trial 6 has ended
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert run_main("train.py", *pruning, folder=tmp_path).returncode == 0
