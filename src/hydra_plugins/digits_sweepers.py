@@ -27,11 +27,13 @@ from digits.cli.app import resolve_config
 from digits.cli.signals import interrupt_on_signals
 from digits.config import validate_sweep_job
 from digits.errors import InputError
+from digits.files import write_json
 from digits.runs.folder import RunFolder
 from digits.studies.study import REPLICATE_KEYS, Job, Study, job_name, plural
 
 if TYPE_CHECKING:
     from digits.studies.runner import StudyRunner
+    from digits.studies.search import Search
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +109,7 @@ class GridSweeper(Sweeper):
         if self.config.hydra.launcher._target_.endswith(".JoblibLauncher"):
             from digits.studies.workers import prepare_workers
 
-            prepare_workers(self.launcher.joblib["n_jobs"])  # type: ignore[attr-defined]
+            prepare_workers(self.launcher.joblib)  # type: ignore[attr-defined]
         interrupt_on_signals()
         runner = StudyRunner(study, self.launcher.launch, self.sequential, total)
         with study.acquire():
@@ -122,14 +124,16 @@ class GridSweeper(Sweeper):
 class OptunaSweeper(GridSweeper):
     """Searches ranges, `optimizer.lr=tag(log,interval(1e-4,1e-1))`, and choices with Optuna's TPE: `trials`
     configurations, `at_once` of them proposed together. Each is trained with all given seeds and folds, and judged by
-    the mean of their validation errors. `seed` is the seed of the proposals."""
+    the mean of their validation errors. `seed` is the seed of the proposals. `prune` ends hopeless jobs early."""
 
-    def __init__(self, trials: int, at_once: int, seed: int, params: Mapping[str, str]) -> None:
+    def __init__(self, trials: int, at_once: int, seed: int, prune: bool, params: Mapping[str, str]) -> None:
         super().__init__(params)
+        if not isinstance(prune, bool):
+            raise InputError(f"hydra.sweeper.prune={prune}: must be true or false")
         for name, value, minimum in (("trials", trials, 1), ("at_once", at_once, 1), ("seed", seed, 0)):
             if not isinstance(value, int) or value < minimum:
                 raise InputError(f"hydra.sweeper.{name}={value}: must be an integer, at least {minimum}")
-        self.trials, self.at_once, self.seed = trials, at_once, seed
+        self.trials, self.at_once, self.seed, self.prune = trials, at_once, seed, prune
 
     def _sweep(self, overrides: Mapping[str, Override]) -> None:
         from digits.studies.search import Search, to_distribution
@@ -153,19 +157,37 @@ class OptunaSweeper(GridSweeper):
             key: choices[key][0] if key in choices else str(override.value().start)  # type: ignore[union-attr]
             for key, override in searched.items()
         }
+        first = make_jobs(0, sample)
+        jobs = [*first]
         for key, values in choices.items():  # composes every choice once, to refuse an invalid one now
             for value in values:
-                make_jobs(0, {**sample, key: value})
-        first = make_jobs(0, sample)
+                jobs += make_jobs(0, {**sample, key: value})
         if first[0].config["data"]["val_size"] == 0 and first[0].config["data"]["folds"] is None:
             raise InputError("a search needs validation digits; data.val_size=0 holds none out")
+        epochs = {str(job.config["trainer"].get("max_epochs")) for job in jobs}
+        if self.prune and (len(epochs) > 1 or epochs == {"1"} or "trainer.max_epochs" in searched):
+            raise InputError("hydra.sweeper.prune=true needs one trainer.max_epochs=N for all trials, at least 2")
         with self._running(study, self.trials * len(first)) as runner:
             search = Search(study.folder / "search.json", distributions, self.seed)
             while batch := search.ask(self.trials, self.at_once):
                 trials = {number: make_jobs(number, settings) for number, settings in batch.items()}
+                for number, jobs in trials.items():  # the results of an earlier command
+                    search.tell(number, jobs)
+                self._prepare_pruning(search, trials)
                 runner.run([job for jobs in trials.values() for job in jobs])
                 for number, jobs in trials.items():
                     search.tell(number, jobs)
+
+    def _prepare_pruning(self, search: "Search", trials: Mapping[int, Sequence[Job]]) -> None:
+        """Writes the results with which a job is compared, before any job of the batch starts. A resumed job keeps
+        them: it would otherwise be compared with trials that ran beside it."""
+        for number in [number for number in trials if search.errors[number] is None]:
+            for path in [job.folder.earlier_trials_path for job in trials[number]]:
+                if not self.prune:
+                    path.unlink(missing_ok=True)
+                elif not path.exists():
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    write_json(search.earlier_curves(number), path)
 
 
 def job_composer(loader: ConfigLoader, sweep_config: DictConfig) -> Callable[[Sequence[str]], dict[str, Any]]:

@@ -239,6 +239,31 @@ def test_job_of_a_killed_worker_fails(tmp_path: Path, arguments: list[str], monk
     assert [row["done"] for row in leaderboard(tmp_path / "outputs" / "s")] == ["2"]
 
 
+def test_parallel_jobs_never_share_a_gpu(tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two made GPUs, on which a job marks its own as busy."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nimport torch\n\ndef count():\n"
+        "    return 2 * (sys._getframe(1).f_globals['__name__'] == 'digits.studies.workers')  # not for Lightning\n\n"
+        "torch.cuda.device_count = count\n"
+    )
+    (tmp_path / "busy.py").write_text(
+        "import os\nfrom pathlib import Path\nfrom lightning.pytorch import Callback\n\nclass Busy(Callback):\n"
+        "    def on_fit_start(self, trainer, pl_module):\n"
+        "        self.mark = Path('busy-' + os.environ['CUDA_VISIBLE_DEVICES'])\n"
+        "        self.mark.touch(exist_ok=False)\n\n"
+        "    def on_fit_end(self, trainer, pl_module):\n"
+        "        self.mark.rename(self.mark.name.replace('busy', 'used'))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    parallel = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=3", "+hydra.launcher.jobs_per_gpu=1"]
+    settings = ["seed=0,1,2,3", "trainer.accelerator=auto", "trainer.callbacks=[{_target_:busy.Busy}]"]
+    sweep = run_program("train.py", *arguments, *settings, *parallel, folder=tmp_path)
+    assert sweep.returncode == 0, sweep.stdout + sweep.stderr
+    assert {path.name for path in tmp_path.glob("*-[01]")} == {"used-0", "used-1"}
+
+
 def test_larger_search_continues_a_smaller_one(tmp_path: Path, arguments: list[str]) -> None:
     pytest.importorskip("optuna")
     ranges = ["optimizer=adam,sgd", "optimizer.lr=tag(log,interval(1e-4,1e-1))", "data.batch_size=int(interval(8,32))"]
@@ -251,6 +276,59 @@ def test_larger_search_continues_a_smaller_one(tmp_path: Path, arguments: list[s
         assert trials[:-1] == before
     rows = {(row["optimizer.lr"], row["data.batch_size"], row["done"]) for row in leaderboard(folder)}
     assert rows == {(f"{trial['optimizer.lr']:g}", str(trial["data.batch_size"]), "2") for trial in trials}
+
+
+@pytest.fixture(scope="module")
+def pruning(arguments: list[str]) -> list[str]:
+    """A search in which some trials are hopeless."""
+    pytest.importorskip("optuna")
+    ranges = ["optimizer.lr=tag(log,interval(1e-6,1e-2))", "optimizer=adam", "trainer.max_epochs=4"]
+    search = ["hydra/sweeper=optuna", "hydra.sweeper.trials=8", "hydra.sweeper.at_once=2", "hydra.sweeper.prune=true"]
+    return [*arguments, *ranges, *search]
+
+
+def decisions(folder: Path) -> dict[str, Any]:
+    """Proposals, with which results each job was compared, and how it ended."""
+    runs = {name: (run["status"], run["epochs"], run.get("val")) for name, run in metrics(folder).items()}
+    compared = {path.relative_to(folder): json.loads(path.read_text()) for path in folder.glob("*/earlier_trials.json")}
+    return {"search": json.loads((folder / "search.json").read_text()), **runs, **compared}
+
+
+@pytest.fixture(scope="module")
+def pruned(pruning: list[str], tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    folder = tmp_path_factory.mktemp("pruned")
+    return folder / "outputs" / "s", run_main("train.py", *pruning, folder=folder)
+
+
+def test_search_prunes_some_trials_and_succeeds(pruned: Finished, pruning: list[str]) -> None:
+    folder, search = pruned
+    assert search.returncode == 0, search.stderr
+    statuses = [run["status"] for run in metrics(folder).values()]
+    assert set(statuses) == {"completed", "pruned"}
+    rows = leaderboard(folder)
+    assert [row["pruned"] for row in rows] == ["0"] * statuses.count("completed") + ["1"] * statuses.count("pruned")
+    before = files(folder, "*/*.*")
+    again = run_main("train.py", *pruning, folder=folder.parents[1])
+    assert (again.returncode, files(folder, "*/*.*")) == (0, before)
+
+
+def test_killed_search_makes_the_same_decisions(tmp_path: Path, pruned: Finished, pruning: list[str]) -> None:
+    folder = tmp_path / "outputs" / "s"
+    process = start(pruning, tmp_path, folder / "trial-7_seed-0", epochs=1)  # trial 6 has ended
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert run_main("train.py", *pruning, folder=tmp_path).returncode == 0
+    assert decisions(folder) == decisions(pruned[0])
+
+
+def test_parallel_search_makes_the_same_decisions(tmp_path: Path, pruning: list[str]) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    search, folder = [*pruning, "hydra.sweeper.at_once=3"], tmp_path / "outputs"
+    parallel = ["study=parallel", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    assert run_main("train.py", *search, folder=tmp_path).returncode == 0
+    assert run_program("train.py", *search, *parallel, folder=tmp_path).returncode == 0
+    assert decisions(folder / "parallel") == decisions(folder / "s")
+    assert "pruned" in {run["status"] for run in metrics(folder / "s").values()}
 
 
 def test_study_file_is_a_sweep_without_m(tmp_path: Path, arguments: list[str]) -> None:

@@ -14,6 +14,7 @@ from digits.runs.metrics_file import RunMetrics, write_metrics
 CONFIG: dict[str, Any] = {"seed": 0, "trainer": {"precision": "auto"}}
 SAME, OTHER = fingerprint(CONFIG, "32-true"), fingerprint({"seed": 1}, "32-true")
 COMPLETED = RunMetrics("completed", device="cpu", precision="32-true", seconds={"fit": 1.0}, fingerprint=SAME)
+PRUNED = RunMetrics("pruned", precision="32-true", fingerprint=SAME)
 
 
 def make_run(folder: Path, metrics: RunMetrics) -> RunFolder:
@@ -30,7 +31,8 @@ def make_run(folder: Path, metrics: RunMetrics) -> RunFolder:
     (RunMetrics("interrupted", precision="32-true", fingerprint=SAME), "resumable", "running"),
     (RunMetrics("running", precision="32-true", fingerprint=OTHER), "failed", "running"),
     (RunMetrics("running"), "failed", "running"),
-    (COMPLETED, "completed", "completed"),
+    (COMPLETED, "ended", "ended"),
+    (PRUNED, "ended", "ended"),
 ])  # fmt: skip
 def test_state_follows_from_metrics_checkpoint_and_lock(
     tmp_path: Path, metrics: RunMetrics, state: str, locked_state: str

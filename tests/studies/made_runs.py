@@ -13,7 +13,8 @@ from digits.studies.results import read_results
 
 
 def write_run(folder: Path, overrides: str, errors: int | None, **more: Any) -> None:
-    """A completed run with this number of errors among 1,000 validation digits; a failed run for None."""
+    """A completed run with this number of errors among 1,000 validation digits; a failed run for None. With
+    `status="pruned"` the errors are those of the last epoch before its end."""
     run = RunFolder(folder)
     run.path.mkdir(parents=True)
     seed = next((int(word.partition("=")[2]) for word in overrides.split() if word.startswith("seed=")), 0)
@@ -30,6 +31,8 @@ def write_run(folder: Path, overrides: str, errors: int | None, **more: Any) -> 
             "images_per_second": 100.0,
         }
         pd.DataFrame({"epoch": [1, 2], "val/error": [0.5, errors / 1000]}).to_csv(run.history_path, index=False)
+    if more.get("status") == "pruned":
+        values |= {"val": None, "test": None}
     write_metrics(RunMetrics(**values | more), run.metrics_path)
 
 

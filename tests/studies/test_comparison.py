@@ -34,6 +34,14 @@ def test_difference_is_described(tmp_path: Path, b: list[int], sentence: str) ->
     assert sentence in compare(leaderboard(tmp_path), "optimizer=a", "optimizer=b")
 
 
+def test_seeds_that_were_not_pruned_are_not_compared_alone(tmp_path: Path) -> None:
+    for name, statuses in {"a": ["completed"] * 3, "b": ["completed", "completed", "pruned"]}.items():
+        for seed, status in enumerate(statuses):
+            write_run(tmp_path / f"{name}{seed}", f"optimizer={name} seed={seed}", 10 + seed, status=status)
+    with pytest.raises(InputError, match="optimizer=b: no completed run"):
+        compare(leaderboard(tmp_path), "optimizer=a", "optimizer=b")
+
+
 def test_differences_of_one_seed_are_one_observation(tmp_path: Path) -> None:
     for seed in range(2):
         for batch in range(4):

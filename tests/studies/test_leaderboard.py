@@ -30,6 +30,22 @@ def test_row_has_statistics_over_its_runs(study: Path) -> None:
     assert (c["done"], c["failed"], c["reason"]) == ("1", "1", "broken")
 
 
+def test_rows_with_pruned_jobs_have_no_result_and_are_below_all_completed_ones(tmp_path: Path) -> None:
+    for name, runs in {"a": [30, 30], "b": [1, 20], "c": [None, None], "d": [2, 2]}.items():
+        for seed, errors in enumerate(runs):
+            pruned = {"status": "pruned", "reason": "early"} if name == "d" or errors == 20 else {}
+            write_run(tmp_path / f"{name}{seed}", f"optimizer={name} seed={seed}", errors, **pruned)
+    board = leaderboard(tmp_path)
+    rows = list(csv.DictReader(board.csv().splitlines()))
+    counts = [(row["optimizer"], row["done"], row["pruned"], row["failed"], row["reason"]) for row in rows]
+    assert counts[0] == ("a", "2", "0", "0", "")
+    assert set(counts[1:3]) == {("b", "1", "1", "0", "early"), ("d", "0", "2", "0", "early")}
+    assert counts[3] == ("c", "0", "0", "2", "broken")
+    assert [row["val_error_mean"] for row in rows] == ["0.03", "", "", ""]
+    assert "1 done, 1 pruned" in board.markdown()
+    assert "not finished" not in board.markdown()
+
+
 def test_all_folds_of_a_split_have_the_interval_of_their_summed_mistakes(tmp_path: Path) -> None:
     for fold, errors in enumerate((10, 12, 14)):
         write_run(tmp_path / str(fold), f"data.folds=3 data.fold={fold} seed=0", errors)

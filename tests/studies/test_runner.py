@@ -79,6 +79,18 @@ def test_sequential_launcher_gets_one_job_at_a_time(tmp_path: Path) -> None:
     assert names(runner.failed) == ["seed-1"]
 
 
+def test_pruned_job_is_not_a_failure_and_not_launched_again(tmp_path: Path) -> None:
+    class Pruning(Launcher):
+        def __call__(self, overrides: Sequence[Sequence[str]], first: int) -> list[object]:
+            self.write("seed-1", "pruned", reason="early")
+            return super().__call__(overrides, first)
+
+    sweep(Pruning(tmp_path, ends="seed-0 seed-2")).finish()
+    launcher = Launcher(tmp_path)
+    sweep(launcher).finish()
+    assert launcher.launched == []
+
+
 def test_job_is_in_the_leaderboard_while_a_parallel_launcher_still_runs(tmp_path: Path) -> None:
     class Slow(Launcher):
         def __call__(self, overrides: Sequence[Sequence[str]], first: int) -> list[object]:

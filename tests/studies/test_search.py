@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("optuna")
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import TrialState
 from studies.made_runs import write_run
 
 from digits.errors import InputError
@@ -55,6 +56,31 @@ def test_result_of_a_trial_is_the_mean_of_its_validation_errors(tmp_path: Path) 
     for number, jobs in enumerate([[a, b], [a, c], [a, missing]]):
         search.tell(number, jobs)
     assert search.errors == {0: pytest.approx(0.015), 1: None, 2: None}
+
+
+def test_trial_is_pruned_if_one_of_its_jobs_is(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "", 10)
+    write_run(tmp_path / "b", "", 20, status="pruned")
+    search = Search(tmp_path / "search.json", DISTRIBUTIONS, seed=0)
+    search.ask(2, 2)
+    a, b = (SimpleNamespace(folder=RunFolder(tmp_path / name)) for name in "ab")
+    search.tell(0, [a, a])
+    search.tell(1, [a, b])
+    completed, pruned = search._optuna_study().trials
+    assert (completed.state, completed.value) == (TrialState.COMPLETE, 0.01)
+    assert (pruned.state, pruned.value) == (TrialState.PRUNED, None)
+    assert pruned.intermediate_values == {1: 0.5, 2: pytest.approx(0.015)}
+
+
+def test_job_is_compared_with_the_completed_trials_before_it(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "", 10)
+    write_run(tmp_path / "b", "", 20, status="pruned")
+    write_run(tmp_path / "c", "", None)
+    search = Search(tmp_path / "search.json", DISTRIBUTIONS, seed=0)
+    for number, name in enumerate("abca"):
+        search.tell(number, [SimpleNamespace(folder=RunFolder(tmp_path / name))])
+    assert search.earlier_curves(3) == [[0.5, 0.01]]
+    assert search.earlier_curves(0) == []
 
 
 @pytest.mark.parametrize("content", [

@@ -21,20 +21,28 @@ SEARCH = "hydra/sweeper=optuna optimizer.lr=interval(0.1,0.2)"
         ("seed=0,1 trainer=ddp", "trainer=ddp .*-m"),
         ("optimizer.lr=interval(0,1)", "optimizer.lr=interval.0,1.: .* hydra/sweeper=optuna"),
         ("seed=0,1 hydra.launcher.jobs=2", "hydra.launcher.jobs: "),
+        ("seed=0,1 hydra/launcher=joblib +hydra.launcher.jobs_per_gpu=0", "jobs_per_gpu=0: "),
+        ("seed=0,1 hydra/launcher=joblib hydra.launcher.jobs_per_gpu=2", r".hydra.launcher.jobs_per_gpu="),
         ("seed=0,1 hydra/launcher=jobli", "hydra/launcher=jobli: .* basic"),
         ("seed=0,1 hydra/sweeper=optuna", "nothing to search"),
         (f"{SEARCH} optimizer.lr=interval(1,0)", "optimizer.lr=interval.1,0.: "),
         (f"{SEARCH} data.val_size=0", "data.val_size=0"),
         (f"{SEARCH} hydra.sweeper.trials=0", "hydra.sweeper.trials=0: "),
         (f"{SEARCH} optimizer=sgd,nadam", "optimizer=nadam: "),
+        (f"{SEARCH} hydra.sweeper.prune=3", "hydra.sweeper.prune=3: "),
+        (f"{SEARCH} hydra.sweeper.prune=true trainer.max_epochs=1", "hydra.sweeper.prune=true .*max_epochs"),
+        (f"{SEARCH} hydra.sweeper.prune=true trainer.max_epochs=5,10", "hydra.sweeper.prune=true .*max_epochs"),
+        (f"{SEARCH} hydra.sweeper.prune=true data.val_size=0", "data.val_size=0"),
+        ("seed=0,1 hydra.sweeper.prune=true", "hydra.sweeper.prune: "),
         ("seed=0,1 study=a,b", "study=a,b: "),
         ("seed=0,1 study=..", "study=..: "),
         ("seed=0,1 --cfg job", "-m, --cfg"),
     ],
 )
 def test_invalid_sweep_is_refused_before_any_job(tmp_path: Path, arguments: str, line: str) -> None:
-    if "optuna" in arguments:
-        pytest.importorskip("optuna")
+    for word, package in (("optuna", "optuna"), ("=joblib", "hydra_plugins.hydra_joblib_launcher")):
+        if word in arguments:
+            pytest.importorskip(package)
     refused = run_main("train.py", "-m", *arguments.split(), folder=tmp_path)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert re.fullmatch(f"error: .*{line}.*\n", refused.stderr), refused.stderr

@@ -1,5 +1,6 @@
 """The folder of a run: its layout, its lock, and how far the run in it has come."""
 
+import csv
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,12 +12,12 @@ from digits.files import remove_partial_files
 from digits.runs.fingerprint import fingerprint
 from digits.runs.metrics_file import RunMetrics, read_metrics
 
-State = Literal["new", "running", "resumable", "failed", "completed"]
+State = Literal["new", "running", "resumable", "failed", "ended"]
 
 
 class RunFolder:
     """`outputs/<name>/`: metrics.json, history.csv, mistakes.csv, checkpoints/, plots/ and a lock file; with
-    cross-validation also out_of_fold.csv."""
+    cross-validation also out_of_fold.csv, in a search that prunes also earlier_trials.json."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -24,6 +25,7 @@ class RunFolder:
         self.history_path = self.path / "history.csv"
         self.mistakes_path = self.path / "mistakes.csv"
         self.out_of_fold_path = self.path / "out_of_fold.csv"
+        self.earlier_trials_path = self.path / "earlier_trials.json"
         self.checkpoints = self.path / "checkpoints"
         self.last_checkpoint = self.checkpoints / "last.ckpt"
         self.plots = self.path / "plots"
@@ -37,10 +39,11 @@ class RunFolder:
 
     def state(self, config: Mapping[str, Any]) -> State:
         """How far a run with this resolved configuration has come. A run is `running` while a process holds the lock,
-        and `resumable` if it ended early with a checkpoint of the same settings and code."""
+        `resumable` if it ended early with a checkpoint of the same settings and code, and `ended` if it is completed or
+        pruned."""
         metrics = self.metrics()
-        if metrics and metrics.completed:
-            return "completed"
+        if metrics and metrics.ended:
+            return "ended"
         if self.is_locked():
             return "running"
         if self.resumable_checkpoint(config):
@@ -51,7 +54,7 @@ class RunFolder:
         """The last complete epoch of an unfinished run with the same settings and code; None if there is none.
         `precision` is the resolved one of this machine; None accepts the precision of the run."""
         metrics = self.metrics()
-        if metrics is None or metrics.completed or not self.last_checkpoint.is_file():
+        if metrics is None or metrics.ended or not self.last_checkpoint.is_file():
             return None
         same = metrics.fingerprint == fingerprint(config, precision or metrics.precision)
         return self.last_checkpoint if same else None
@@ -62,10 +65,18 @@ class RunFolder:
         path = self.path / metrics.checkpoint if metrics and metrics.checkpoint else self.last_checkpoint
         return path if os.path.isfile(path) else None
 
+    def validation_errors(self) -> list[float]:
+        """The validation error of each epoch; empty if history.csv cannot be read or has none."""
+        try:
+            with self.history_path.open(newline="") as file:
+                return [float(row["val/error"]) for row in csv.DictReader(file)]
+        except (OSError, ValueError, TypeError, KeyError, csv.Error):
+            return []
+
     def require_not_completed(self) -> None:
-        """Raises InputError if a completed run is in the folder."""
+        """Raises InputError if a completed or pruned run is in the folder."""
         metrics = self.metrics()
-        if metrics and metrics.completed:
+        if metrics and metrics.ended:
             raise InputError(f"{self.path} holds a finished run; choose another name=…, or remove that folder")
 
     def remove_partial_files(self) -> None:

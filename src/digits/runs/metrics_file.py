@@ -16,14 +16,14 @@ class RunMetrics:
     """One run: its settings, how it ended, and its scores. `None` stands for a value that is not known (yet)."""
 
     status: str
-    """running, completed, interrupted or failed"""
+    """running, completed, interrupted, failed, or pruned: ended early by a search"""
     seed: int | None = None
     overrides: list[str] = field(default_factory=list)
     choices: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     fingerprint: dict[str, str] = field(default_factory=dict)
     reason: str | None = None
-    """of a failure"""
+    """of a failure, or of the end of a pruned run"""
     model: str | None = None
     parameters: int | None = None
     device: str | None = None
@@ -47,6 +47,11 @@ class RunMetrics:
     @property
     def completed(self) -> bool:
         return self.status == "completed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to train."""
+        return self.status in ("completed", "pruned")
 
     def score(self, stage: str) -> dict[str, float] | None:
         """The score of `val` or `test`; None if the run is not completed or has no such digits."""

@@ -107,8 +107,9 @@ def _select(board: Leaderboard, side: str, pairing_keys: Sequence[str]) -> dict[
         values = (f"{key}: {', '.join(sorted({run.setting(key) for run in board.results}))}" for key in selector)
         raise InputError(f"--compare {side}: no such run; the values are {'; '.join(values)}")
     selected: dict[tuple[str, ...], RunResult] = {}
+    beside_pruned = [run for row in board.rows if row.pruned for run in row.completed]  # only the better seeds are left
     for run in runs:
-        if "val_error" not in run.numbers:
+        if "val_error" not in run.numbers or run in beside_pruned:
             continue
         pair = tuple(run.setting(key) for key in (*REPLICATE_KEYS, *pairing_keys))
         if pair in selected:

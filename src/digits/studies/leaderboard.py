@@ -39,6 +39,7 @@ class Leaderboard:
         for run, *duplicates in _group_by((*self.keys, *REPLICATE_KEYS), results).values():
             self.results.append(run)
             self.omitted += [f"{other.folder} has the settings and the seed of {run.folder}" for other in duplicates]
+        self.any_pruned = any(run.metrics.status == "pruned" for run in self.results)
         self.any_failed = any(run.metrics.status == "failed" for run in self.results)
         scores = [score for run in self.results for score in (run.metrics.val, run.metrics.test) if score]
         numbers = dict.fromkeys(name for score in scores for name in score if isinstance(score[name], int | float))
@@ -97,12 +98,14 @@ class Leaderboard:
         yield Cell({"fit_seconds": seconds}, "seconds", _number(seconds, ",.1f" if (seconds or 0) < 100 else ",.0f"))
         yield Cell({"images_per_second": rate}, "images/s", _number(rate, ",.0f"))
         yield Cell({"seeds": " ".join(row.seeds)})
-        completed, failed = len(row.completed), len(row.failed)
-        counts = f"{completed} done" + (f", {failed} failed" if failed else "")
-        yield Cell({"done": completed, "failed": failed}, "jobs", counts)
-        reason = row.failure_reasons.replace("|", "\\|")
+        counts = {"done": len(row.completed), "pruned": len(row.pruned), "failed": len(row.failed)}
+        text = ", ".join(f"{count} {how}" for how, count in counts.items() if count or how == "done")
+        if not self.any_pruned:  # no column of zeros for all but a search
+            del counts["pruned"]
+        yield Cell({**counts}, "jobs", text)
+        reason = row.reasons.replace("|", "\\|")
         shortened = reason if len(reason) <= 120 else reason[:119] + "…"
-        yield Cell({"reason": row.failure_reasons}, "why" if self.any_failed else "", shortened)
+        yield Cell({"reason": row.reasons}, "why" if self.any_failed or self.any_pruned else "", shortened)
 
     def _shared_settings(self) -> list[str]:
         """Settings, device, precision and numbers of digits that are the same for all runs."""
@@ -127,7 +130,9 @@ class Leaderboard:
             yield f"No digits were held out for validation, so nothing is ranked. Test error: {spread}. {medians}"
         else:
             yield "No job has finished."
-        if unfinished := sum(run.metrics.status not in ("completed", "failed") for run in self.results):
+        if self.any_pruned:
+            yield "Rows with pruned jobs have no result: the search ended these jobs early."
+        if unfinished := sum(not run.metrics.ended and run.metrics.status != "failed" for run in self.results):
             yield f"{unfinished} more {'job is' if unfinished == 1 else 'jobs are'} not finished."
         if len({metrics.fingerprint.get("code") for metrics in completed if metrics.fingerprint}) > 1:
             yield "Not all of these jobs were trained by the same state of the code (`fingerprint` in metrics.json)."

@@ -78,16 +78,18 @@ class Configuration:
     def __init__(self, values: tuple[str, ...], runs: Sequence[RunResult]) -> None:
         self.values = values
         self.completed = [run for run in runs if run.metrics.completed]
+        self.pruned = [run for run in runs if run.metrics.status == "pruned"]
         self.failed = [run for run in runs if run.metrics.status == "failed"]
         self.val_error = MeanStd.from_values(self.numbers("val_error"))
         self.test_error = MeanStd.from_values(self.numbers("test_error"))
         self.seeds = sorted({run.setting("seed") for run in self.completed}, key=natural_key)
-        reasons = (" ".join(str(run.metrics.reason).split()) for run in self.failed)
-        self.failure_reasons = "; ".join(dict.fromkeys(reasons))
+        reasons = (" ".join(str(run.metrics.reason).split()) for run in (*self.pruned, *self.failed))
+        self.reasons = "; ".join(dict.fromkeys(reasons))
 
     def numbers(self, name: str) -> tuple[float, ...]:
-        """A number of each completed run that has it."""
-        return tuple(run.numbers[name] for run in self.completed if name in run.numbers)
+        """A number of each completed run that has it; none beside pruned runs: only the better ones are left."""
+        completed = () if self.pruned else self.completed
+        return tuple(run.numbers[name] for run in completed if name in run.numbers)
 
     def median(self, name: str) -> float | None:
         numbers = self.numbers(name)
@@ -132,9 +134,15 @@ class Configuration:
 
     @property
     def rank(self) -> tuple[Any, ...]:
-        """By validation error; then configurations without one, by their values; configurations that failed last."""
+        """By validation error; then configurations without one, by their values; then pruned, then failed ones."""
         error = self.val_error
-        return not self.completed, error is None, error and error.mean, [natural_key(value) for value in self.values]
+        return (
+            not (self.completed or self.pruned),
+            bool(self.pruned),
+            error is None,
+            error and error.mean,
+            [natural_key(value) for value in self.values],
+        )
 
 
 def read_results(folders: Iterable[Path]) -> tuple[list[RunResult], list[str]]:

@@ -48,7 +48,7 @@ class StudyRunner:
         by_state = defaultdict(list)
         for job in jobs:
             by_state[job.folder.state(job.config)].append(job)
-        completed, running, resumable = by_state["completed"], by_state["running"], by_state["resumable"]
+        completed, running, resumable = by_state["ended"], by_state["running"], by_state["resumable"]
         damaged = [job.folder.metrics_path for job in by_state["new"] if job.folder.metrics_path.exists()]
         warnings = [f"{path} is damaged; the job starts again" for path in damaged]
         warnings += [f"{job.name} is still running in another process and is skipped" for job in running]
@@ -137,7 +137,7 @@ class StudyRunner:
     def _poll(self, jobs: Sequence[Job]) -> None:
         for job in [job for job in jobs if job in self.pending]:
             metrics = job.folder.metrics() if _version(job) != self.pending[job] else None
-            if metrics and metrics.status in ("completed", "failed"):
+            if metrics and (metrics.ended or metrics.status == "failed"):
                 self._end(job, metrics)
 
     def _wait_for_orphans(self, jobs: Sequence[Job]) -> None:
@@ -153,7 +153,7 @@ class StudyRunner:
         started = _version(job) != self.pending[job]
         metrics = job.folder.metrics() if started or job.folder.resumable_checkpoint(job.config) else None
         new = RunMetrics("failed", seed=job.config.get("seed"), overrides=list(job.overrides), config=job.config)
-        if metrics is None or not metrics.completed:  # else it was completed at this moment
+        if metrics is None or not metrics.ended:  # else it ended at this moment
             metrics = replace(metrics or new, status="failed", reason=reason)
             job.folder.path.mkdir(parents=True, exist_ok=True)
             write_metrics(metrics, job.folder.metrics_path)
@@ -166,6 +166,8 @@ class StudyRunner:
             score = metrics.val or metrics.test
             error = f"{'val' if metrics.val else 'test'} error {score['error']:.2%}, " if score else ""
             outcome = f"{error}{metrics.seconds['fit']:.1f} s"
+        elif metrics.ended:
+            outcome = str(metrics.reason)
         else:
             self.failed.append(job)
             outcome = f"failed: {' '.join(str(metrics.reason).split())}"

@@ -45,7 +45,10 @@ class Search:
         self.seed = seed
         self.trials = self._read()
         self.errors: dict[int, float | None] = {}
-        """mean validation error by number of the trial; None if the trial failed"""
+        """mean validation error by number of the trial; None if the trial failed or was pruned"""
+        self.curves: dict[int, list[float]] = {}
+        """the mean validation error of each epoch that all jobs of the trial have completed"""
+        self.pruned: set[int] = set()
 
     def ask(self, trials: int, batch_size: int) -> dict[int, dict[str, str]]:
         """Number and settings of the trials to run next: those without a result, or else up to `batch_size` new ones
@@ -59,10 +62,20 @@ class Search:
         return {number: {key: str(value) for key, value in self.trials[number].items()} for number in pending}
 
     def tell(self, number: int, jobs: Sequence[Job]) -> None:
-        """Reads the result of a trial: the mean validation error of its jobs."""
-        scores = [metrics.score("val") for job in jobs if (metrics := job.folder.metrics())]
-        errors = [score["error"] for score in scores if score]
+        """Reads the result of a trial: the mean validation error of its jobs. A trial is pruned if one of them is."""
+        runs = [metrics for job in jobs if (metrics := job.folder.metrics()) and metrics.ended]
+        errors = [score["error"] for metrics in runs if (score := metrics.score("val"))]
         self.errors[number] = statistics.mean(errors) if len(errors) == len(jobs) else None
+        if len(runs) == len(jobs):
+            curves = [job.folder.validation_errors() for job in jobs]
+            self.curves[number] = [statistics.mean(errors) for errors in zip(*curves, strict=False)]
+            if not all(metrics.completed for metrics in runs):
+                self.pruned.add(number)
+
+    def earlier_curves(self, number: int) -> list[list[float]]:
+        """The validation errors by epoch of the completed trials before this one."""
+        completed = [earlier for earlier in range(number) if self.errors.get(earlier) is not None]
+        return [self.curves[earlier] for earlier in completed if self.curves.get(earlier)]
 
     def _optuna_study(self) -> optuna.Study:
         sampler = optuna.samplers.TPESampler(seed=self.seed + len(self.trials), constant_liar=True)
@@ -71,7 +84,13 @@ class Search:
             error = self.errors[number]
             state = TrialState.FAIL if error is None else TrialState.COMPLETE
             study.add_trial(
-                optuna.create_trial(params=params, distributions=self.distributions, value=error, state=state)
+                optuna.create_trial(
+                    state=TrialState.PRUNED if number in self.pruned else state,
+                    value=error,
+                    params=params,
+                    distributions=self.distributions,
+                    intermediate_values=dict(enumerate(self.curves.get(number, ()), 1)),
+                )
             )
         return study
 

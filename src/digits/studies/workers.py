@@ -3,32 +3,86 @@
 import multiprocessing
 import os
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache, partial
+from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import joblib  # type: ignore[import-untyped]
+from filelock import FileLock, Timeout
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn
 from hydra_plugins.hydra_joblib_launcher import _core  # type: ignore[import-untyped]
 from joblib.externals.loky.backend.context import set_start_method  # type: ignore[import-untyped]
+from omegaconf import DictConfig
+
+from digits.errors import InputError
 
 execute_job = _core.execute_job
 
 
-def prepare_workers(n_jobs: int) -> None:
-    """Changes Hydra's joblib launcher. It then forks its workers from one process that has imported PyTorch and
-    Lightning, and drops the configurations of jobs that have ended.
+def prepare_workers(settings: dict[str, Any]) -> None:
+    """Changes Hydra's joblib launcher with these settings. It then forks its workers from one process that has imported
+    PyTorch and Lightning, divides several GPUs among the jobs, and drops the configurations of jobs that have ended.
 
     It forks only on Linux. Elsewhere each worker imports everything itself, because system libraries break in a fork.
-    """
-    _core.execute_job = _execute_job
+
+    Raises InputError for an invalid `jobs_per_gpu`, which it removes from the settings: joblib does not know it."""
+    jobs_per_gpu = settings.pop("jobs_per_gpu", 1)
+    if type(jobs_per_gpu) is not int or jobs_per_gpu < 1:
+        raise InputError(f"hydra.launcher.jobs_per_gpu={jobs_per_gpu}: must be an integer, at least 1")
+    _core.execute_job = partial(_execute_job, jobs_per_gpu)
     if sys.platform == "linux":
-        threads = max(1, joblib.cpu_count() // joblib.effective_n_jobs(n_jobs or 1))
+        threads = max(1, joblib.cpu_count() // joblib.effective_n_jobs(settings["n_jobs"] or 1))
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # joblib sets it only for workers that it does not fork
         multiprocessing.set_forkserver_preload(["digits.studies.preload"])
         set_start_method("forkserver", force=True)
 
 
-def _execute_job(*arguments: Any) -> JobReturn:
+def _execute_job(jobs_per_gpu: int, *arguments: Any) -> JobReturn:
     """Returns the result without its two configurations, which take 0.2 MB per job."""
-    returned: JobReturn = execute_job(*arguments)
+    *others, task_function, singleton_state = arguments
+
+    def task_on_own_gpu(config: DictConfig) -> Any:
+        with own_gpu(config.trainer, Path(HydraConfig.get().sweep.dir), jobs_per_gpu):
+            return task_function(config)
+
+    returned: JobReturn = execute_job(*others, task_on_own_gpu, singleton_state)
     returned.cfg = returned.hydra_cfg = None
     return returned
+
+
+@contextmanager
+def own_gpu(trainer: Mapping[str, Any], folder: Path, jobs_per_gpu: int) -> Iterator[None]:
+    """Shows this process one of several GPUs, if its trainer may use one. Waits until a GPU has fewer than
+    `jobs_per_gpu` jobs. They hold locks in `folder`, which the operating system releases when their process dies.
+
+    A process keeps its GPU: CUDA reads CUDA_VISIBLE_DEVICES only once."""
+    gpus = _visible_gpus() if trainer.get("accelerator") in ("auto", "gpu", "cuda") else []
+    if len(gpus) < 2 or trainer.get("devices") not in (1, "auto"):
+        yield
+        return
+    kept = [gpu for gpu in gpus if gpu == os.environ.get("CUDA_VISIBLE_DEVICES")]
+    slots = [(gpu, folder / f".gpu-{gpu}-{slot}.lock") for slot in range(jobs_per_gpu) for gpu in kept or gpus]
+    for gpu, path in cycle(slots):
+        with suppress(Timeout):
+            lock = FileLock(path)
+            lock.acquire(timeout=0.1)
+            os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+            break
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@cache  # before CUDA_VISIBLE_DEVICES is changed
+def _visible_gpus() -> list[str]:
+    """The GPUs as in CUDA_VISIBLE_DEVICES. Does not initialize CUDA."""
+    import torch  # imported late: only the workers need it
+
+    count = torch.cuda.device_count()
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return [name.strip() for name in named.split(",")][:count] if named else [str(gpu) for gpu in range(count)]

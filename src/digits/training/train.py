@@ -83,7 +83,7 @@ def _recorded_outcome(run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> It
     """Writes metrics.json however the training ends."""
     try:
         yield
-        metrics.status = "completed"
+        metrics.status = "pruned" if metrics.reason else "completed"
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
         metrics.status = "interrupted"
         if not in_sweep and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
@@ -123,6 +123,9 @@ def _run(run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> None:
             end_together(training.trainer.strategy.launcher, end) if training.trainer.world_size > 1 else nullcontext()
         ):
             training.fit(resume)
+            if metrics.reason:  # pruned
+                log.info(metrics.reason)
+                return
             evaluations = training.evaluate()
     finally:
         training.checkpoint_io.flush()
@@ -146,7 +149,12 @@ class Training:
         self.module = _build_module(config)
         self.history = EpochHistory(run.history_path, self.module.scores)
         self.checkpoint_io = AtomicCheckpointIO(run.checkpoints, config["trainer"]["max_epochs"])
-        self.trainer = build_trainer(config, str(metrics.precision), run, self.history, self.checkpoint_io, in_sweep)
+        epoch_callbacks: list[Callback] = [self.history]
+        if in_sweep and run.earlier_trials_path.exists():
+            from digits.training.pruning import MedianPruning  # imported late: Optuna is an extra
+
+            epoch_callbacks.append(MedianPruning(run.earlier_trials_path, self.history, metrics))
+        self.trainer = build_trainer(config, str(metrics.precision), run, epoch_callbacks, self.checkpoint_io, in_sweep)
         metrics.model = config["model"]["name"]
         metrics.parameters = sum(parameter.numel() for parameter in self.module.network.parameters())
         metrics.device = device_name(self.trainer.strategy.root_device)

@@ -19,14 +19,14 @@ from torch import Tensor
 
 from digits.errors import InputError
 from digits.runs.folder import RunFolder
-from digits.training.callbacks import AtomicCheckpointIO, EpochHistory, ReseedEachEpoch, SaveConfig
+from digits.training.callbacks import AtomicCheckpointIO, ReseedEachEpoch, SaveConfig
 
 
 def build_trainer(
     config: Mapping[str, Any],
     precision: str,
     run: RunFolder,
-    history: EpochHistory,
+    epoch_callbacks: Sequence[Callback],
     checkpoint_io: AtomicCheckpointIO,
     in_sweep: bool,
 ) -> Trainer:
@@ -34,7 +34,7 @@ def build_trainer(
     callbacks: list[Callback] = [ReseedEachEpoch(config["seed"]), SaveConfig(config)]
     if config["ema"]:
         callbacks.append(EmaWeights(config["ema"]))
-    callbacks.append(history)  # before the checkpoints, which contain its rows
+    callbacks += epoch_callbacks  # before the checkpoints, which contain the rows of the history
     callbacks += [_checkpoint_callback(run, name) for name in sorted({"last", config["weights"]})]
     on_terminal = get_console().is_terminal
     if on_terminal:
