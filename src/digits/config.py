@@ -133,6 +133,7 @@ TRAIN_RULES: Rules = {
         "null, or a decay between 0 and 1",
     ),
     "weights": (lambda value: value in ("last", "best"), "last or best"),
+    "explain": (lambda value: value is None, "given on the command line, as explain=optimizer.lr"),
     **dict.fromkeys(("precise_bn", "test"), (lambda value: isinstance(value, bool), "true or false")),
     "teacher": (lambda value: value is None or _is_paths(value), f"null, a path, or a list of paths; {QUOTED}"),
     "teacher_temperature": (lambda value: _is_number(value) and 0 < value < inf, "a number above 0"),
