@@ -59,15 +59,22 @@ def train(
     Raises InputError for an error in the configuration or the data. metrics.json records how the run ended.
     """
     run = RunFolder(folder)
+    if config["debug"] is True:
+        config = _one_batch_of_everything(config)
     metrics = RunMetrics(
         "failed", config.get("seed"), list(overrides), dict(choices or {}), copy.deepcopy(dict(config))
     )
     is_rank_zero = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     try:
         with folder_lock(folder, f"another process is training in {folder}") if is_rank_zero else nullcontext():
-            run.require_not_completed()
+            if config["debug"] is True:
+                run.require_debug_run()
+            else:
+                run.require_not_completed()
             if is_rank_zero:
                 run.remove_partial_files()
+                if config["debug"] is True:
+                    run.remove_run()
             with _recorded_outcome(run, metrics, in_sweep):
                 _run(run, metrics, in_sweep)
     finally:
@@ -76,6 +83,12 @@ def train(
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
     return metrics.val["error"] if metrics.val else None
+
+
+def _one_batch_of_everything(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of debug=true. Lightning's `fast_dev_run` would omit checkpoints and loggers."""
+    limits = dict.fromkeys(("limit_train_batches", "limit_val_batches", "limit_test_batches"), 1)
+    return {**config, "trainer": {**config["trainer"], "max_epochs": 1, **limits}}
 
 
 @contextmanager
@@ -171,8 +184,15 @@ class Training:
             metrics.epochs, metrics.seconds["fit"] = len(rows), self.history.fit_seconds
             if rows:
                 metrics.checkpoint = "checkpoints/last.ckpt"
-                metrics.images_per_second = self.history.images_per_second(len(self.datamodule.splits["train"].labels))
+                metrics.images_per_second = self.history.images_per_second(self._images_per_epoch)
         self.history.write()
+
+    @property
+    def _images_per_epoch(self) -> int:
+        """The number of training digits, or of those in `trainer.limit_train_batches`."""
+        total = len(self.datamodule.splits["train"].labels)
+        batches = -(-total // self.datamodule.batch_size)
+        return round(total * min(1, self.trainer.num_training_batches / batches))
 
     def evaluate(self) -> dict[str, Evaluation]:
         """Evaluates the weights of the final checkpoint. Adds the temperature to it, and with `precise_bn` the
@@ -184,7 +204,7 @@ class Training:
         self.module.load_state_dict(trainer.strategy.broadcast(checkpoint.get("state_dict", {})))
         if metrics.config["precise_bn"]:
             with trainer.precision_plugin.train_step_context():
-                self.module.recompute_batch_norm(self.datamodule.splits["train"].images)
+                self.module.recompute_batch_norm(self.datamodule.splits["train"].images[: self._images_per_epoch])
             if trainer.is_global_zero:
                 checkpoint["state_dict"] = copy.deepcopy(self.module.state_dict())
                 pending[path] = checkpoint
