@@ -63,7 +63,7 @@ class GridSweeper(Sweeper):
         overrides = {override.get_key_element(): override for override in parsed}
         for key, instead in {
             "name": "a sweep has study=…", "resume": "a sweep has study=…, which resumes by itself",
-            "debug": "use it without -m, with the settings of one job",
+            "debug": "use it without -m, with the settings of one job", "find": "use it without -m",
         }.items():  # fmt: skip
             if key in overrides:
                 raise InputError(f"{key}=… is for a single run; {instead}")

@@ -45,7 +45,7 @@ def test_settings_of_an_older_run_are_equal_to_todays() -> None:
 
 
 def test_everyday_questions_are_no_part_of_an_experiment() -> None:
-    assert not {"debug", "explain"} & relevant_settings(config()).keys()
+    assert not {"debug", "find", "explain"} & relevant_settings(config()).keys()
 
 
 def test_run_without_the_settings_of_later_versions_is_equal_to_todays() -> None:

@@ -113,14 +113,14 @@ def folder_lock(folder: Path, message: str) -> Iterator[None]:
         raise InputError(message) from error
 
 
-def resolve_run_folder(name: str, resume: str | None, debug: bool = False) -> str:
-    """`outputs/<name>`, or the folder of the run that wrote the checkpoint `resume`, or `outputs/debug`, which the next
-    debug run overwrites.
+def resolve_run_folder(name: str, resume: str | None, debug: bool = False, find: str | None = None) -> str:
+    """`outputs/<name>`, or the folder of the run that wrote the checkpoint `resume`, or `outputs/debug` or
+    `outputs/find_lr`, which may be overwritten.
 
     Raises InputError if the folder holds a completed run, or an interrupted one that is not resumed, and if there is
     no such checkpoint."""
-    if debug:
-        folder = RunFolder(Path("outputs", "debug"))
+    if debug or find:
+        folder = RunFolder(Path("outputs", "debug" if debug else "find_lr"))
         folder.require_debug_run()
         return str(folder.path)
     folder = RunFolder(Path("outputs", str(name)))

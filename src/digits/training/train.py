@@ -20,7 +20,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from digits.config import has_validation, validate_train
 from digits.data.datamodule import DigitsDataModule
-from digits.devices import default_precision, device_name, keep_freed_memory
+from digits.devices import device_name, keep_freed_memory
 from digits.errors import InputError
 from digits.evaluation.calibration import calibration_summary, fit_temperature
 from digits.evaluation.metrics import Evaluation
@@ -40,7 +40,7 @@ from digits.training.distillation import Teacher
 from digits.training.module import DigitsModule
 from digits.training.resume import prepare_resume, resume_hint, sweep_resume_point
 from digits.training.schedules import plateau
-from digits.training.trainer import build_trainer, silence_lightning
+from digits.training.trainer import build_trainer, resolved_precision, silence_lightning
 
 log = logging.getLogger(__name__)
 
@@ -117,8 +117,7 @@ def _run(run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> None:
     """Fills `metrics` step by step, so that a run that ends early still records what is known."""
     silence_lightning()
     config = metrics.config
-    accelerator, precision = config["trainer"]["accelerator"], config["trainer"]["precision"]
-    metrics.precision = default_precision(accelerator) if precision == "auto" else precision
+    metrics.precision = resolved_precision(config)
     metrics.fingerprint = fingerprint(config, metrics.precision)
     validate_train(config)
     resume = sweep_resume_point(run, config, metrics.precision) if in_sweep else config["resume"]
@@ -156,7 +155,7 @@ class Training:
         seed_everything(config["seed"])
         self.run, self.metrics = run, metrics
         self.datamodule: DigitsDataModule = instantiate(config["data"], _partial_=True)()  # Hydra would wrap its errors
-        self.module = _build_module(config)
+        self.module = build_module(config)
         self.history = EpochHistory(run.history_path, self.module.scores)
         self.checkpoint_io = AtomicCheckpointIO(run.checkpoints, config["trainer"]["max_epochs"])
         self.trainer = build_trainer(config, str(metrics.precision), run, self.history, self.checkpoint_io, in_sweep)
@@ -232,7 +231,8 @@ class Training:
         return evaluations
 
 
-def _build_module(config: Mapping[str, Any]) -> DigitsModule:
+def build_module(config: Mapping[str, Any]) -> DigitsModule:
+    """Raises InputError for schedule=plateau without validation digits."""
     schedule = instantiate(config["schedule"])
     if getattr(schedule, "func", None) is plateau and not has_validation(config):
         raise InputError("schedule=plateau needs a validation error, but data.val_size=0 leaves no validation digits")
