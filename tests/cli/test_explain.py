@@ -89,6 +89,7 @@ def test_explains_without_torch_and_without_a_folder(tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize(("words", "message"), [
     ("explain=lr", "optimizer.lr?"), ("explain=optimizr", "optimizer?"), ("explain=data.val_sise", "data.val_size?"),
+    ("explain=augment.degrees augment=none", "augment?"),
     ("explain=seed -m", "omit -m"), ("explain=seed experiment=study/smoke", "sweep"),
 ])  # fmt: skip
 def test_what_cannot_be_explained_is_one_line(tmp_path: Path, words: str, message: str) -> None:

@@ -142,7 +142,10 @@ def _keys(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _nearest(key: str, known: Sequence[str]) -> str:
-    """The most similar key: as a whole and in its last part, so that `lr` finds `optimizer.lr`."""
+    """The most similar key, as a whole and in its last part: `lr` finds `optimizer.lr`. In the same group, if it is
+    known."""
+    group = key.rpartition(".")[0]
+    known = [other for other in known if f"{other}.".startswith(f"{group}.")] or known
 
     def similarity(one: str, other: str) -> float:
         return SequenceMatcher(None, one, other).ratio()
