@@ -17,10 +17,15 @@ CONF = Path(__file__).parent.resolve() / "conf"
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 def main(config: DictConfig) -> float | None:
-    from digits.training.train import train  # imported late: --help and --cfg job need no torch
+    from digits.training.lr_range import find_lr  # imported late: --help and --cfg job need no torch
+    from digits.training.train import train
 
     with job_errors():
-        return train(**hydra_job(config)._asdict())
+        job = hydra_job(config)
+        if job.config["find"] is None:
+            return train(**job._asdict())
+        find_lr(job.config, job.folder, job.overrides)
+        return None
 
 
 if __name__ == "__main__":

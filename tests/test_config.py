@@ -15,7 +15,9 @@ from digits.errors import InputError
     ("trainer.max_epochs=0", "integer from 1"), ("trainer.precision=bf16-true", "auto, 32-true"),
     ("seed=-1", "from 0"), ("ema=1", "decay between 0 and 1"), ("label_smoothing=1", "from 0 to below 1"),
     ("non_digits=0.6", "from 0 to 0.5"), ("non_digits=0.1", "needs precise_bn=true"),
-    ("weights=first", "last or best"), ("data.val_size=many", "count"), ("data.val_size=-1", "count"),
+    ("weights=first", "last or best"), ("debug=maybe", "true or false"), ("find=momentum", "null or lr"),
+    ("explain=seed", "command line"),
+    ("data.val_size=many", "count"), ("data.val_size=-1", "count"),
     ("data.train_csv=3", "path"), ("data.train_csv=???", "required"),
     ("optimizer.lr=-1", "above 0"), ("optimizer.lr=fast", "above 0"),
 ])  # fmt: skip
@@ -28,6 +30,16 @@ def test_best_weights_need_validation_digits() -> None:
     validate_train(config("weights=best"))
     with pytest.raises(InputError, match=r"weights=best .*data\.val_size=0"):
         validate_train(config("weights=best", "data.val_size=0"))
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ("debug=true resume=last.ckpt", "debug=true .* omit resume"),
+    ("find=lr resume=last.ckpt", "find=lr .* omit resume"),
+    ("debug=true find=lr", "exclude each other"),
+])  # fmt: skip
+def test_debug_run_and_search_start_new_and_alone(settings: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        validate_train(config(*settings.split()))
 
 
 @pytest.mark.parametrize("setting", ["tta=0", "export=model", "batch_size=1.5", "trainer.devices=0", "preview=a.jpg"])

@@ -31,6 +31,10 @@ def validate_train(config: Mapping[str, Any]) -> None:
         raise InputError("non_digits needs precise_bn=true: batch normalization has measured images without a digit")
     if config["weights"] == "best" and not has_validation(config):
         raise InputError("weights=best needs a validation error, but data.val_size=0 leaves no validation digits")
+    if config["debug"] and config["find"]:
+        raise InputError("debug=true and find=lr exclude each other; use only one")
+    if (config["debug"] or config["find"]) and config["resume"] is not None:
+        raise InputError(f"{'find=lr' if config['find'] else 'debug=true'} starts with new weights; omit resume=…")
 
 
 def has_validation(config: Mapping[str, Any]) -> bool:
@@ -133,7 +137,9 @@ TRAIN_RULES: Rules = {
         "null, or a decay between 0 and 1",
     ),
     "weights": (lambda value: value in ("last", "best"), "last or best"),
-    **dict.fromkeys(("precise_bn", "test"), (lambda value: isinstance(value, bool), "true or false")),
+    "explain": (lambda value: value is None, "given on the command line, as explain=optimizer.lr"),
+    "find": (lambda value: value in (None, "lr"), "null or lr"),
+    **dict.fromkeys(("precise_bn", "test", "debug"), (lambda value: isinstance(value, bool), "true or false")),
     "teacher": (lambda value: value is None or _is_paths(value), f"null, a path, or a list of paths; {QUOTED}"),
     "teacher_temperature": (lambda value: _is_number(value) and 0 < value < inf, "a number above 0"),
     "teacher_weight": (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1"),

@@ -63,9 +63,12 @@ class GridSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         parsed = self.parser.parse_overrides([*(f"{key}={values}" for key, values in self.params.items()), *arguments])
         overrides = {override.get_key_element(): override for override in parsed}
-        for key, instead in (("name", "study=…"), ("resume", "study=…, which resumes by itself")):
+        for key, instead in {
+            "name": "a sweep has study=…", "resume": "a sweep has study=…, which resumes by itself",
+            "debug": "use it without -m, with the settings of one job", "find": "use it without -m",
+        }.items():  # fmt: skip
             if key in overrides:
-                raise InputError(f"{key}=… is for a single run; a sweep has {instead}")
+                raise InputError(f"{key}=… is for a single run; {instead}")
         study = overrides.get("study")
         if study and (study.is_sweep_override() or _values(study)[0].strip("'\"./ ") in ("", "null")):
             raise InputError(f"{study.input_line}: must be the name of one folder in outputs/")

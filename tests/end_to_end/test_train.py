@@ -45,6 +45,26 @@ def test_run_from_csv_and_errors_in_it(tmp_path: Path) -> None:
     assert read_metrics_json(tmp_path / "outputs" / "second")["status"] == "failed"
 
 
+def test_debug_run_can_be_repeated(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        process = run_main("train.py", *SMALL, "debug=true", f"seed={seed}", "name=first", folder=tmp_path)
+        assert process.returncode == 0, process.stderr
+        assert read_metrics_json(tmp_path / "outputs" / "debug")["seed"] == seed
+    assert [path.name for path in (tmp_path / "outputs").iterdir()] == ["debug"]
+
+
+def test_learning_rate_is_suggested_as_a_command(tmp_path: Path) -> None:
+    settings = [*SMALL, "model=fast_cnn", "augment=none", "data.batch_size=32"]
+    process = run_main("train.py", *settings, "find=lr", "optimizer.lr=5", folder=tmp_path)
+    assert process.returncode == 0, process.stderr
+    [command] = [line.partition("python ")[2] for line in process.stdout.splitlines() if "train.py" in line]
+    *words, suggestion = command.split()
+    assert words == ["train.py", *settings]
+    assert 5e-4 < float(suggestion.removeprefix("optimizer.lr=")) < 0.1
+    files = {path.name for path in (tmp_path / "outputs" / "find_lr").iterdir()}
+    assert files == {".hydra", "train.log", "lr.csv", "lr.png"}
+
+
 def test_ctrl_c_keeps_the_last_complete_epoch(tmp_path: Path) -> None:
     settings = [*SMALL, "model=larger_cnn", "data.batch_size=64", "trainer.max_epochs=1000", "name=long"]
     process = subprocess.Popen(

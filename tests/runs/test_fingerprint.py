@@ -44,6 +44,10 @@ def test_settings_of_an_older_run_are_equal_to_todays() -> None:
     assert [key for key in stored | today if stored.get(key) != today.get(key)] == []
 
 
+def test_everyday_questions_are_no_part_of_an_experiment() -> None:
+    assert not {"debug", "find", "explain"} & relevant_settings(config()).keys()
+
+
 def test_run_without_the_settings_of_later_versions_is_equal_to_todays() -> None:
     today = config("augment=affine")
     older = {key: value for key, value in today.items() if key not in ADDED_SETTINGS[""]}

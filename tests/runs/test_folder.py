@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from digits.errors import InputError
 from digits.runs.fingerprint import fingerprint
 from digits.runs.folder import RunFolder, folder_lock, resolve_run_folder
 from digits.runs.metrics_file import RunMetrics, write_metrics
@@ -68,6 +70,22 @@ def test_scored_checkpoint_is_named_in_the_metrics(tmp_path: Path) -> None:
     assert run.scored_checkpoint() == run.checkpoints / "best.ckpt"
     run.metrics_path.unlink()
     assert run.scored_checkpoint() == run.last_checkpoint
+
+
+def test_debug_run_has_its_own_folder_unless_another_run_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert resolve_run_folder("new", None, debug=True) == "outputs/debug"
+    run = make_run(Path("outputs/debug"), replace(COMPLETED, config={"debug": True}))
+    assert resolve_run_folder("new", None, debug=True) == "outputs/debug"
+    for metrics in (COMPLETED, RunMetrics("interrupted", config={"debug": False})):
+        write_metrics(metrics, run.metrics_path)
+        with pytest.raises(InputError, match="outputs/debug holds a run"):
+            resolve_run_folder("new", None, debug=True)
+    run.metrics_path.unlink()
+    with pytest.raises(InputError, match="outputs/debug holds a run"):  # its checkpoint
+        resolve_run_folder("new", None, debug=True)
 
 
 def test_folder_of_a_run_is_new_or_that_of_its_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,8 @@ SEARCH = "hydra/sweeper=optuna optimizer.lr=interval(0.1,0.2)"
         ("", "nothing to sweep"),
         ("seed=0,1 name=x", "name=… .* study=…"),
         ("seed=0,1 resume=x", "resume=… .* study=…"),
+        ("seed=0,1 debug=true", "debug=… is for a single run"),
+        ("seed=0,1 find=lr", "find=… is for a single run"),
         ("seed=0,1 trainer=ddp", "trainer=ddp .*-m"),
         ("optimizer.lr=interval(0,1)", "optimizer.lr=interval.0,1.: .* hydra/sweeper=optuna"),
         ("seed=0,1 hydra.launcher.jobs=2", "hydra.launcher.jobs: "),

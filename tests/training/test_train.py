@@ -190,6 +190,40 @@ def test_finished_run_is_never_overwritten(made_csv: Path, small_run: SmallRun) 
     assert read_metrics_json(small_run()) == before
 
 
+def test_debug_run_is_one_batch_of_everything(
+    tmp_path: Path, made_csv: Path, small_run: SmallRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DigitsDataModule, "eval_batch_size", 16)
+    test = f"data.test_csv={made_csv}"
+    checkpoint = train_small(tmp_path, made_csv, "debug=true", "precise_bn=true", "model=compact_cnn", test)
+    metrics = read_metrics_json(tmp_path)
+    assert (metrics["status"], metrics["epochs"], checkpoint["global_step"]) == ("completed", 1, 1)
+    assert (metrics["val"]["total"], metrics["test"]["total"]) == (10, 15)
+    assert metrics["images_per_second"] * pd.read_csv(tmp_path / "history.csv")["seconds"][0] == pytest.approx(
+        14, abs=1
+    )
+    files, usual = (
+        {path.relative_to(folder) for path in folder.rglob("*")}
+        for folder in (tmp_path, small_run(test, "augment=none"))
+    )
+    assert files == usual
+
+
+def test_next_debug_run_replaces_all_files(tmp_path: Path, made_csv: Path) -> None:
+    train_small(tmp_path, made_csv, "debug=true", "weights=best", "data.folds=2", f"data.test_csv={made_csv}")
+    train_small(tmp_path, made_csv, "debug=true", "data.val_size=0", "seed=3")
+    assert read_metrics_json(tmp_path)["seed"] == 3
+    names = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert names == {".lock", "metrics.json", "history.csv", "mistakes.csv", "last.ckpt", "curves.png"}
+
+
+def test_debug_run_never_overwrites_another_run(made_csv: Path, small_run: SmallRun) -> None:
+    before = read_metrics_json(small_run())
+    with pytest.raises(InputError, match="holds a run that debug=true did not write"):
+        train_small(small_run(), made_csv, "debug=true")
+    assert read_metrics_json(small_run()) == before
+
+
 def test_ema_weights_are_saved_beside_the_current_ones(small_run: SmallRun) -> None:
     checkpoint = last_checkpoint(small_run("schedule=constant", "ema=0.8"))
     current = checkpoint["current_model_state"]

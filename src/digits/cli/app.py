@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from digits.cli.arguments import one_line_usage, prepare_arguments
 from digits.cli.console import prepare_streams
+from digits.cli.explain import explain
 from digits.cli.help import describe_groups, describe_settings, top_level_settings
 from digits.cli.messages import describe_error, error_message, unknown_setting_message
 from digits.cli.signals import exit_on_signals, interrupt_on_signals, is_first_process
@@ -39,7 +40,10 @@ def run_app(main: Callable[[], Any], config_dir: Path, config_name: str) -> None
     OmegaConf.register_new_resolver("settings", lambda: describe_settings(config_dir, config_name), replace=True)
     try:
         with one_line_usage():
-            main()
+            if explained := [word.partition("=")[2] for word in sys.argv[1:] if word.startswith("explain=")]:
+                sys.stdout.write(explain(explained[-1], sys.argv[1:], config_dir, config_name))
+            else:
+                main()
     except KeyboardInterrupt:
         sys.exit("interrupted" if is_first_process() else 1)
     except USER_ERRORS as error:

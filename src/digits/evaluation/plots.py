@@ -41,6 +41,20 @@ def plot_curves(rows: Sequence[Mapping[str, float]], path: Path) -> None:
     figure.savefig(path, dpi=100)
 
 
+def plot_lr_range(points: Sequence[tuple[float, float, float]], suggested: float, path: Path) -> None:
+    """The loss against the learning rate of each step; `points` are rates, losses and smoothed losses in nats."""
+    lrs, losses, smoothed = zip(*points, strict=True)
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axis = figure.subplots()
+    axis.semilogx(lrs, losses, color="C0", alpha=0.3, label="one batch")
+    axis.semilogx(lrs, smoothed, color="C0", label="smoothed")
+    axis.axvline(suggested, color="C1", label=f"suggested: {suggested:g}")
+    axis.set(xlabel="learning rate", ylabel="training loss [nats]", ylim=(0, 1.1 * max(smoothed)))
+    axis.grid(alpha=0.3)
+    axis.legend()
+    figure.savefig(path, dpi=100)
+
+
 def plot_confusion(confusion: Tensor, title: str, path: Path) -> None:
     """Counts int64 [10, 10]: row is the label, column the predicted label."""
     counts = confusion.numpy()

@@ -9,14 +9,14 @@ from typing import Any
 
 from digits.config import flatten
 
-BOOKKEEPING_KEYS = ("name", "study", "resume", "logger", "data.root", "data.download")
+BOOKKEEPING_KEYS = ("name", "study", "resume", "debug", "find", "explain", "logger", "data.root", "data.download")
 """Settings that are not part of an experiment; tables never show them."""
 RESULT_NEUTRAL_KEYS = (*BOOKKEEPING_KEYS, "trainer.accelerator")
 """Settings that may differ between runs with the same result."""
 ADDED_SETTINGS: dict[str, dict[str, Any]] = {
     "": {
         "precise_bn": False, "teacher": None, "teacher_temperature": 1.0, "teacher_weight": 1.0, "test": True,
-        "non_digits": 0.0,
+        "non_digits": 0.0, "debug": False, "find": None, "explain": None,
     },
     "digits.data.augmentation.RandomTransform": {
         "augment.elastic": 0.0, "augment.elastic_sigma": 6.0, "augment.erasing": 0.0, "augment.erasing_size": [8, 16],

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,6 +80,20 @@ class RunFolder:
         if metrics and metrics.ended:
             raise InputError(f"{self.path} holds a finished run; choose another name=…, or remove that folder")
 
+    def require_debug_run(self) -> None:
+        """Raises InputError if another run than one with debug=true is in the folder."""
+        metrics = self.metrics()
+        is_used = self.metrics_path.exists() or self.last_checkpoint.exists()
+        if is_used and not (metrics and metrics.config.get("debug")):
+            raise InputError(f"{self.path} holds a run that debug=true did not write; rename or remove that folder")
+
+    def remove_run(self) -> None:
+        """Removes the files of the run in the folder."""
+        for path in (self.metrics_path, self.history_path, self.mistakes_path, self.out_of_fold_path):
+            path.unlink(missing_ok=True)
+        for path in (self.checkpoints, self.plots):
+            shutil.rmtree(path, ignore_errors=True)
+
     def remove_partial_files(self) -> None:
         """Removes partial files of a killed process. Call it while this process holds the lock."""
         remove_partial_files(self.path, "*")
@@ -109,11 +124,16 @@ def folder_lock(folder: Path, message: str) -> Iterator[None]:
         raise InputError(message) from error
 
 
-def resolve_run_folder(name: str, resume: str | None) -> str:
-    """`outputs/<name>`, or the folder of the run that wrote the checkpoint `resume`.
+def resolve_run_folder(name: str, resume: str | None, debug: bool = False, find: str | None = None) -> str:
+    """`outputs/<name>`, or the folder of the run that wrote the checkpoint `resume`, or `outputs/debug` or
+    `outputs/find_lr`, which may be overwritten.
 
     Raises InputError if the folder holds a completed run, or an interrupted one that is not resumed, and if there is
     no such checkpoint."""
+    if debug or find:
+        folder = RunFolder(Path("outputs", "debug" if debug else "find_lr"))
+        folder.require_debug_run()
+        return str(folder.path)
     folder = RunFolder(Path("outputs", str(name)))
     if ".." in folder.path.parts or folder.path.is_absolute():
         raise InputError(f"name={name}: must be the name of a folder in outputs/")

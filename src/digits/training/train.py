@@ -20,7 +20,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from digits.config import has_validation, validate_train
 from digits.data.datamodule import DigitsDataModule
-from digits.devices import default_precision, device_name, keep_freed_memory
+from digits.devices import device_name, keep_freed_memory
 from digits.errors import InputError
 from digits.evaluation.calibration import calibration_summary, fit_temperature
 from digits.evaluation.metrics import Evaluation
@@ -40,7 +40,7 @@ from digits.training.distillation import Teacher
 from digits.training.module import DigitsModule
 from digits.training.resume import prepare_resume, resume_hint, sweep_resume_point
 from digits.training.schedules import plateau
-from digits.training.trainer import build_trainer, silence_lightning
+from digits.training.trainer import build_trainer, resolved_precision, silence_lightning
 
 log = logging.getLogger(__name__)
 
@@ -59,15 +59,22 @@ def train(
     Raises InputError for an error in the configuration or the data. metrics.json records how the run ended.
     """
     run = RunFolder(folder)
+    if config["debug"] is True:
+        config = _one_batch_of_everything(config)
     metrics = RunMetrics(
         "failed", config.get("seed"), list(overrides), dict(choices or {}), copy.deepcopy(dict(config))
     )
     is_rank_zero = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     try:
         with folder_lock(folder, f"another process is training in {folder}") if is_rank_zero else nullcontext():
-            run.require_not_completed()
+            if config["debug"] is True:
+                run.require_debug_run()
+            else:
+                run.require_not_completed()
             if is_rank_zero:
                 run.remove_partial_files()
+                if config["debug"] is True:
+                    run.remove_run()
             with _recorded_outcome(run, metrics, in_sweep):
                 _run(run, metrics, in_sweep)
     finally:
@@ -76,6 +83,12 @@ def train(
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
     return metrics.val["error"] if metrics.val else None
+
+
+def _one_batch_of_everything(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of debug=true. Lightning's `fast_dev_run` would omit checkpoints and loggers."""
+    limits = dict.fromkeys(("limit_train_batches", "limit_val_batches", "limit_test_batches"), 1)
+    return {**config, "trainer": {**config["trainer"], "max_epochs": 1, **limits}}
 
 
 @contextmanager
@@ -104,8 +117,7 @@ def _run(run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> None:
     """Fills `metrics` step by step, so that a run that ends early still records what is known."""
     silence_lightning()
     config = metrics.config
-    accelerator, precision = config["trainer"]["accelerator"], config["trainer"]["precision"]
-    metrics.precision = default_precision(accelerator) if precision == "auto" else precision
+    metrics.precision = resolved_precision(config)
     metrics.fingerprint = fingerprint(config, metrics.precision)
     validate_train(config)
     resume = sweep_resume_point(run, config, metrics.precision) if in_sweep else config["resume"]
@@ -146,7 +158,7 @@ class Training:
         seed_everything(config["seed"])
         self.run, self.metrics = run, metrics
         self.datamodule: DigitsDataModule = instantiate(config["data"], _partial_=True)()  # Hydra would wrap its errors
-        self.module = _build_module(config)
+        self.module = build_module(config)
         self.history = EpochHistory(run.history_path, self.module.scores)
         self.checkpoint_io = AtomicCheckpointIO(run.checkpoints, config["trainer"]["max_epochs"])
         epoch_callbacks: list[Callback] = [self.history]
@@ -179,8 +191,15 @@ class Training:
             metrics.epochs, metrics.seconds["fit"] = len(rows), self.history.fit_seconds
             if rows:
                 metrics.checkpoint = "checkpoints/last.ckpt"
-                metrics.images_per_second = self.history.images_per_second(len(self.datamodule.splits["train"].labels))
+                metrics.images_per_second = self.history.images_per_second(self._images_per_epoch)
         self.history.write()
+
+    @property
+    def _images_per_epoch(self) -> int:
+        """The number of training digits, or of those in `trainer.limit_train_batches`."""
+        total = len(self.datamodule.splits["train"].labels)
+        batches = -(-total // self.datamodule.batch_size)
+        return round(total * min(1, self.trainer.num_training_batches / batches))
 
     def evaluate(self) -> dict[str, Evaluation]:
         """Evaluates the weights of the final checkpoint. Adds the temperature to it, and with `precise_bn` the
@@ -192,7 +211,7 @@ class Training:
         self.module.load_state_dict(trainer.strategy.broadcast(checkpoint.get("state_dict", {})))
         if metrics.config["precise_bn"]:
             with trainer.precision_plugin.train_step_context():
-                self.module.recompute_batch_norm(self.datamodule.splits["train"].images)
+                self.module.recompute_batch_norm(self.datamodule.splits["train"].images[: self._images_per_epoch])
             if trainer.is_global_zero:
                 checkpoint["state_dict"] = copy.deepcopy(self.module.state_dict())
                 pending[path] = checkpoint
@@ -220,7 +239,8 @@ class Training:
         return evaluations
 
 
-def _build_module(config: Mapping[str, Any]) -> DigitsModule:
+def build_module(config: Mapping[str, Any]) -> DigitsModule:
+    """Raises InputError for schedule=plateau without validation digits."""
     schedule = instantiate(config["schedule"])
     if getattr(schedule, "func", None) is plateau and not has_validation(config):
         raise InputError("schedule=plateau needs a validation error, but data.val_size=0 leaves no validation digits")

@@ -2,8 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import Any
 
@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import Logger
 from rich import get_console
 from torch import Tensor
 
+from digits.devices import default_precision
 from digits.errors import InputError
 from digits.runs.folder import RunFolder
 from digits.training.callbacks import AtomicCheckpointIO, ReseedEachEpoch, SaveConfig
@@ -39,7 +40,7 @@ def build_trainer(
     on_terminal = get_console().is_terminal
     if on_terminal:
         callbacks.append(ProgressBar(refresh_rate=10))
-    try:
+    with trainer_errors():
         trainer: Trainer = instantiate(
             config["trainer"],
             _convert_="all",
@@ -52,16 +53,29 @@ def build_trainer(
             num_sanity_val_steps=0,
             use_distributed_sampler=False,  # BalancedBatchSampler and DigitsModule share each batch
         )
-    except InstantiationException as error:
-        if isinstance(error.__cause__, MisconfigurationException | ValueError | TypeError):
-            reason = " ".join(str(error.__cause__).split())
-            raise InputError(f"trainer: {reason} (trainer=auto uses the available hardware)") from error
-        raise
     if trainer.world_size > 1 and in_sweep:
         raise InputError("trainer=ddp cannot be part of a sweep (-m); run it alone, or give each job one device")
     if trainer.world_size > 1 and config["data"]["batch_size"] < 2 * trainer.world_size:  # a share could be empty
         raise InputError(f"{trainer.world_size} processes need data.batch_size={2 * trainer.world_size} or more")
     return trainer
+
+
+@contextmanager
+def trainer_errors() -> Iterator[None]:
+    """Raises InputError for settings that Lightning refuses."""
+    try:
+        yield
+    except InstantiationException as error:
+        if isinstance(error.__cause__, MisconfigurationException | ValueError | TypeError):
+            reason = " ".join(str(error.__cause__).split())
+            raise InputError(f"trainer: {reason} (trainer=auto uses the available hardware)") from error
+        raise
+
+
+def resolved_precision(config: Mapping[str, Any]) -> str:
+    """The precision to compute in; `auto` is the fastest one of the hardware."""
+    precision: str = config["trainer"]["precision"]
+    return default_precision(config["trainer"]["accelerator"]) if precision == "auto" else precision
 
 
 class EmaWeights(WeightAveraging):

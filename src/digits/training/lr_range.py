@@ -1,0 +1,135 @@
+"""find=lr: the learning rate range test of L. Smith (arXiv:1506.01186).
+
+Lightning's `Tuner.lr_find` suggests 6e-5 for AdamW and SGD and 2e-4 for Adadelta here. It takes the steepest point per
+unit of the rate, not of its logarithm, which is noise at the lowest rates.
+"""
+
+import logging
+import math
+import os
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from hydra.utils import instantiate
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from digits.config import validate_train
+from digits.data.datamodule import DigitsDataModule
+from digits.devices import keep_freed_memory
+from digits.errors import InputError
+from digits.evaluation.plots import plot_lr_range
+from digits.seeding import seed_everything
+from digits.training.train import build_module
+from digits.training.trainer import resolved_precision, silence_lightning, trainer_errors
+
+log = logging.getLogger(__name__)
+
+LOWEST, DECADES, STEPS_PER_DECADE = 1e-5, 7, 50  # to 100: Adadelta's rates are near 1, Adam's near 0.001
+RATES = [LOWEST * 10 ** (step / STEPS_PER_DECADE) for step in range(DECADES * STEPS_PER_DECADE + 1)]
+SMOOTHING = 0.9  # of the moving average of the loss, over about ten steps
+
+
+class Point(NamedTuple):
+    """One step: its rate, the loss of its batch and the moving average of the losses, in nats."""
+
+    lr: float
+    loss: float
+    smoothed: float
+
+
+def find_lr(config: Mapping[str, Any], folder: Path, overrides: Sequence[str] = ()) -> None:
+    """Trains new weights with a rate that rises from step to step until the loss diverges. Logs the suggested rate and
+    the command that uses it; writes the points to lr.csv and lr.png in `folder`. Uses neither the schedule nor `ema`.
+
+    Raises InputError for several devices, an optimizer without a rate, and a loss that never falls."""
+    silence_lightning()
+    validate_train(config)
+    keep_freed_memory()
+    seed_everything(config["seed"])
+    started_at = time.perf_counter()
+    points = _range_test(config)
+    seconds = time.perf_counter() - started_at
+    suggested = suggest_lr(points, warms_up="warmup" in (config["schedule"] or {}))
+    pd.DataFrame(points).to_csv(folder / "lr.csv", index=False)
+    plot_lr_range(points, suggested, folder / "lr.png")
+    setting = "optimizer.lr" if "lr" in config["optimizer"] else "+optimizer.lr"
+    kept = [word for word in overrides if word.lstrip("+").partition("=")[0] not in ("find", "optimizer.lr")]
+    lines = {
+        "tried": f"{len(points)} rates from {RATES[0]:g} to {points[-1].lr:.2g} in {seconds:.1f} s",
+        "suggested": f"{suggested:g} in place of {config['optimizer'].get('lr')}",
+        "to use it": shlex.join(["python", "train.py", *kept, f"{setting}={suggested:g}"]),
+        "results": os.path.relpath(folder),
+    }
+    log.info("\n".join(f"{name:<12}{line}" for name, line in lines.items()))
+
+
+def suggest_lr(points: Sequence[Point], warms_up: bool) -> float:
+    """The rate with the lowest smoothed loss, to two digits. A third of it for a schedule that does not warm up, as the
+    test does. Raises InputError if the loss never fell."""
+    lowest = min(points, key=lambda point: point.smoothed, default=None)
+    if lowest is None or lowest.smoothed > 0.9 * points[0].loss:
+        raise InputError(f"find=lr: the loss falls at no rate from {RATES[0]:g} to {RATES[-1]:g}; nothing to suggest")
+    return float(f"{lowest.lr if warms_up else lowest.lr / 3:.2g}")
+
+
+def _range_test(config: Mapping[str, Any]) -> list[Point]:
+    ramp = RateRamp()
+    with trainer_errors():
+        trainer: Trainer = instantiate(
+            config["trainer"],
+            _convert_="all",
+            precision=resolved_precision(config),
+            callbacks=[ramp],
+            max_epochs=-1,
+            max_steps=len(RATES),
+            limit_val_batches=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+    if trainer.world_size > 1:
+        raise InputError("find=lr needs a single device: trainer=auto, or trainer.devices=1")
+    datamodule: DigitsDataModule = instantiate(config["data"], _partial_=True)()
+    try:
+        with suppress(DivergedError):
+            trainer.fit(build_module({**config, "schedule": None}), datamodule)
+    except SystemExit:  # Lightning turns KeyboardInterrupt into it
+        raise KeyboardInterrupt from None
+    return ramp.points
+
+
+class DivergedError(Exception):
+    """Ends the test: the rate is too high."""
+
+
+class RateRamp(Callback):
+    """Sets the rate of each step and collects `points`. Raises DivergedError when the average is above its minimum by
+    half the first loss, or not finite."""
+
+    def __init__(self) -> None:
+        self.points: list[Point] = []
+        self.sum = 0.0
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        for group in trainer.optimizers[0].param_groups:
+            if "lr" not in group:
+                raise InputError(f"find=lr: {type(trainer.optimizers[0]).__name__} has no learning rate")
+            group["lr"] = RATES[len(self.points)]
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        step, loss = len(self.points), float(outputs["loss"])
+        if not math.isfinite(loss):
+            raise DivergedError
+        self.sum = SMOOTHING * self.sum + (1 - SMOOTHING) * loss
+        smoothed = self.sum / (1 - SMOOTHING ** (step + 1))  # the average starts at 0
+        self.points.append(Point(RATES[step], loss, smoothed))
+        if smoothed > min(point.smoothed for point in self.points) + self.points[0].loss / 2:
+            raise DivergedError
