@@ -61,6 +61,8 @@ def test_experiment_is_composed(here: Path) -> None:
         (None, {"optimizer.lrr": 1}, "did you mean lr"),
         (None, {"data": "csv", "data.train_csv": "a, b (1)=c.csv"}, r"^a, b \(1\)=c.csv: no such file"),
         (None, {"trainer.max_epochs": 0}, "max_epochs=0"),
+        (None, {"find": "lr"}, "find=lr trains no network"),
+        (None, {"explain": "optimizer.lr"}, "explain=optimizer.lr: must be given on the command line"),
     ],
 )
 def test_bad_settings_raise_one_line(

@@ -69,6 +69,8 @@ def _train(config: DictConfig) -> Run | Exception:
     """Returns an error, because Hydra prints those that are raised."""
     try:
         job = hydra_job(config)
+        if job.config["find"]:
+            raise InputError("find=lr trains no network; use it on the command line, python train.py find=lr")
         training.train(**job._asdict())
         metrics = RunFolder(job.folder).metrics()
         assert metrics is not None
