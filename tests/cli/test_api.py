@@ -62,6 +62,7 @@ def test_experiment_is_composed(here: Path) -> None:
         (None, {"data": "csv", "data.train_csv": "a, b (1)=c.csv"}, r"^a, b \(1\)=c.csv: no such file"),
         (None, {"trainer.max_epochs": 0}, "max_epochs=0"),
         (None, {"find": "lr"}, "find=lr trains no network"),
+        ("study/smoke", {}, "experiment=study/smoke is a sweep"),
         (None, {"explain": "optimizer.lr"}, "explain=optimizer.lr: must be given on the command line"),
     ],
 )
@@ -75,19 +76,41 @@ def test_bad_settings_raise_one_line(
 
 
 def test_values_reach_the_configuration_unchanged(here: Path, made_csv: Path) -> None:
-    given = {"name": "2024", "optimizer.weight_decay": 1e-05, "ema": None, "test": False}
+    stopping = {"_target_": "lightning.pytorch.callbacks.EarlyStopping", "monitor": "val/error"}
+    given = {
+        "name": "2024",
+        "trainer.callbacks": [stopping],
+        "optimizer.weight_decay": 1e-05,
+        "ema": None,
+        "test": False,
+    }
     run = digits.train(settings={**SETTINGS, "data.train_csv": made_csv, **given})
     written = json.loads((run.folder / "metrics.json").read_text())["config"]
     assert written["name"] == "2024"
+    assert written["trainer"]["callbacks"] == [stopping]
     assert (written["ema"], written["test"], written["optimizer"]["weight_decay"]) == (None, False, 1e-05)
 
 
 def test_logging_of_the_program_is_kept(here: Path, made_csv: Path) -> None:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    with pytest.raises(InputError):
-        digits.train("fast", {"trainer.max_epochs": 0})
-    assert (root.handlers, root.level) == (handlers, level)
+    handler = logging.FileHandler("own.log", mode="w")
+    logging.getLogger().addHandler(handler)
+    try:
+        run = digits.train(settings={**SETTINGS, "data.train_csv": made_csv})
+        logging.getLogger().warning("after the training")
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+    assert "after the training" in Path("own.log").read_text()
+    assert "epoch 2/2" in (run.folder / "train.log").read_text()
+
+
+def test_ctrl_c_is_a_keyboard_interrupt(here: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("digits.training.module.DigitsModule.training_step", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        digits.train(settings={**SETTINGS, "data.train_csv": made_csv})
 
 
 @pytest.mark.parametrize("options", [{}, {"tta": 3}])

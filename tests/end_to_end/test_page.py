@@ -140,13 +140,53 @@ def test_phone_draws_with_touch_and_does_not_scroll(tab: Any) -> None:
     assert tab.evaluate("scrollY") == 0
 
 
+@pytest.mark.parametrize("tab", [{"viewport": {"width": 390, "height": 844}, "has_touch": True}], indirect=True)
+def test_second_finger_draws_nothing(tab: Any) -> None:
+    session = tab.context.new_cdp_session(tab)
+    box = tab.locator("#drawing").bounding_box()
+    palm = {"x": box["x"] + 10, "y": box["y"] + box["height"] - 10, "id": 1}
+    for line in DIGITS[7]:
+        for index, (x, y) in enumerate(line):
+            point = {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"], "id": 0}
+            touches = [point, palm] if index else [point]
+            session.send(
+                "Input.dispatchTouchEvent", {"type": "touchMove" if index > 1 else "touchStart", "touchPoints": touches}
+            )
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    expect_result(tab, "^7 ")
+
+
 def test_keyboard_draws(tab: Any) -> None:
     tab.locator("#drawing").focus()
-    keys = [*9 * ["ArrowUp"], "Space", *18 * ["ArrowDown"]]
-    for key in keys:
+    for key in [*9 * ["ArrowUp"], "Space", *18 * ["ArrowDown"]]:
         tab.keyboard.press(key)
     expect_result(tab, "^1 ")
-    assert tab.get_by_role("status").inner_text().startswith("1")
+    status = tab.get_by_role("status")
+    assert status.text_content() == "Nothing drawn"  # until the stroke ends
+    tab.keyboard.press("Space")
+    playwright.expect(status).to_have_text(re.compile("^1 "))
+
+
+@pytest.mark.parametrize("button", ["Space", "mouse"])
+def test_undo_during_a_stroke_ends_it(tab: Any, button: str) -> None:
+    draw(tab, DIGITS[0])
+    if button == "Space":
+        tab.locator("#drawing").focus()
+        moves = [lambda: tab.keyboard.press("ArrowDown")] * 8
+        tab.keyboard.press("Space")
+    else:
+        box = tab.locator("#drawing").bounding_box()
+        moves = [lambda y=y: tab.mouse.move(box["x"] + 50, box["y"] + y) for y in range(50, 330, 40)]
+        moves[0]()
+        tab.mouse.down()
+    for move in moves[:4]:
+        move()
+    tab.keyboard.press("Control+z")
+    for move in moves[4:]:
+        move()
+    expect_result(tab, "^0 ")
+    tab.mouse.up()
+    expect_result(tab, "^0 ")
 
 
 def test_photo_is_read_as_predict_reads_it(tab: Any) -> None:
@@ -177,6 +217,23 @@ def test_file_that_is_no_picture_is_one_line(tab: Any) -> None:
     draw(tab, DIGITS[4])
     tab.set_input_files("#photo", {"name": "<b>notes.txt", "mimeType": "image/png", "buffer": b"no picture"})
     expect_result(tab, r"^<b>notes\.txt: not a picture")
+
+
+def test_stroke_replaces_a_picture_that_is_still_decoded(tab: Any) -> None:
+    tab.evaluate(
+        """() => {
+            const decode = createImageBitmap;
+            window.createImageBitmap = async (file) => {
+                await new Promise((resolve) => (window.release = resolve));
+                return decode(file);
+            };
+        }"""
+    )
+    tab.set_input_files("#photo", PROJECT / "docs" / "photo.jpg")  # a 7
+    draw(tab, DIGITS[4])
+    tab.evaluate("release()")
+    tab.wait_for_timeout(300)
+    expect_result(tab, "^4 ")
 
 
 def test_blank_picture_is_no_digit(tab: Any) -> None:

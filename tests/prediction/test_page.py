@@ -12,6 +12,7 @@ from digits.errors import InputError
 from digits.models.networks import build_network
 from digits.prediction import page
 from digits.prediction.classifier import Classifier, load_classifier
+from digits.prediction.export import export_onnx
 from digits.prediction.members import CheckpointMember
 from digits.prediction.page import BROWSERS, build_page, run_page, write_page
 from digits.prediction.predict import PredictOptions, predict
@@ -47,7 +48,8 @@ def test_layers_that_no_network_here_has(tmp_path: Path) -> None:
     network = nn.Sequential(
         nn.Conv2d(1, 5, (3, 4), stride=(2, 1), padding=(1, 2)), nn.BatchNorm2d(5), nn.ReLU(), nn.Dropout(),
         nn.MaxPool2d((3, 2), stride=2), nn.Sequential(nn.Conv2d(5, 6, 4, padding="same", bias=False)),
-        nn.Flatten(), nn.Linear(6 * 6 * 14, 30), nn.BatchNorm1d(30), nn.ReLU(), nn.Linear(30, 10, bias=False),
+        nn.Flatten(), nn.Flatten(),
+        nn.Linear(6 * 6 * 14, 30), nn.BatchNorm1d(30), nn.ReLU(), nn.Linear(30, 10, bias=False),
     )  # fmt: skip
     assert write_page(Classifier([member(network, temperature=0.05)]), tmp_path / "digits.html", IMAGES[:20])
 
@@ -109,6 +111,10 @@ class OwnLayer(nn.Module):
         return images.flatten(1)
 
 
+class OwnSequential(nn.Sequential):
+    """May have a forward of its own."""
+
+
 @pytest.mark.parametrize(
     ("network", "found"),
     [
@@ -116,6 +122,7 @@ class OwnLayer(nn.Module):
         (nn.Sequential(nn.Conv2d(1, 4, 3, dilation=2), nn.Flatten(), nn.Linear(2304, 10)), "the layer Conv2d"),
         (nn.Sequential(nn.MaxPool2d(2, padding=1), nn.Flatten(), nn.Linear(225, 10)), "the layer MaxPool2d"),
         (OwnLayer(), "the layer OwnLayer"),
+        (OwnSequential(nn.Flatten(), nn.Linear(784, 10)), "the layer OwnSequential"),
     ],
 )
 def test_unknown_layer_is_refused(network: nn.Module, found: str) -> None:
@@ -148,6 +155,25 @@ def test_bad_options_are_one_line(tmp_path: Path, options: dict[str, object], me
     with pytest.raises(InputError, match=message):
         predict(PredictOptions("bundled", **given))  # type: ignore[arg-type]
     assert not (tmp_path / "digits.html").exists()
+
+
+def test_onnx_model_is_refused(tmp_path: Path) -> None:
+    export_onnx(Classifier([member("mlp")]), tmp_path / "model.onnx", IMAGES[:2])
+    with pytest.raises(InputError, match="page: an ONNX model cannot be read"):
+        predict(PredictOptions(str(tmp_path / "model.onnx"), page=str(tmp_path / "digits.html")))
+    assert not (tmp_path / "digits.html").exists()
+
+
+@needs_javascript
+def test_result_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Linear(10, 10), nn.Linear(10, 10))
+    for layer in network[1:]:  # beyond float32
+        nn.init.constant_(layer.weight, 6e4)
+    network[2].weight.data[0] = network[3].weight.data[0] = -6e4
+    classifier = Classifier([member(nn.Sequential(*network, *network[2:], *network[2:], *network[2:]))])
+    with pytest.raises(InputError, match="not written|not finite"):
+        write_page(classifier, tmp_path / "digits.html", IMAGES[:2])
+    assert list(tmp_path.iterdir()) == []
 
 
 @needs_javascript

@@ -81,10 +81,10 @@ def test_debug_run_has_its_own_folder_unless_another_run_is_there(
     assert resolve_run_folder("new", None, debug=True) == "outputs/debug"
     for metrics in (COMPLETED, RunMetrics("interrupted", config={"debug": False})):
         write_metrics(metrics, run.metrics_path)
-        with pytest.raises(InputError, match="outputs/debug holds a run"):
+        with pytest.raises(InputError, match="outputs/debug holds another run"):
             resolve_run_folder("new", None, debug=True)
     run.metrics_path.unlink()
-    with pytest.raises(InputError, match="outputs/debug holds a run"):  # its checkpoint
+    with pytest.raises(InputError, match="outputs/debug holds another run"):  # its checkpoint
         resolve_run_folder("new", None, debug=True)
 
 

@@ -219,7 +219,7 @@ def test_next_debug_run_replaces_all_files(tmp_path: Path, made_csv: Path) -> No
 
 def test_debug_run_never_overwrites_another_run(made_csv: Path, small_run: SmallRun) -> None:
     before = read_metrics_json(small_run())
-    with pytest.raises(InputError, match="holds a run that debug=true did not write"):
+    with pytest.raises(InputError, match="holds another run"):
         train_small(small_run(), made_csv, "debug=true")
     assert read_metrics_json(small_run()) == before
 

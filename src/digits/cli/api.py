@@ -13,9 +13,11 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from digits.cli.app import USER_ERRORS, hydra_job
+from digits.cli.console import ConsoleHandler
 from digits.cli.messages import error_message
 from digits.errors import InputError
 from digits.evaluation.score import Score
@@ -49,18 +51,22 @@ def train(experiment: str | None = None, settings: Mapping[str, Any] | None = No
     """Trains as `python train.py experiment=EXPERIMENT KEY=VALUE …` does, in `outputs/` of the current folder. Keys are
     those of the command line, e.g. `{"optimizer": "adam", "trainer.max_epochs": 5}`.
 
-    Raises InputError for invalid settings and data."""
+    Raises InputError for invalid settings and data, and for experiments that are sweeps."""
     chosen = {"experiment": experiment} if experiment else {}
     overrides = [_to_override(key, value) for key, value in {**chosen, **(settings or {})}.items()]
     try:
-        with _logging_restored(), initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
+        with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
             hydra = GlobalHydra.instance().hydra
             assert hydra is not None
-            result = hydra.run("train", _train, overrides).return_value
+            if hydra.compose_config("train", overrides, RunMode.RUN).hydra.mode == RunMode.MULTIRUN:
+                raise InputError(f"experiment={experiment} is a sweep; train it with python train.py")
+            result = hydra.run("train", _train, overrides, with_log_configuration=False).return_value
         if isinstance(result, Exception):
             raise result
     except USER_ERRORS as error:
         raise InputError(error_message(error, CONF, "train")) from None
+    except SystemExit:  # Lightning turns KeyboardInterrupt into it
+        raise KeyboardInterrupt from None
     assert isinstance(result, Run)
     return result
 
@@ -71,7 +77,8 @@ def _train(config: DictConfig) -> Run | Exception:
         job = hydra_job(config)
         if job.config["find"]:
             raise InputError("find=lr trains no network; use it on the command line, python train.py find=lr")
-        training.train(**job._asdict())
+        with _logging_to(job.folder / "train.log"):
+            training.train(**job._asdict())
         metrics = RunFolder(job.folder).metrics()
         assert metrics is not None
     except Exception as error:
@@ -93,17 +100,28 @@ def _to_override(key: str, value: Any) -> str:
     if isinstance(value, Path):
         return _to_override(key, str(value))
     if isinstance(value, list | tuple):
-        parts = (_to_override("", part).removeprefix("=") for part in value)
-        return f"{key}=[{','.join(parts)}]"
+        return f"{key}=[{','.join(_to_override('', part)[1:] for part in value)}]"
+    if isinstance(value, Mapping):
+        parts = (f"{name}:{_to_override('', part)[1:]}" for name, part in value.items())
+        return f"{key}={{{','.join(parts)}}}"
     return f"{key}={'null' if value is None else str(value).lower() if isinstance(value, bool) else value}"
 
 
 @contextmanager
-def _logging_restored() -> Iterator[None]:
-    """Hydra configures logging for a command line; the program that calls this package has its own."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+def _logging_to(path: Path) -> Iterator[None]:
+    """Logs to a file, and to standard output unless the program that calls this package has handlers of its own."""
+    logger = logging.getLogger("digits")
+    file = logging.FileHandler(path, delay=True)
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handlers = [file] if logger.hasHandlers() else [file, ConsoleHandler()]
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    for handler in handlers:
+        logger.addHandler(handler)
     try:
         yield
     finally:
-        root.handlers[:], root.level = handlers, level
+        logger.setLevel(level)
+        for handler in handlers:
+            logger.removeHandler(handler)
+            handler.close()

@@ -40,7 +40,8 @@ def run_app(main: Callable[[], Any], config_dir: Path, config_name: str) -> None
     OmegaConf.register_new_resolver("settings", lambda: describe_settings(config_dir, config_name), replace=True)
     try:
         with one_line_usage():
-            if explained := [word.partition("=")[2] for word in sys.argv[1:] if word.startswith("explain=")]:
+            explained = [word.partition("=")[2] for word in sys.argv[1:] if word.startswith("explain=")]
+            if explained and config_name == "train":
                 sys.stdout.write(explain(explained[-1], sys.argv[1:], config_dir, config_name))
             else:
                 main()

@@ -22,7 +22,7 @@ def explain(key: str, words: Sequence[str], config_dir: Path, config_name: str) 
     The settings that an interpolation refers to follow. `words` are the words of the command line.
 
     Raises InputError for an unknown key and for a sweep, and Hydra's errors if the words cannot be composed."""
-    if options := [word for word in words if word.startswith("-") or "=" not in word]:
+    if options := [word for word in words if word.startswith("-") or ("=" not in word and not word.startswith("~"))]:
         raise InputError(f"explain={key} describes a single run; omit {options[0]}")
     composition = Composition(words, config_dir, config_name)
     if composition.config.hydra.mode == RunMode.MULTIRUN:
@@ -109,7 +109,7 @@ class Composition:
         return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
     def _read(self, config_path: str) -> tuple[str, yaml.Node]:
-        text = (self.config_dir / f"{config_path}.yaml").read_text()
+        text = (self.config_dir / f"{config_path}.yaml").read_text(encoding="utf-8")
         return text, yaml.compose(text, yaml.SafeLoader)
 
     def _place(self, config_path: str, text: str, node: yaml.Node) -> Place:

@@ -7,8 +7,11 @@ const $ = (id) => document.getElementById(id);
 const members = loadModel(JSON.parse($("model").textContent));
 const drawing = $("drawing");
 let strokes = []; // of points [x, y] in pixels of the canvas
-let picture = null; // the dropped bitmap
-let pen = null; // the position of the keyboard's pen, [x, y], and whether it is down
+let stroke = null; // the one that is being drawn
+let pen = null; // the position [x, y] of the keyboard's pen
+let picture = null; // the dropped bitmap with its brightness
+let problem = ""; // with a file
+let changes = 0; // of the drawing; a picture that was being decoded meanwhile is dropped
 let scheduled = false;
 
 function schedule() {
@@ -22,7 +25,12 @@ function schedule() {
 
 function update() {
   drawCanvas();
-  if (!picture && !strokes.length) return showNothing("Nothing drawn");
+  showPrediction();
+  if (!stroke) $("spoken").textContent = $("result").textContent;
+}
+
+function showPrediction() {
+  if (!picture && !strokes.length) return showNothing(problem || "Nothing drawn");
   const start = performance.now();
   const images = picture ? imagesOfPicture(picture) : [imageOfStrokes(strokes)];
   if (!images.length) return showNothing("Nothing like a digit found in the picture");
@@ -188,44 +196,66 @@ function drawCanvas() {
   if (pen) {
     context.fillStyle = style.getPropertyValue("--accent");
     context.beginPath();
-    context.arc(...pen.position, 0.02 * drawing.width, 0, 2 * Math.PI);
+    context.arc(...pen, 0.02 * drawing.width, 0, 2 * Math.PI);
     context.fill();
   }
+}
+
+function startStroke() {
+  changes++;
+  picture = null;
+  problem = "";
+  stroke = [];
+  strokes.push(stroke);
+}
+
+function addPoint(point) {
+  const last = stroke.at(-1);
+  if (!last || Math.hypot(point[0] - last[0], point[1] - last[1]) >= 1) stroke.push(point);
+}
+
+function endStroke() {
+  stroke = null;
+  schedule();
 }
 
 function addPoints(event) {
   const box = drawing.getBoundingClientRect();
   const events = event.getCoalescedEvents?.() ?? [];
   for (const { clientX, clientY } of events.length ? events : [event]) {
-    strokes
-      .at(-1)
-      .push([((clientX - box.left) / box.width) * drawing.width, ((clientY - box.top) / box.height) * drawing.height]);
+    const [x, y] = [(clientX - box.left) / box.width, (clientY - box.top) / box.height];
+    addPoint([x * drawing.width, y * drawing.height]);
   }
   schedule();
 }
 
 drawing.addEventListener("pointerdown", (event) => {
-  if (event.button !== 0) return;
+  if (!event.isPrimary || event.button !== 0) return; // a second finger, or another button
   drawing.setPointerCapture(event.pointerId);
-  picture = pen = null;
-  strokes.push([]);
+  pen = null;
+  startStroke();
   addPoints(event);
 });
 
 drawing.addEventListener("pointermove", (event) => {
-  if (drawing.hasPointerCapture(event.pointerId)) addPoints(event);
+  if (stroke && drawing.hasPointerCapture(event.pointerId)) addPoints(event);
 });
 
+drawing.addEventListener("lostpointercapture", endStroke);
+
 function undo() {
+  changes++;
   if (picture) picture = null;
   else strokes.pop();
-  schedule();
+  endStroke();
 }
 
 function clear() {
+  changes++;
   strokes = [];
   picture = pen = null;
-  schedule();
+  problem = "";
+  endStroke();
 }
 
 $("undo").addEventListener("click", undo);
@@ -241,39 +271,35 @@ document.addEventListener("keydown", (event) => {
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 drawing.addEventListener("keydown", (event) => {
-  if (event.key === " ") {
-    pen ??= { position: [drawing.width / 2, drawing.height / 2], down: false };
-    pen.down = !pen.down;
-    if (pen.down) strokes.push([[...pen.position]]);
-  } else if (STEPS[event.key]) {
-    pen ??= { position: [drawing.width / 2, drawing.height / 2], down: false };
-    const step = 0.04 * drawing.width;
-    pen.position = pen.position.map((value, axis) =>
-      Math.min(Math.max(value + step * STEPS[event.key][axis], 0), drawing.width),
-    );
-    if (pen.down) strokes.at(-1).push([...pen.position]);
-  } else if (event.key === "Delete" || event.key === "Backspace") {
+  const step = STEPS[event.key];
+  if (event.key === "Delete" || event.key === "Backspace") {
     clear();
+  } else if (event.key === " " || step) {
+    pen ??= [drawing.width / 2, drawing.height / 2];
+    if (step)
+      pen = pen.map((value, axis) => Math.min(Math.max(value + 0.04 * drawing.width * step[axis], 0), drawing.width));
+    else if (stroke) endStroke();
+    else startStroke();
+    if (stroke) addPoint(pen);
+    schedule();
   } else {
     return;
   }
   event.preventDefault();
-  picture = null;
-  schedule();
 });
 
 /** Reads a picture file; of an animation, the first frame. */
 async function readFile(file) {
-  strokes = [];
-  picture = pen = null;
+  clear();
+  const before = changes;
   try {
     if (file.size > MAX_BYTES) throw new Error("too large");
     const bitmap = await createImageBitmap(file);
-    picture = { bitmap, ...brightness(bitmap) };
+    if (changes === before) picture = { bitmap, ...brightness(bitmap) };
     schedule();
   } catch {
-    drawCanvas();
-    showNothing(`${file.name}: not a picture that this browser can read`);
+    if (changes === before) problem = `${file.name}: not a picture that this browser can read`;
+    schedule();
   }
 }
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -42,9 +43,9 @@ def write_page(classifier: Classifier, path: str | Path, images: Tensor, program
     that is installed. None if there is none.
 
     Raises InputError if the page cannot compute the network, and if the predictions differ more."""
+    page = build_page(classifier)
     classifier = deepcopy(classifier).to("cpu")
     classifier.precision = "32-true"
-    page = build_page(classifier)
     program = program or next(filter(None, map(shutil.which, ("node", *BROWSERS))), None)
     with atomic_write(path) as temp_path:
         temp_path.write_text(page, encoding="utf-8")
@@ -97,16 +98,16 @@ def describe_member(member: nn.Module, weights: list[Tensor]) -> dict[str, Any]:
         if (description := _describe(layer, order, weights)) is None:
             raise InputError(f"page: {member.name} has the layer {type(layer).__name__}, which the page cannot compute")
         layers += [description] if description else []
-        if isinstance(layer, nn.Flatten):
+        if isinstance(layer, nn.Flatten) and features.dim() > 2:
             order = torch.arange(features.numel()).view(features.shape[1:]).movedim(0, -1).flatten()
         elif isinstance(layer, nn.Linear):
             order = None
         features = layer(features)
-    return {"name": member.name, "temperature": member.temperature or 1.0, "layers": layers}
+    return {"temperature": member.temperature or 1.0, "layers": layers}
 
 
 def _layers(network: nn.Module) -> Iterator[nn.Module]:
-    if isinstance(network, nn.Sequential):
+    if type(network) is nn.Sequential:  # a subclass may have another forward
         for layer in network:
             yield from _layers(layer)
     else:
@@ -187,22 +188,24 @@ def run_page(page: str, images: Tensor, program: str) -> tuple[Tensor, float]:
         }}
         const result = JSON.stringify({{ probabilities, milliseconds: Date.now() - start }});"""
     with TemporaryDirectory() as folder:
-        if Path(program).name == "node":
+        if Path(program).stem.lower() == "node":
             file = Path(folder, "check.js")
             file.write_text(f"{script}\nconsole.log(result);", encoding="utf-8")
             command = [program, str(file)]
         else:
             file = Path(folder, "check.html")
             file.write_text(f"<script>{script}\ndocument.write(result);</script>", encoding="utf-8")
-            sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium has no sandbox for root
+            is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+            sandbox = ["--no-sandbox"] if is_root else []  # Chromium has none for root
             command = [program, "--headless", *sandbox, f"--user-data-dir={folder}", "--dump-dom", file.as_uri()]
         try:
             ended = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_TIMEOUT_S, check=True)
             [text] = re.findall(r'\{"probabilities":.*\}', ended.stdout)
             result = json.loads(text)
+            probabilities = torch.from_numpy(np.array(result["probabilities"], dtype=np.float32))  # null is NaN
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise InputError(f"page: not written; {program} cannot run its JavaScript ({error})") from None
-    return torch.tensor(result["probabilities"]), result["milliseconds"] / len(images)
+    return probabilities, result["milliseconds"] / len(images)
 
 
 def _script(page: str, name: str) -> str:

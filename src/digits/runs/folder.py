@@ -80,19 +80,19 @@ class RunFolder:
         if metrics and metrics.ended:
             raise InputError(f"{self.path} holds a finished run; choose another name=…, or remove that folder")
 
-    def require_debug_run(self) -> None:
-        """Raises InputError if another run than one with debug=true is in the folder."""
+    def require_no_other_run(self) -> None:
+        """Raises InputError if a run is in the folder, unless debug=true wrote it."""
         metrics = self.metrics()
         is_used = self.metrics_path.exists() or self.last_checkpoint.exists()
         if is_used and not (metrics and metrics.config.get("debug")):
-            raise InputError(f"{self.path} holds a run that debug=true did not write; rename or remove that folder")
+            raise InputError(f"{self.path} holds another run; rename or remove that folder")
 
     def remove_run(self) -> None:
         """Removes the files of the run in the folder."""
-        for path in (self.metrics_path, self.history_path, self.mistakes_path, self.out_of_fold_path):
-            path.unlink(missing_ok=True)
         for path in (self.checkpoints, self.plots):
             shutil.rmtree(path, ignore_errors=True)
+        for path in (self.history_path, self.mistakes_path, self.out_of_fold_path, self.metrics_path):
+            path.unlink(missing_ok=True)  # metrics.json last: it shows that debug=true wrote the rest
 
     def remove_partial_files(self) -> None:
         """Removes partial files of a killed process. Call it while this process holds the lock."""
@@ -132,7 +132,7 @@ def resolve_run_folder(name: str, resume: str | None, debug: bool = False, find:
     no such checkpoint."""
     if debug or find:
         folder = RunFolder(Path("outputs", "debug" if debug else "find_lr"))
-        folder.require_debug_run()
+        folder.require_no_other_run()
         return str(folder.path)
     folder = RunFolder(Path("outputs", str(name)))
     if ".." in folder.path.parts or folder.path.is_absolute():

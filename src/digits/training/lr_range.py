@@ -23,6 +23,7 @@ from digits.data.datamodule import DigitsDataModule
 from digits.devices import keep_freed_memory
 from digits.errors import InputError
 from digits.evaluation.plots import plot_lr_range
+from digits.runs.folder import RunFolder
 from digits.seeding import seed_everything
 from digits.training.train import build_module
 from digits.training.trainer import resolved_precision, silence_lightning, trainer_errors
@@ -47,6 +48,7 @@ def find_lr(config: Mapping[str, Any], folder: Path, overrides: Sequence[str] = 
     the command that uses it; writes the points to lr.csv and lr.png in `folder`. Uses neither the schedule nor `ema`.
 
     Raises InputError for several devices, an optimizer without a rate, and a loss that never falls."""
+    RunFolder(folder).require_no_other_run()
     silence_lightning()
     validate_train(config)
     keep_freed_memory()
@@ -87,6 +89,7 @@ def _range_test(config: Mapping[str, Any]) -> list[Point]:
             callbacks=[ramp],
             max_epochs=-1,
             max_steps=len(RATES),
+            accumulate_grad_batches=1,
             limit_val_batches=0,
             logger=False,
             enable_checkpointing=False,

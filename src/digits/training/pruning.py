@@ -40,6 +40,8 @@ class MedianPruning(Checkpoint):
         errors = {int(row["epoch"]): row["val/error"] for row in self.history.rows}
         if not errors or len(errors) == trainer.max_epochs:  # stopping after the last epoch would save nothing
             return
+        if len(errors) < (trainer.min_epochs or 0):
+            return
         assert trainer.max_epochs is not None
         pruner = optuna.pruners.MedianPruner(n_warmup_steps=trainer.max_epochs // 2)
         if pruner.prune(self.study, create_trial(state=TrialState.RUNNING, intermediate_values=errors)):

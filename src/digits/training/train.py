@@ -67,14 +67,13 @@ def train(
     is_rank_zero = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     try:
         with folder_lock(folder, f"another process is training in {folder}") if is_rank_zero else nullcontext():
-            if config["debug"] is True:
-                run.require_debug_run()
-            else:
+            if config["debug"] is not True:
                 run.require_not_completed()
+            elif is_rank_zero:
+                run.require_no_other_run()
+                run.remove_run()
             if is_rank_zero:
                 run.remove_partial_files()
-                if config["debug"] is True:
-                    run.remove_run()
             with _recorded_outcome(run, metrics, in_sweep):
                 _run(run, metrics, in_sweep)
     finally:
