@@ -11,7 +11,7 @@ from digits.prediction.classifier import Classifier, load_classifier
 
 MARGIN = 0.05  # a simpler hypothesis wins unless another with the same label is more convincing by this much
 CONVINCING, CONVINCING_OTHER = 0.7, 0.5  # minimum confidence of one digit, and of others beside it
-MIN_AGREEMENT = 0.36  # minimum mean probability of the label over the hypotheses of its polarity
+MIN_AGREEMENT = 0.38  # minimum mean probability of the label over the hypotheses of its polarity
 
 
 def choose(pictures: Mapping[str, Sequence[Hypothesis]]) -> dict[str, Hypothesis | None]:
