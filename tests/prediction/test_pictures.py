@@ -40,9 +40,11 @@ def test_made_photos_are_read(scene: str) -> None:
     assert wrong.sum() <= 1
 
 
-@pytest.mark.parametrize(("scene", "label"), [("European 1", 1), ("crossed 7", 7), ("curled 9", 9), ("open 4", 4)])
-def test_european_digits_are_read(scene: str, label: int) -> None:
-    assert labels_of(made(scene, label)).count(label) >= 9
+@pytest.mark.parametrize(
+    ("scene", "label", "correct"), [("European 1", 1, 16), ("crossed 7", 7, 19), ("curled 9", 9, 19), ("open 4", 4, 19)]
+)
+def test_european_digits_are_read(scene: str, label: int, correct: int) -> None:
+    assert labels_of(made(scene, label, count=20)).count(label) >= correct
 
 
 @pytest.mark.parametrize("scene", ["two beside", "two stacked", "four"])
@@ -53,7 +55,7 @@ def test_several_digits_are_reported(scene: str) -> None:
     assert max(counts) <= 4
 
 
-@pytest.mark.parametrize("scene", ["letters", "landscape", "empty ruled", "empty squared"])
+@pytest.mark.parametrize("scene", ["letters", "landscape", "clouds", "empty ruled", "empty squared"])
 def test_pictures_without_a_digit_are_refused_or_doubted(scene: str) -> None:
     chosen = choose({str(index): hypotheses(picture) for index, picture in enumerate(made(scene))})
     digits = [hypothesis.digits for hypothesis in chosen.values() if hypothesis and len(hypothesis.digits) == 1]
