@@ -77,6 +77,7 @@ def test_debug_run_has_its_own_folder_unless_another_run_is_there(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert resolve_run_folder("new", None, debug=True) == "outputs/debug"
+    assert resolve_run_folder("new", None, debug="maybe", find="x") == "outputs/new"  # type: ignore[arg-type]
     run = make_run(Path("outputs/debug"), replace(COMPLETED, config={"debug": True}))
     assert resolve_run_folder("new", None, debug=True) == "outputs/debug"
     for metrics in (COMPLETED, RunMetrics("interrupted", config={"debug": False})):

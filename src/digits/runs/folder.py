@@ -130,8 +130,8 @@ def resolve_run_folder(name: str, resume: str | None, debug: bool = False, find:
 
     Raises InputError if the folder holds a completed run, or an interrupted one that is not resumed, and if there is
     no such checkpoint."""
-    if debug or find:
-        folder = RunFolder(Path("outputs", "debug" if debug else "find_lr"))
+    if debug is True or find == "lr":  # other values are refused later
+        folder = RunFolder(Path("outputs", "debug" if debug is True else "find_lr"))
         folder.require_no_other_run()
         return str(folder.path)
     folder = RunFolder(Path("outputs", str(name)))
