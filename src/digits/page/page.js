@@ -10,7 +10,7 @@ let strokes = []; // of points [x, y] in pixels of the canvas
 let stroke = null; // the one that is being drawn
 let pen = null; // the position [x, y] of the keyboard's pen
 let picture = null; // the dropped bitmap with its brightness
-let problem = ""; // with a file
+let problem = ""; // with a file, or that it is being read
 let changes = 0; // of the drawing; a picture that was being decoded meanwhile is dropped
 let scheduled = false;
 
@@ -291,11 +291,14 @@ drawing.addEventListener("keydown", (event) => {
 /** Reads a picture file; of an animation, the first frame. */
 async function readFile(file) {
   clear();
+  problem = `Reading ${file.name} …`;
   const before = changes;
   try {
     if (file.size > MAX_BYTES) throw new Error("too large");
     const bitmap = await createImageBitmap(file);
-    if (changes === before) picture = { bitmap, ...brightness(bitmap) };
+    if (changes !== before) return;
+    picture = { bitmap, ...brightness(bitmap) };
+    problem = "";
     schedule();
   } catch {
     if (changes === before) problem = `${file.name}: not a picture that this browser can read`;
