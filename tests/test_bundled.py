@@ -30,6 +30,7 @@ def test_the_card_describes_the_file() -> None:
 def test_the_file_was_trained_by_its_experiment() -> None:
     trained = read_checkpoint(BUNDLED_PATH)["digits"]["config"]
     recipe = config("experiment=bundled")
+    assert trained["data"]["root"] == "data"  # no path of the machine
     for group in ("model", "optimizer", "schedule", "augment", "non_digits", "label_smoothing"):
         assert trained[group] == recipe[group], group
     assert trained["trainer"]["max_epochs"] == recipe["trainer"]["max_epochs"]

@@ -32,8 +32,9 @@ def main() -> None:
 
 
 def save_half(source: Path, target: Path) -> None:
-    """Copies a checkpoint with weights in float16, and without the state of its training."""
+    """Copies a checkpoint with weights in float16, without the state of its training and the paths of the machine."""
     checkpoint = read_checkpoint(source)
+    checkpoint["digits"]["config"]["data"]["root"] = "data"
     state = {
         key: value.half() if value.is_floating_point() else value
         for key, value in checkpoint["state_dict"].items()
