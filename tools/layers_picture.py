@@ -51,6 +51,7 @@ def read_imports() -> set[tuple[str, str]]:
         (package_of(module), package_of(imported))
         for module in graph.modules
         for imported in graph.find_modules_directly_imported_by(module)
+        if not imported.startswith("hydra_plugins.hydra_")  # plugins of others, installed into the same package
     }
     return {(importer, imported) for importer, imported in pairs if importer != imported}
 

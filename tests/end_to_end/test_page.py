@@ -213,6 +213,18 @@ DROP = """(bytes) => {
 }"""
 
 
+def test_pasted_picture_is_read(tab: Any) -> None:
+    tab.evaluate(
+        """(bytes) => {
+            const data = new DataTransfer();
+            data.items.add(new File([Uint8Array.from(bytes)], "pasted.jpg", { type: "image/jpeg" }));
+            document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
+        }""",
+        [*(PROJECT / "docs" / "photo.jpg").read_bytes()],
+    )
+    expect_result(tab, "^7 ")
+
+
 def test_file_that_is_no_picture_is_one_line(tab: Any) -> None:
     draw(tab, DIGITS[4])
     tab.set_input_files("#photo", {"name": "<b>notes.txt", "mimeType": "image/png", "buffer": b"no picture"})
