@@ -3,14 +3,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock"
 
-.PHONY: install train test lint bench peers lock clean
+.PHONY: install train test test-all lint bench peers lock clean
 
 install: .venv/installed
 
 train: .venv/installed
 	$(BIN)/python train.py
 
+# Fast tests; `make test-all` adds whole programs, kills, several processes, Slurm and a browser.
 test: .venv/installed-dev
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+test-all: .venv/installed-dev
 	$(BIN)/python -m pytest -n auto
 
 lint: .venv/installed-dev

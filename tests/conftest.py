@@ -1,21 +1,56 @@
-"""Fixtures that several test files share."""
+"""Fixtures that several test files share. The tests do not depend on the machine or on the shell that starts them."""
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 # Made digits are too few for two threads: they would only wait for each other. Must be set before torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
+# The tests of GPUs use made ones. Without this line, `trainer=auto` would train on a real one.
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+# A job of a cluster has variables that Lightning and Hydra's launchers read. SLURM_CONF selects the Slurm of the tests.
+CLUSTER_VARIABLES = ("SLURM_", "SUBMITIT_", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "RANK", "WORLD_SIZE", "MASTER_")
+OUTPUT_VARIABLES = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "HYDRA_FULL_ERROR")
+for name in list(os.environ):
+    if name.startswith((*CLUSTER_VARIABLES, *OUTPUT_VARIABLES)) and name != "SLURM_CONF":
+        del os.environ[name]
 
 import pytest
 from helpers import SMALL, config, frame, made_digits, train_small
+from matplotlib.figure import Figure
+from PIL import Image
 
+from digits.cli.signals import ENDING_SIGNALS
 from digits.training.train import train
 
-# A shell that starts the tests in the background has them ignore Ctrl-C; the programs that they start must not.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell that starts the tests in the background ignores these signals, and so do `nohup` and the programs that the
+# tests start.
+for number in ENDING_SIGNALS:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+DRAW = Figure.savefig
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _blank_figures() -> Iterator[None]:
+    """Saves one pixel in place of a figure. Drawing takes most of the time of a small training."""
+
+    def save_pixel(figure: Figure, path: Any, **_: Any) -> None:
+        Image.new("L", (1, 1)).save(path, "PNG")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", save_pixel)
+        yield
+
+
+@pytest.fixture
+def drawn_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws figures, for tests of pictures."""
+    monkeypatch.setattr(Figure, "savefig", DRAW)
 
 
 @pytest.fixture(scope="session")

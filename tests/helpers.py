@@ -32,6 +32,11 @@ PROJECT = Path(__file__).parent.parent
 SMALL = ["trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=2", "data.batch_size=16"]
 
 
+def slow(*values: Any) -> Any:
+    """Parameters of a slow case of a test that is fast with others."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def config(*overrides: str, program: str = "train") -> dict[str, Any]:
     """The resolved configuration of `python train.py *overrides`, or of another program."""
     return OmegaConf.to_container(compose_config(*overrides, program=program), resolve=True)  # type: ignore[return-value]

@@ -65,6 +65,7 @@ def test_the_first_prediction_needs_no_training_and_no_network(tmp_path: Path, m
     assert not (tmp_path / "outputs").exists()
 
 
+@pytest.mark.slow
 def test_the_wheel_contains_the_network_the_configuration_and_the_page(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "uv", "build", "--quiet", "--wheel", "--out-dir", str(tmp_path), str(PROJECT)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120)

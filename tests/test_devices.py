@@ -8,11 +8,22 @@ from digits.errors import InputError
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "precision"),
-    [({"avx512_bf16": True}, "bf16-mixed"), ({"amx_bf16": True}, "bf16-mixed"), ({"avx512_f": True}, "32-true")],
+    ("used", "features", "precision"),
+    [
+        ("AVX512", {"avx512_bf16": True}, "bf16-mixed"),
+        ("AVX512", {"amx_bf16": True}, "bf16-mixed"),
+        ("AVX512", {"avx512_f": True}, "32-true"),
+        ("AVX2", {"avx2": True}, "32-true"),
+        ("AVX2", {"avx512_bf16": True}, "32-true"),  # restricted by ATEN_CPU_CAPABILITY
+        ("DEFAULT", {}, "32-true"),
+    ],
 )
-def test_precision_of_a_cpu(monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], precision: str) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+def test_precision_of_a_cpu(
+    monkeypatch: pytest.MonkeyPatch, used: str, features: dict[str, bool], precision: str
+) -> None:
+    """PyTorch names the instructions that it uses and the features that the processor has."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: used)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
     assert default_precision("cpu") == precision
 
 

@@ -11,7 +11,7 @@ from helpers import PROJECT
 from benchmarks.faults.table import GOOD
 
 pytest.importorskip("optuna")
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the trials need Linux")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="the trials need Linux")]
 
 
 def test_no_fault_is_found(tmp_path: Path) -> None:

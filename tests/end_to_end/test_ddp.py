@@ -25,6 +25,8 @@ from helpers import (
 
 from digits.models.layers import scale_images
 
+pytestmark = pytest.mark.slow
+
 DDP = ["trainer=ddp", *SMALL]
 FLOAT64 = "{_target_:ddp_callbacks.Float64}"
 

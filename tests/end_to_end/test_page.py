@@ -20,7 +20,7 @@ from digits.prediction.page import BROWSERS, build_page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
 Line = Sequence[tuple[float, float]]  # points (x, y) in the drawing area, from 0 to 1
 

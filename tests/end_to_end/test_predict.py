@@ -47,6 +47,7 @@ def test_submission_and_error_rate(trained: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labeled.csv", "submission.csv"]
 
 
+@pytest.mark.slow
 def test_two_processes_write_one_file_in_order(trained: Path, test_csv: Path) -> None:
     arguments = [f"checkpoint={trained}", "input=test.csv", "output=two.csv", "chunk_size=7"]
     process = run_program("predict.py", *arguments, "trainer=cpu", "trainer.devices=2", folder=test_csv.parent)
@@ -57,6 +58,7 @@ def test_two_processes_write_one_file_in_order(trained: Path, test_csv: Path) ->
     assert written["Label"].tolist() == expected_labels(trained)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full plays a full disk")
 def test_full_disk_ends_both_processes(trained: Path, test_csv: Path) -> None:
     arguments = [f"checkpoint={trained}", "input=test.csv", "output=/dev/full", "probabilities=true", "chunk_size=7"]
@@ -123,6 +125,7 @@ def test_error_on_the_command_line(tmp_path: Path, arguments: list[str], message
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_names_that_the_terminal_cannot_show(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     names = ["数字.png", "\udcff.png", "\x1b[2J.png"]
@@ -139,6 +142,7 @@ def test_names_that_the_terminal_cannot_show(trained: Path, tmp_path: Path, monk
     assert b"\nerror: 1 of 4 pictures" in process.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", ["-", "out.csv"])
 def test_closed_standard_output(trained: Path, test_csv: Path, output: str) -> None:
     command = f'"{sys.executable}" "{PROJECT}/predict.py" "checkpoint={trained}" input=test.csv output={output} >&-'
@@ -150,6 +154,7 @@ def test_closed_standard_output(trained: Path, test_csv: Path, output: str) -> N
         assert pd.read_csv(test_csv.parent / "out.csv")["Label"].tolist() == expected_labels(trained)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full plays a full disk")
 def test_standard_output_on_a_full_disk(trained: Path, test_csv: Path) -> None:
     for output in ("out.csv", "-"):
@@ -164,6 +169,7 @@ def test_standard_output_on_a_full_disk(trained: Path, test_csv: Path) -> None:
     assert (test_csv.parent / "out.csv").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGKILL, *ENDING_SIGNALS])
 def test_killed_process_leaves_no_half_written_file(trained: Path, tmp_path: Path, end: signal.Signals) -> None:
     command = [sys.executable, str(PROJECT / "predict.py"), f"checkpoint={trained}", "input=-", "output=out.csv"]
@@ -195,6 +201,7 @@ def test_signal_during_the_imports_is_one_line(
     assert (process.returncode, process.stdout, process.stderr) == (1, "", "interrupted\n")
 
 
+@pytest.mark.slow
 def test_signal_ends_both_processes(trained: Path, tmp_path: Path) -> None:
     with (tmp_path / "many.csv").open("wb") as file:
         file.write(HEADER + 20_000 * ROW)
@@ -225,6 +232,7 @@ def peak_memory(rows: int, trained: Path, folder: Path) -> int:
     return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_input(trained: Path, tmp_path: Path) -> None:
     few, many = (peak_memory(rows, trained, tmp_path) for rows in (3_000, 90_000))
     assert many - few < 0.5 * (tmp_path / "many.csv").stat().st_size  # twice the file would be held otherwise

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from helpers import PROJECT, SMALL, read_metrics_json, run_program
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_S = 300  # on a busy machine; the sweeps take a fraction of it
 
 

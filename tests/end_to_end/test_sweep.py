@@ -121,6 +121,7 @@ def start(arguments: list[str], folder: Path, job: Path, epochs: int) -> subproc
     return process
 
 
+@pytest.mark.slow
 def test_killed_sweep_ends_like_an_undisturbed_one(tmp_path: Path, arguments: list[str]) -> None:
     sweep = [*arguments, "optimizer=sgd", "seed=0,1,2", "trainer.max_epochs=10"]
     folder, whole = tmp_path / "outputs" / "s", tmp_path / "outputs" / "whole"
@@ -145,6 +146,7 @@ def test_killed_sweep_ends_like_an_undisturbed_one(tmp_path: Path, arguments: li
     assert [run["val"] for run in metrics(folder).values()] == [run["val"] for run in metrics(whole).values()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGHUP])
 def test_interrupted_sweep_prints_how_to_resume(tmp_path: Path, arguments: list[str], end: signal.Signals) -> None:
     folder = tmp_path / "outputs" / "my study"
@@ -159,6 +161,7 @@ def test_interrupted_sweep_prints_how_to_resume(tmp_path: Path, arguments: list[
     assert not list(folder.rglob(".*.part"))
 
 
+@pytest.mark.slow
 def test_interrupt_while_workers_start_prints_one_line(tmp_path: Path, arguments: list[str]) -> None:
     """Ctrl-C in a terminal is sent to all processes. They still import PyTorch then."""
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
@@ -204,6 +207,7 @@ def sequential(arguments: list[str], tmp_path_factory: pytest.TempPathFactory) -
     return leaderboard(folder / "outputs" / "s")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
 def test_launchers_give_the_same_leaderboard(
     launcher: str, tmp_path: Path, arguments: list[str], sequential: list[dict[str, str]]
@@ -216,6 +220,7 @@ def test_launchers_give_the_same_leaderboard(
     assert leaderboard(tmp_path / "outputs" / "s") == sequential
 
 
+@pytest.mark.slow
 def test_job_of_a_killed_worker_fails(tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """As by the operating system when memory runs out."""
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
@@ -239,6 +244,7 @@ def test_job_of_a_killed_worker_fails(tmp_path: Path, arguments: list[str], monk
     assert [row["done"] for row in leaderboard(tmp_path / "outputs" / "s")] == ["2"]
 
 
+@pytest.mark.slow
 def test_parallel_jobs_never_share_a_gpu(tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """With two made GPUs, on which a job marks its own as busy."""
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
@@ -264,6 +270,7 @@ def test_parallel_jobs_never_share_a_gpu(tmp_path: Path, arguments: list[str], m
     assert {path.name for path in tmp_path.glob("*-[01]")} == {"used-0", "used-1"}
 
 
+@pytest.mark.slow
 def test_larger_search_continues_a_smaller_one(tmp_path: Path, arguments: list[str]) -> None:
     pytest.importorskip("optuna")
     ranges = ["optimizer=adam,sgd", "optimizer.lr=tag(log,interval(1e-4,1e-1))", "data.batch_size=int(interval(8,32))"]
@@ -300,6 +307,7 @@ def pruned(pruning: list[str], tmp_path_factory: pytest.TempPathFactory) -> Fini
     return folder / "outputs" / "s", run_main("train.py", *pruning, folder=folder)
 
 
+@pytest.mark.slow
 def test_search_prunes_some_trials_and_succeeds(pruned: Finished, pruning: list[str]) -> None:
     folder, search = pruned
     assert search.returncode == 0, search.stderr
@@ -312,6 +320,7 @@ def test_search_prunes_some_trials_and_succeeds(pruned: Finished, pruning: list[
     assert (again.returncode, files(folder, "*/*.*")) == (0, before)
 
 
+@pytest.mark.slow
 def test_killed_search_makes_the_same_decisions(tmp_path: Path, pruned: Finished, pruning: list[str]) -> None:
     folder = tmp_path / "outputs" / "s"
     process = start(pruning, tmp_path, folder / "trial-7_seed-0", epochs=1)  # trial 6 has ended
@@ -321,6 +330,7 @@ def test_killed_search_makes_the_same_decisions(tmp_path: Path, pruned: Finished
     assert decisions(folder) == decisions(pruned[0])
 
 
+@pytest.mark.slow
 def test_parallel_search_makes_the_same_decisions(tmp_path: Path, pruning: list[str]) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     search, folder = [*pruning, "hydra.sweeper.at_once=3"], tmp_path / "outputs"
@@ -331,6 +341,7 @@ def test_parallel_search_makes_the_same_decisions(tmp_path: Path, pruning: list[
     assert "pruned" in {run["status"] for run in metrics(folder / "s").values()}
 
 
+@pytest.mark.usefixtures("drawn_figures")
 def test_study_file_is_a_sweep_without_m(tmp_path: Path, arguments: list[str]) -> None:
     settings = [word for word in arguments[1:] if not word.startswith(("model", "augment", "study"))]
     sweep = run_main("train.py", "experiment=study/smoke", *settings, "seed=3", folder=tmp_path)

@@ -65,6 +65,7 @@ def test_learning_rate_is_suggested_as_a_command(tmp_path: Path) -> None:
     assert files == {".hydra", "train.log", "lr.csv", "lr.png"}
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_last_complete_epoch(tmp_path: Path) -> None:
     settings = [*SMALL, "model=larger_cnn", "data.batch_size=64", "trainer.max_epochs=1000", "name=long"]
     process = subprocess.Popen(
@@ -87,6 +88,7 @@ def test_ctrl_c_keeps_the_last_complete_epoch(tmp_path: Path) -> None:
     assert again.stderr.startswith("error: outputs/long holds an interrupted run; add resume=outputs/long/checkpoints/")
 
 
+@pytest.mark.slow
 def test_closed_terminal_is_an_interruption(tmp_path: Path) -> None:
     """The progress bar and the log cannot be written any more."""
     pty = pytest.importorskip("pty")

@@ -9,6 +9,8 @@ from PIL import Image
 from digits.evaluation import plots
 from digits.evaluation.metrics import Misclassified
 
+pytestmark = pytest.mark.usefixtures("drawn_figures")
+
 
 @pytest.mark.parametrize("count", [0, 1, 25, 60])
 def test_misclassified_images_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:

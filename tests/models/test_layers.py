@@ -67,6 +67,7 @@ def test_dropout_draws_neighbors_independently() -> None:
         assert abs((kept * kept.roll(1, dimension)).mean().item()) < 5 / kept.numel() ** 0.5
 
 
+@pytest.mark.slow
 def test_training_reaches_the_error_of_plain_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the spread of the seeds: this machine's precision and fused updates against float32 and plain layers."""
     recipe = ["model=larger_cnn", "optimizer=adam", "augment=none", "trainer.accelerator=cpu", "trainer.max_epochs=2"]

@@ -77,6 +77,7 @@ def trained_member(name: str) -> CheckpointMember:
     return trained
 
 
+@pytest.mark.slow
 def test_int8_model_is_smaller_and_predicts_the_same_labels(tmp_path: Path) -> None:
     classifier = Classifier([trained_member("keras_cnn"), trained_member("mlp")])
     export_onnx(classifier, tmp_path / "float32.onnx", IMAGES)
@@ -96,6 +97,7 @@ def test_int8_weights_have_7_bits_and_the_outer_layers_are_float32(tmp_path: Pat
     assert all(abs(weight.astype(int)).max() == 64 for weight in weights if weight.dtype == np.int8)
 
 
+@pytest.mark.slow
 def test_int8_may_change_one_label_in_5000(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "_compare", lambda *_: Difference(labels=1, probability=0.5))
     classifier, images = Classifier([member("larger_cnn")]), IMAGES[:1].expand(5000, 28, 28)

@@ -54,6 +54,7 @@ def test_layers_that_no_network_here_has(tmp_path: Path) -> None:
     assert write_page(Classifier([member(network, temperature=0.05)]), tmp_path / "digits.html", IMAGES[:20])
 
 
+@pytest.mark.slow
 @needs_javascript
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: Path(path).name)
 def test_page_of_trained_networks_equals_pytorch(tmp_path: Path, trained: Path, program: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers import slow
 from PIL import Image
 
 from digits.data.pictures.normalize import Hypothesis, hypotheses
@@ -33,7 +34,12 @@ def labels_of(made_pictures: list[Image.Image]) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    "scene", ["pen", "shadow", "squared", "chalk", "tight crop", "28×28", "broken strokes", "brush"]
+    "scene",
+    [
+        "pen",
+        "28×28",
+        *(slow(scene) for scene in ("shadow", "squared", "chalk", "tight crop", "broken strokes", "brush")),
+    ],
 )
 def test_made_photos_are_read(scene: str) -> None:
     wrong = np.array(labels_of(made(scene, count=20))) != LABELS[:20]
@@ -41,13 +47,19 @@ def test_made_photos_are_read(scene: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scene", "label", "correct"), [("European 1", 1, 16), ("crossed 7", 7, 19), ("curled 9", 9, 19), ("open 4", 4, 19)]
+    ("scene", "label", "correct"),
+    [
+        ("European 1", 1, 16),
+        slow("crossed 7", 7, 19),
+        slow("curled 9", 9, 19),
+        slow("open 4", 4, 19),
+    ],
 )
 def test_european_digits_are_read(scene: str, label: int, correct: int) -> None:
     assert labels_of(made(scene, label, count=20)).count(label) >= correct
 
 
-@pytest.mark.parametrize("scene", ["two beside", "two stacked", "four"])
+@pytest.mark.parametrize("scene", ["two beside", slow("two stacked"), slow("four")])
 def test_several_digits_are_reported(scene: str) -> None:
     chosen = choose({str(index): hypotheses(picture) for index, picture in enumerate(made(scene))})
     counts = [len(hypothesis.digits) for hypothesis in chosen.values() if hypothesis]
@@ -55,7 +67,7 @@ def test_several_digits_are_reported(scene: str) -> None:
     assert max(counts) <= 4
 
 
-@pytest.mark.parametrize("scene", ["letters", "landscape", "clouds", "empty ruled", "empty squared"])
+@pytest.mark.parametrize("scene", ["letters", "clouds", slow("landscape"), slow("empty ruled"), slow("empty squared")])
 def test_pictures_without_a_digit_are_refused_or_doubted(scene: str) -> None:
     chosen = choose({str(index): hypotheses(picture) for index, picture in enumerate(made(scene))})
     digits = [hypothesis.digits for hypothesis in chosen.values() if hypothesis and len(hypothesis.digits) == 1]

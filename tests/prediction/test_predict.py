@@ -76,6 +76,7 @@ def save_picture(path: str, digit: torch.Tensor) -> None:
     Image.eval(ink, lambda value: 230 - value * 200 // 255).save(path)
 
 
+@pytest.mark.usefixtures("drawn_figures")
 def test_pictures_and_their_preview(
     trained: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

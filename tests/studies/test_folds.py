@@ -172,6 +172,7 @@ def test_sweep_over_folds_writes_the_files_on_single_digits(tmp_path: Path) -> N
     assert "outputs/folds/out_of_fold.csv" in sweep.stdout
 
 
+@pytest.mark.usefixtures("drawn_figures")
 @pytest.mark.parametrize("target", ["os.mkdir", "digits.data.sources._read_labeled", "digits.data.sources.csv"])
 def test_pictures_call_only_data_sources(tmp_path: Path, caplog: pytest.LogCaptureFixture, target: str) -> None:
     """A metrics.json from another machine may name any function."""

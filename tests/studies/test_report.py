@@ -12,6 +12,7 @@ from digits.studies.__main__ import main
 from digits.studies.report import LiveLeaderboard
 
 
+@pytest.mark.usefixtures("drawn_figures")
 def test_files_are_rebuilt_byte_for_byte(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main([str(study)])
     files = {path.name: path.read_bytes() for path in study.iterdir() if path.is_file()}
@@ -73,6 +74,7 @@ def test_damaged_history_does_not_stop_the_table(study: Path, capsys: pytest.Cap
     assert "| a " in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("drawn_figures")
 def test_running_study_reads_each_run_once_and_keeps_its_table_current(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,7 @@ def test_suggestion_fits_the_optimizer(tmp_path: Path, made_csv: Path, optimizer
     assert {path.name for path in tmp_path.iterdir()} == {"lr.csv", "lr.png"}
 
 
+@pytest.mark.usefixtures("drawn_figures")
 def test_each_step_uses_its_rate(tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     used = []
     step = DigitsModule.optimizer_step

@@ -36,6 +36,7 @@ def test_seed_augmentation_and_label_smoothing_change_the_weights(small_run: Sma
         assert_same_weights(last_checkpoint(small_run(setting)), last_checkpoint(small_run()))
 
 
+@pytest.mark.usefixtures("drawn_figures")
 def test_folder_of_a_run(tmp_path: Path, made_csv: Path) -> None:
     train_small(tmp_path, made_csv, f"data.test_csv={made_csv}", "seed=5")
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == {
