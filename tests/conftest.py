@@ -19,12 +19,8 @@ for name in list(os.environ):
         del os.environ[name]
 
 import pytest
-from helpers import SMALL, config, frame, made_digits, train_small
-from matplotlib.figure import Figure
-from PIL import Image
 
 from digits.cli.signals import ENDING_SIGNALS
-from digits.training.train import train
 
 # A shell that starts the tests in the background ignores these signals, and so do `nohup` and the programs that the
 # tests start.
@@ -32,29 +28,34 @@ for number in ENDING_SIGNALS:
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
-DRAW = Figure.savefig
+# The fixtures import PyTorch and Lightning late: the process that starts the workers of the tests needs neither.
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _blank_figures() -> Iterator[None]:
-    """Saves one pixel in place of a figure. Drawing takes most of the time of a small training."""
+def _blank_figures() -> Iterator[Callable[..., None]]:
+    """Saves one pixel in place of a figure, because drawing takes most of the time of a small training."""
+    from matplotlib.figure import Figure
+    from PIL import Image
 
     def save_pixel(figure: Figure, path: Any, **_: Any) -> None:
         Image.new("L", (1, 1)).save(path, "PNG")
 
+    draw = Figure.savefig
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", save_pixel)
-        yield
+        yield draw
 
 
 @pytest.fixture
-def drawn_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+def drawn_figures(_blank_figures: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Draws figures, for tests of pictures."""
-    monkeypatch.setattr(Figure, "savefig", DRAW)
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", _blank_figures)
 
 
 @pytest.fixture(scope="session")
 def made_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from helpers import frame, made_digits
+
     path = tmp_path_factory.mktemp("made") / "train.csv"
     frame(*made_digits(120)).to_csv(path, index=False)
     return path
@@ -63,6 +64,10 @@ def made_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run that reads the bundled digits well enough."""
+    from helpers import SMALL, config
+
+    from digits.training.train import train
+
     folder = tmp_path_factory.mktemp("trained")
     train(config(*SMALL, "model=fast_cnn", "augment=none", "data.batch_size=64", "trainer.max_epochs=3"), folder)
     return folder
@@ -71,6 +76,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory, made_csv: Path) -> Callable[..., Path]:
     """Trains as `train_small` does, once for each set of overrides; returns the folder, which tests only read."""
+    from helpers import train_small
 
     @cache
     def run(*overrides: str) -> Path:

@@ -36,6 +36,7 @@ def test_the_file_was_trained_by_its_experiment() -> None:
     assert trained["trainer"]["max_epochs"] == recipe["trainer"]["max_epochs"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs MNIST in ../shared/data")
 def test_its_error_on_mnist_is_that_of_the_card() -> None:
     images, labels = read_mnist(DATA, "t10k", download=False)
@@ -67,6 +68,7 @@ def test_the_first_prediction_needs_no_training_and_no_network(tmp_path: Path, m
 
 @pytest.mark.slow
 def test_the_wheel_contains_the_network_the_configuration_and_the_page(tmp_path: Path) -> None:
+    pytest.importorskip("uv")
     command = [sys.executable, "-m", "uv", "build", "--quiet", "--wheel", "--out-dir", str(tmp_path), str(PROJECT)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120)
     if result.returncode and "hatchling" in result.stderr:

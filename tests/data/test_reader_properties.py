@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
+import pytest
 
 from benchmarks.faults import reference
 from digits.errors import InputError
 from digits.prediction.inputs import open_input
+
+pytest.importorskip("hypothesis")
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 HEADER = ["label", *(f"pixel{k}" for k in range(784))]
 NOTATIONS = ("{}", "{}.0", "{}e0", " {} ", '"{}"', '"{}"0', "+{}", "00{}", "-{}", "{}.5", "\t{}", "{}\r", "{}\0")

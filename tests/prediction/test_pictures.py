@@ -35,25 +35,16 @@ def labels_of(made_pictures: list[Image.Image]) -> list[int]:
 
 @pytest.mark.parametrize(
     "scene",
-    [
-        "pen",
-        "28×28",
-        *(slow(scene) for scene in ("shadow", "squared", "chalk", "tight crop", "broken strokes", "brush")),
-    ],
+    ["pen", *map(slow, ["shadow", "squared", "chalk", "tight crop", "28×28", "broken strokes", "brush"])],
 )
 def test_made_photos_are_read(scene: str) -> None:
     wrong = np.array(labels_of(made(scene, count=20))) != LABELS[:20]
     assert wrong.sum() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("scene", "label", "correct"),
-    [
-        ("European 1", 1, 16),
-        slow("crossed 7", 7, 19),
-        slow("curled 9", 9, 19),
-        slow("open 4", 4, 19),
-    ],
+    ("scene", "label", "correct"), [("European 1", 1, 16), ("crossed 7", 7, 19), ("curled 9", 9, 19), ("open 4", 4, 19)]
 )
 def test_european_digits_are_read(scene: str, label: int, correct: int) -> None:
     assert labels_of(made(scene, label, count=20)).count(label) >= correct

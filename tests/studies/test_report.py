@@ -74,7 +74,6 @@ def test_damaged_history_does_not_stop_the_table(study: Path, capsys: pytest.Cap
     assert "| a " in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("drawn_figures")
 def test_running_study_reads_each_run_once_and_keeps_its_table_current(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

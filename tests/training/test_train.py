@@ -266,6 +266,7 @@ def test_failure_is_one_line_and_recorded(
 
 
 def test_tensorboard_writes_into_the_folder(small_run: SmallRun) -> None:
+    pytest.importorskip("tensorboard")
     assert list((small_run("logger=tensorboard", "trainer.max_epochs=1") / "tensorboard").glob("events*"))
 
 

@@ -60,6 +60,7 @@ def shaded_digits() -> Array:
     return np.stack([normalize_picture(shaded([digit], generator)) for digit in DIGITS])
 
 
+@pytest.mark.slow
 def test_result_has_mnist_format(shaded_digits: Array) -> None:
     assert (shaded_digits.shape, shaded_digits.dtype) == ((60, 28, 28), np.uint8)
     for pixels in shaded_digits:
@@ -69,6 +70,7 @@ def test_result_has_mnist_format(shaded_digits: Array) -> None:
             assert abs((pixels.sum(1 - axis) * np.arange(28)).sum() / pixels.sum() - 14) <= 0.6
 
 
+@pytest.mark.slow
 def test_shaded_pictures_are_classified_like_their_digits(trained: Path, shaded_digits: Array) -> None:
     classifier = load_classifier(trained, precision="32-true")
     digit_error, picture_error = (
