@@ -41,7 +41,7 @@ COUPLINGS = (
         "Python",
         "argparse.ArgumentParser._check_help",
         "Python 3.14 refuses a help text of Hydra 1.3",
-        "none: skipped before Python 3.14",
+        "not checked: needs Python 3.14",
     ),
     Coupling("hydra-core", "the error Ambiguous value for argument", "seed=0,1 without -m gets a hint", HYDRA),
     Coupling(
@@ -253,7 +253,8 @@ def scale_and_add(totals: list["Tensor"], keep: float, summands: list["Tensor"],
 def batch_statistics(features: "Tensor") -> tuple["Tensor", "Tensor"]:
     """The mean and the biased variance of each channel of [N, C, …], in float32 or float64, without a gradient.
 
-    This is the function in PyTorch's batch normalization. `torch.var_mean` rounds differently."""
+    PyTorch's batch normalization uses this function on a CPU. `torch.var_mean` rounds differently, and takes 3 to 40
+    times as long."""
     import torch
 
     precise = torch.promote_types(features.dtype, torch.float32)
