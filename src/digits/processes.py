@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import torch.distributed as dist
 
 from digits.errors import InputError
+from digits.private_apis import is_gloo_error, take_started_processes
 
 STARTER = "DIGITS_STARTER"  # the environment variable with the id of the process that starts the others
 SIGNAL_NAMES = {number.value: number.name for number in signal.Signals}
@@ -27,7 +28,7 @@ class LostProcessError(InputError):
 
 def is_disconnected(error: BaseException) -> bool:
     """Whether a collective operation failed, which happens when another process ends."""
-    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
+    return isinstance(error, dist.DistError) or is_gloo_error(error)
 
 
 @contextmanager
@@ -107,10 +108,8 @@ class ProcessWatch:
             _exit(self.on_blocked, self.reason)
 
     def _started(self) -> list[tuple[int, subprocess.Popen[bytes]]]:
-        """The processes by local rank. They are removed from Lightning's list: Lightning kills this process if one of
-        its list has died."""
-        while self.launcher.procs and isinstance(self.launcher.procs[0], subprocess.Popen):
-            self.processes.append(self.launcher.procs.pop(0))
+        """The processes by local rank."""
+        self.processes += take_started_processes(self.launcher)
         return list(enumerate(self.processes, 1))
 
     def _kill(self) -> None:

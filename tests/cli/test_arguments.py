@@ -1,11 +1,15 @@
 """Words of the command line that Hydra would misread."""
 
+import re
+import sys
 from pathlib import Path
 
+import hydra
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from digits.cli.arguments import prepare_arguments
+from digits.cli.arguments import check_options, prepare_arguments
+from digits.private_apis import without_help_check
 
 
 @pytest.mark.parametrize(
@@ -41,3 +45,39 @@ def test_options_come_first() -> None:
 def test_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert prepare_arguments(["input=~/x.csv"]) == [f"input={tmp_path}/x.csv"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--foo", "unrecognized arguments: --foo; --help lists the settings"),
+        ("--cfg nothing", "argument --cfg/-c: invalid choice"),
+        ("-m --cfg job", "exclude each other"),
+        ("--run --info", "exclude each other"),
+        ("--resolve seed=1", "--resolve needs --cfg"),
+    ],
+)
+def test_wrong_options_are_one_line(words: str, message: str) -> None:
+    with pytest.raises(SystemExit) as end:
+        check_options(words.split())
+    assert message in str(end.value)
+    assert "\n" not in str(end.value)
+
+
+@pytest.mark.parametrize("words", ["", "-m seed=0,1", "--cfg job --resolve -p optimizer", "--help --resolve", "-i all"])
+def test_other_options_are_left_to_hydra(words: str) -> None:
+    check_options(words.split())
+
+
+def test_options_of_hydra_are_known(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Hydra prints its options when it gets an unknown one."""
+    main = hydra.main(version_base="1.3", config_path=None)(lambda config: None)
+    monkeypatch.setattr(sys, "argv", ["program", "--unknown"])
+    with without_help_check(), pytest.raises(SystemExit):
+        main()
+    usage, _, _ = capsys.readouterr().err.partition("unrecognized")
+    options = re.findall(r"\[(--?[\w-]+)( [^\]]+)?\]", usage)
+    assert len(options) > 10
+    for option, value in options:
+        subject = ["job"] if value and "job" in value else ["all"] if value else []
+        check_options(["--help", option, *subject])

@@ -2,15 +2,15 @@
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers import PROJECT
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.utils import create_config_search_path
-from hydra.core.utils import setup_globals
+from hydra import initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from studies.made_runs import write_run
 
@@ -84,9 +84,9 @@ def test_cost_of_a_job_does_not_grow_with_the_study(
 
 
 @pytest.fixture
-def loader() -> ConfigLoaderImpl:
-    setup_globals()  # resolvers, as in every program of Hydra
-    return ConfigLoaderImpl(create_config_search_path(str(PROJECT / "conf")))
+def loader() -> Iterator[ConfigLoader]:
+    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+        yield GlobalHydra.instance().config_loader()
 
 
 @pytest.mark.parametrize(
@@ -99,11 +99,12 @@ def loader() -> ConfigLoaderImpl:
         "experiment=study/adadelta optimizer=adam trainer.max_epochs=3",
         "experiment=fast model=mlp ~label_smoothing",
         "+trainer.limit_train_batches=3 ++seed=4 ~trainer.callbacks",
+        "data.val_size=0 +data={val_size:7} seed=3 optimizer=sgd",
         "data={batch_size:8} data.val_size=0",
         "trainer.callbacks=[{_target_:x.Y}] optimizer.lr=${ema}",
     ],
 )
-def test_shared_composition_equals_hydras(loader: ConfigLoaderImpl, overrides: str) -> None:
+def test_shared_composition_equals_hydras(loader: ConfigLoader, overrides: str) -> None:
     words = ["name=x", "study=x", *overrides.split()]
     sweep = loader.load_configuration("train", [], RunMode.MULTIRUN)
     composed = loader.load_sweep_config(sweep, words)
@@ -114,7 +115,7 @@ def test_shared_composition_equals_hydras(loader: ConfigLoaderImpl, overrides: s
         assert compose(words) == resolve_config(composed, hydra)
 
 
-def test_jobs_with_equal_choices_share_a_composition(loader: ConfigLoaderImpl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_with_equal_choices_share_a_composition(loader: ConfigLoader, monkeypatch: pytest.MonkeyPatch) -> None:
     sweep = loader.load_configuration("train", [], RunMode.MULTIRUN)
     composed: list[Sequence[str]] = []
     load = loader.load_sweep_config
@@ -123,3 +124,17 @@ def test_jobs_with_equal_choices_share_a_composition(loader: ConfigLoaderImpl, m
     seeds = [compose([f"optimizer={name}", f"seed={seed}"])["seed"] for name in ("adam", "sgd") for seed in range(10)]
     assert seeds == [*range(10), *range(10)]
     assert composed == [["optimizer=adam"], ["optimizer=sgd"]]
+
+
+def test_added_settings_are_part_of_the_shared_composition(
+    loader: ConfigLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = loader.load_configuration("train", [], RunMode.MULTIRUN)
+    composed: list[Sequence[str]] = []
+    load = loader.load_sweep_config
+    monkeypatch.setattr(loader, "load_sweep_config", lambda sweep, words: composed.append(words) or load(sweep, words))
+    compose = job_composer(loader, sweep)
+    for seed in range(10):
+        config = compose(["+trainer.min_epochs=1", "optimizer=sgd", f"seed={seed}"])
+        assert (config["seed"], config["trainer"]["min_epochs"]) == (seed, 1)
+    assert composed == [["+trainer.min_epochs=1", "optimizer=sgd"]]

@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("submitit")
 
 from hydra.core.utils import JobStatus
-from submitit.slurm.slurm import SlurmJob
+from submitit.slurm.slurm import SlurmExecutor
 
-from digits.studies.slurm import QueueWatcher, prepare_slurm
+from digits.studies.slurm import QueueJob, QueueWatcher, prepare_slurm
 
 
 class Queue:
@@ -109,29 +109,30 @@ def test_one_call_serves_all_jobs(queue: Queue, watcher: QueueWatcher) -> None:
 @pytest.fixture
 def prepared(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Parameters of the launcher, after submitit was changed for this test."""
-    for name in ("watcher", "results"):
-        monkeypatch.setattr(SlurmJob, name, getattr(SlurmJob, name))
+    monkeypatch.setattr(SlurmExecutor, "job_class", SlurmExecutor.job_class)
     monkeypatch.setattr("digits.studies.slurm.RESULT_TIMEOUT_S", 0)
     params = {"timeout_min": 2, "signal_delay_s": 120}
     prepare_slurm(params)
     return params
 
 
-def error_of(job: SlurmJob[Any]) -> str:
+def error_of(job: QueueJob) -> str:
     (returned,) = job.results()
     assert returned.status == JobStatus.FAILED
-    return str(returned._return_value)
+    with pytest.raises(RuntimeError) as raised:
+        returned.return_value  # noqa: B018
+    return str(raised.value)
 
 
 def test_dead_job_returns_its_state(queue: Queue, tmp_path: Path, prepared: dict[str, Any]) -> None:
     queue.set("12_0|CANCELLED")
-    job: SlurmJob[Any] = SlurmJob(tmp_path / "%j", "12_0")
+    job = QueueJob(tmp_path / "%j", "12_0")
     job.paths.folder.mkdir()
     assert "12_0 ended without a result (CANCELLED)" in error_of(job)
 
 
 def test_job_that_raised_returns_its_error(queue: Queue, tmp_path: Path, prepared: dict[str, Any]) -> None:
-    job: SlurmJob[Any] = SlurmJob(tmp_path / "%j", "7")
+    job = QueueJob(tmp_path / "%j", "7")
     job.paths.folder.mkdir()
     job.paths.result_pickle.write_bytes(pickle.dumps(("error", "Traceback:\n  line 1\nKeyError: 'x'\n")))
     assert error_of(job) == "KeyError: 'x'"

@@ -1,10 +1,12 @@
-"""Invalid sweeps are refused in one line, before any job starts."""
+"""Invalid sweeps are refused in one line, before any job starts. The results of jobs are small."""
 
 import re
 from pathlib import Path
 
 import pytest
-from helpers import choices, run_main
+from helpers import choices, compose_config, run_main
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.utils import instantiate
 
 SEARCH = "hydra/sweeper=optuna optimizer.lr=interval(0.1,0.2)"
 
@@ -49,3 +51,12 @@ def test_invalid_sweep_is_refused_before_any_job(tmp_path: Path, arguments: str,
     assert (refused.returncode, refused.stdout) == (1, "")
     assert re.fullmatch(f"error: .*{line}.*\n", refused.stderr), refused.stderr
     assert not (tmp_path / "outputs").exists()
+
+
+def test_result_of_a_job_holds_no_configuration() -> None:
+    config = compose_config(hydra=True)
+    returned = JobReturn(status=JobStatus.COMPLETED, cfg=config, hydra_cfg=config)
+    returned.return_value = 0.1
+    for callback in config.hydra.callbacks.values():
+        instantiate(callback).on_job_end(config=config, job_return=returned)
+    assert (returned.cfg, returned.hydra_cfg, returned.return_value) == (None, None, 0.1)

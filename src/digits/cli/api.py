@@ -8,8 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
+from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
@@ -22,6 +21,7 @@ from digits.cli.messages import error_message
 from digits.errors import InputError
 from digits.evaluation.score import Score
 from digits.prediction.classifier import Classifier, load_classifier
+from digits.private_apis import run_hydra_job
 from digits.runs.folder import RunFolder
 from digits.training import train as training
 
@@ -56,11 +56,9 @@ def train(experiment: str | None = None, settings: Mapping[str, Any] | None = No
     overrides = [_to_override(key, value) for key, value in {**chosen, **(settings or {})}.items()]
     try:
         with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
-            hydra = GlobalHydra.instance().hydra
-            assert hydra is not None
-            if hydra.compose_config("train", overrides, RunMode.RUN).hydra.mode == RunMode.MULTIRUN:
+            if compose("train", overrides, return_hydra_config=True).hydra.mode == RunMode.MULTIRUN:
                 raise InputError(f"experiment={experiment} is a sweep; train it with python train.py")
-            result = hydra.run("train", _train, overrides, with_log_configuration=False).return_value
+            result = run_hydra_job("train", _train, overrides)
         if isinstance(result, Exception):
             raise result
     except USER_ERRORS as error:

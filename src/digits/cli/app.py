@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from digits.cli.arguments import one_line_usage, prepare_arguments
+from digits.cli.arguments import check_options, prepare_arguments
 from digits.cli.console import prepare_streams
 from digits.cli.explain import explain
 from digits.cli.help import describe_groups, describe_settings, top_level_settings
@@ -23,6 +23,7 @@ from digits.cli.signals import exit_on_signals, interrupt_on_signals, is_first_p
 from digits.config import lookup
 from digits.errors import InputError, one_line
 from digits.files import discard_output
+from digits.private_apis import without_help_check
 from digits.runs.folder import resolve_run_folder
 
 log = logging.getLogger(__name__)
@@ -39,20 +40,17 @@ def run_app(main: Callable[[], Any], config_dir: Path, config_name: str) -> None
     OmegaConf.register_new_resolver("groups", lambda: describe_groups(config_dir, config_name), replace=True)
     OmegaConf.register_new_resolver("settings", lambda: describe_settings(config_dir, config_name), replace=True)
     try:
-        with one_line_usage():
-            explained = [word.partition("=")[2] for word in sys.argv[1:] if word.startswith("explain=")]
-            if explained and config_name == "train":
-                sys.stdout.write(explain(explained[-1], sys.argv[1:], config_dir, config_name))
-            else:
-                main()
+        explained = [word.partition("=")[2] for word in sys.argv[1:] if word.startswith("explain=")]
+        if explained and config_name == "train":
+            sys.stdout.write(explain(explained[-1], sys.argv[1:], config_dir, config_name))
+            return
+        check_options(sys.argv[1:])
+        with without_help_check():
+            main()
     except KeyboardInterrupt:
         sys.exit("interrupted" if is_first_process() else 1)
     except USER_ERRORS as error:
         sys.exit(one_line(f"error: {error_message(error, config_dir, config_name)}"))
-    except ValueError as error:
-        if not str(error).startswith("Only one of --"):
-            raise
-        sys.exit("error: -m, --cfg, --info and --help exclude each other; use only one")
     finally:
         exit_on_signals()
 

@@ -3,10 +3,8 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import NoReturn
-from unittest import mock
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
@@ -42,17 +40,43 @@ def _quote(word: str) -> str:
     return word
 
 
-@contextmanager
-def one_line_usage() -> Iterator[None]:
-    """Ends the program with one line for an unknown option. argparse alone prints eight lines of usage.
+def check_options(words: Sequence[str]) -> None:
+    """Ends the program with one line for options that Hydra would refuse with a usage of eight lines or a traceback.
+    `words` are those of the command line, from `prepare_arguments`."""
+    options = _option_parser().parse_args(words)
+    if options.help or options.hydra_help or options.version:
+        return
+    if options.resolve and options.cfg is None:
+        sys.exit("error: --resolve needs --cfg or --help")
+    commands = [options.run, options.multirun, options.shell_completion, options.cfg, options.info]
+    if sum(map(bool, commands)) > 1:
+        sys.exit("error: -m, --cfg, --info and --help exclude each other; use only one")
 
-    Python 3.14 verifies help texts. One help text of Hydra 1.3 is not a string, so the verification is skipped."""
 
-    def error(parser: argparse.ArgumentParser, message: str) -> NoReturn:
+class OptionParser(argparse.ArgumentParser):
+    """A parser that reports an error in one line."""
+
+    def error(self, message: str) -> NoReturn:
         sys.exit(one_line(f"error: {message}; --help lists the settings"))
 
-    with (
-        mock.patch.object(argparse.ArgumentParser, "error", error),
-        mock.patch.object(argparse.ArgumentParser, "_check_help", create=True, return_value=None),
-    ):
-        yield
+
+def _option_parser() -> OptionParser:
+    """The options of Hydra 1.3 and 1.4. Hydra parses them again and acts on them."""
+    parser = OptionParser(add_help=False)
+    parser.add_argument("--help", "-h", action="store_true")
+    parser.add_argument("--hydra-help", action="store_true")
+    parser.add_argument("--version", action="store_true")
+    parser.add_argument("overrides", nargs="*")
+    parser.add_argument("--cfg", "-c", choices=["job", "hydra", "all"])
+    parser.add_argument("--resolve", action="store_true")
+    parser.add_argument("--package", "-p")
+    parser.add_argument("--run", "-r", action="store_true")
+    parser.add_argument("--multirun", "-m", action="store_true")
+    parser.add_argument("--shell-completion", "-sc", action="store_true")
+    parser.add_argument("--config-path", "-cp")
+    parser.add_argument("--config-name", "-cn")
+    parser.add_argument("--config-dir", "-cd")
+    parser.add_argument("--experimental-rerun")
+    subjects = ["all", "aliases", "config", "defaults", "defaults-tree", "plugins", "searchpath"]
+    parser.add_argument("--info", "-i", const="all", nargs="?", choices=subjects)
+    return parser

@@ -15,6 +15,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from digits.errors import InputError
+from digits.private_apis import compute_defaults
 
 
 def explain(key: str, words: Sequence[str], config_dir: Path, config_name: str) -> str:
@@ -45,16 +46,14 @@ class Composition:
         with initialize_config_dir(str(config_dir), config_name, version_base="1.3"):
             loader = GlobalHydra.instance().config_loader()
             self.config = loader.load_configuration(config_name, list(words), RunMode.RUN)
-            defaults = loader.compute_defaults_list(config_name, list(words), RunMode.RUN)
-        self.choices = defaults.overrides.known_choices | defaults.overrides.override_choices
-        self.chosen_by = {
-            key: data.containing_config_path for key, data in defaults.overrides.override_metadata.items()
-        }
-        self.overrides = defaults.config_overrides
+            defaults = compute_defaults(loader, config_name, words)
+        self.choices = defaults.choices
+        self.chosen_by = defaults.chosen_by
+        self.overrides = defaults.overrides
         self.packages = {
-            str(default.config_path): str(default.package or "")
-            for default in defaults.defaults
-            if (config_dir / f"{default.config_path}.yaml").is_file()  # else a file of Hydra's own
+            path: package
+            for path, package in defaults.packages.items()
+            if (config_dir / f"{path}.yaml").is_file()  # else a file of Hydra's own
         }
         self.settings = _keys(OmegaConf.to_container(self.config, resolve=False))
 

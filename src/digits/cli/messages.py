@@ -1,6 +1,5 @@
 """Errors of the user as one line."""
 
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
@@ -19,6 +18,7 @@ from omegaconf.errors import (
 )
 
 from digits.errors import InputError, one_line
+from digits.private_apis import ambiguous_override
 
 
 def error_message(error: BaseException, config_dir: Path, config_name: str) -> str:
@@ -27,10 +27,8 @@ def error_message(error: BaseException, config_dir: Path, config_name: str) -> s
         if isinstance(cause, OverrideParseException):
             quotes = "quotes and brackets must be closed, and names in a list quoted: 'SETTING=[\"a (1).png\",b.png]'"
             return one_line(f"{cause.override}: not of the form SETTING=VALUE; {quotes}")
-        if isinstance(cause, ConfigCompositionException) and (
-            ambiguous := re.match("Ambiguous value for argument '(.*?)=(.*)'\n", str(cause))
-        ):
-            name, values = ambiguous.groups()
+        if ambiguous := ambiguous_override(cause):
+            name, _, values = ambiguous.partition("=")
             sweep = ", or add -m to sweep over the values" if config_name == "train" else ""
             choices = f"write '{name}=[{values}]' for a list, '{name}=\"{values}\"' for a text with a comma{sweep}"
             return one_line(f"{name}={values}: several values; {choices}")

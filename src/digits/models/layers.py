@@ -20,11 +20,12 @@ def scale_images(images: Tensor) -> Tensor:
 class Conv2d(nn.Conv2d):
     """nn.Conv2d that chooses the faster of two algorithms (see `digits.models.fourier`)."""
 
-    def _conv_forward(self, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         is_plain = isinstance(self.padding, str) and self.stride == self.dilation == (1, 1) and self.groups == 1
-        if is_plain and fourier.is_faster(images, weight):
-            return fourier.fourier_conv2d(images, weight, bias, weight.shape[-1] // 2 if self.padding == "same" else 0)
-        features: Tensor = super()._conv_forward(images, weight, bias)
+        if is_plain and fourier.is_faster(images, self.weight):
+            padding = self.weight.shape[-1] // 2 if self.padding == "same" else 0
+            return fourier.fourier_conv2d(images, self.weight, self.bias, padding)
+        features: Tensor = super().forward(images)
         return features
 
 

@@ -13,6 +13,7 @@ import torch.distributed as dist
 
 from digits.devices import resolve_device
 from digits.errors import InputError
+from digits.private_apis import SRUN_WARNING, starts_processes
 from digits.processes import ProcessWatch
 
 Devices: TypeAlias = int | str | list[int]  # a count, auto, or device numbers
@@ -48,12 +49,12 @@ def launch(accelerator: str, devices: Devices, num_nodes: int) -> ProcessInfo:
         log.info(f"waiting for {num_nodes} nodes")
     for name in ("lightning.fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", ".*`srun` command is available")
+    warnings.filterwarnings("ignore", SRUN_WARNING)
     try:
         fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=num_nodes, strategy="ddp")
     except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"trainer: {' '.join(str(error).split())}") from error
-    if hasattr(fabric.strategy.launcher, "procs"):  # one process for each device
+    if starts_processes(fabric.strategy.launcher):  # one process for each device
         ProcessWatch(fabric.strategy.launcher)
     try:
         fabric.launch()

@@ -13,8 +13,7 @@ def quantize_int8(path: Path, images: Tensor) -> None:
 
     The convolution of the image and the layer of the ten logits stay in float32, so fewer labels change. Weights have
     7 bits, so the 16-bit sums of x86 CPUs without VNNI cannot saturate (2 × 255 × 64 < 2¹⁵)."""
-    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
-    from onnxruntime.quantization.quant_utils import add_pre_process_metadata
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quant_pre_process, quantize_static
 
     class Batches(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -24,8 +23,9 @@ def quantize_int8(path: Path, images: Tensor) -> None:
             batch = next(self.batches, None)
             return None if batch is None else {"images": batch.numpy()}
 
+    # The exporter has inferred the shapes. This only adds an entry without which a warning recommends the inference.
+    quant_pre_process(path, path, skip_optimization=True, skip_onnx_shape=True, skip_symbolic_shape=True)
     model = onnx.load(path)
-    add_pre_process_metadata(model)  # the exporter has inferred the shapes; without it, a warning recommends that
     quantize_static(
         model, path, Batches(), op_types_to_quantize=["Conv", "Gemm", "MatMul", "MaxPool", "Relu"],
         nodes_to_exclude=_float_layers(model.graph), per_channel=True, reduce_range=True,

@@ -3,21 +3,18 @@ code, but it verifies no checksum and bounds neither memory nor time."""
 
 import os
 import pickletools
-import re
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import torch
 
+from digits.private_apis import TORCH_SAVE_GLOBALS
+
 MAX_MEMBERS = 10_000
 MAX_PICKLE_BYTES = 1 << 22  # a checkpoint after 10,000 epochs has half of it
 MAX_ITEMS = 1_000_000
 MAX_DEPTH = 100
-GLOBALS = re.compile(
-    r"torch (\w+Storage|Size|device|b?float\w*|u?int\d+|bool|complex\d+)"
-    r"|torch\._utils _rebuild_(tensor_v2|parameter)|collections (OrderedDict|Counter|defaultdict)"
-)
 
 
 def verify_archive(path: str | Path) -> None:
@@ -57,7 +54,7 @@ def _verify_pickle(content: bytes) -> None:
             memo[argument] = stack[-1]  # type: ignore[index]
         elif opcode.name in ("BINGET", "LONG_BINGET"):
             stack.append(memo[argument])  # type: ignore[index]
-        elif opcode.name == "GLOBAL" and not GLOBALS.fullmatch(str(argument)):
+        elif opcode.name == "GLOBAL" and not TORCH_SAVE_GLOBALS.fullmatch(str(argument)):
             raise BadZipFile("not written by torch.save")
         else:
             before = opcode.stack_before

@@ -7,11 +7,13 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import replace
 from datetime import timedelta
+from io import StringIO
 
 from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.core.utils import JobReturn, JobStatus
 
 from digits.errors import InputError
 from digits.runs.metrics_file import RunMetrics, write_metrics
@@ -91,9 +93,9 @@ class StudyRunner:
             with nullcontext() if self.sequential else self._polling(jobs):
                 try:
                     returned = self.launch([self._overrides(job) for job in jobs], len(self.ended))
-                    outcomes = [getattr(job, "_return_value", None) for job in returned]  # `return_value` may raise
-                    paired = zip(jobs, outcomes, strict=False)
-                    reasons = {job: str(outcome) for job, outcome in paired if isinstance(outcome, Exception)}
+                    for job, outcome in zip(jobs, returned, strict=False):
+                        if failure := _failure(outcome):
+                            reasons[job] = failure
                 except Exception as raised:  # of the launcher: a killed worker, an unreachable cluster
                     error, reason = raised, " ".join(f"{type(raised).__name__}: {raised}".split())
                     log.warning(f"the launcher failed: {reason}")
@@ -181,6 +183,18 @@ class StudyRunner:
         share = sum(map(_epochs, self.pending)) / sum(map(_epochs, self.ended))
         share += (self.total - count - len(self.pending)) / len(self.ended)
         return timedelta(seconds=round(share * (time.perf_counter() - self.start)))
+
+
+def _failure(outcome: object) -> str | None:
+    """The error of a job that a launcher returned; None if it did not fail."""
+    if not isinstance(outcome, JobReturn) or outcome.status != JobStatus.FAILED:
+        return None
+    try:
+        with redirect_stderr(StringIO()):  # it also prints the overrides of the job
+            outcome.return_value  # noqa: B018
+    except Exception as error:
+        return str(error)
+    return None
 
 
 def _version(job: Job) -> tuple[int, int] | None:

@@ -13,19 +13,16 @@ from typing import Any
 import joblib  # type: ignore[import-untyped]
 from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn
-from hydra_plugins.hydra_joblib_launcher import _core  # type: ignore[import-untyped]
-from joblib.externals.loky.backend.context import set_start_method  # type: ignore[import-untyped]
+from hydra.types import TaskFunction
 from omegaconf import DictConfig
 
 from digits.errors import InputError
+from digits.private_apis import fork_workers_from_server
 
-execute_job = _core.execute_job
 
-
-def prepare_workers(settings: dict[str, Any]) -> None:
-    """Changes Hydra's joblib launcher with these settings. It then forks its workers from one process that has imported
-    PyTorch and Lightning, divides several GPUs among the jobs, and drops the configurations of jobs that have ended.
+def prepare_workers(settings: dict[str, Any], task: TaskFunction) -> TaskFunction:
+    """Prepares workers for Hydra's joblib launcher with these settings. It then forks them from one process that has
+    imported PyTorch and Lightning. Returns the task with one of several GPUs for each job.
 
     It forks only on Linux. Elsewhere each worker imports everything itself, because system libraries break in a fork.
 
@@ -33,25 +30,17 @@ def prepare_workers(settings: dict[str, Any]) -> None:
     jobs_per_gpu = settings.pop("jobs_per_gpu", 1)
     if type(jobs_per_gpu) is not int or jobs_per_gpu < 1:
         raise InputError(f"hydra.launcher.jobs_per_gpu={jobs_per_gpu}: must be an integer, at least 1")
-    _core.execute_job = partial(_execute_job, jobs_per_gpu)
     if sys.platform == "linux":
         threads = max(1, joblib.cpu_count() // joblib.effective_n_jobs(settings["n_jobs"] or 1))
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # joblib sets it only for workers that it does not fork
         multiprocessing.set_forkserver_preload(["digits.studies.preload"])
-        set_start_method("forkserver", force=True)
+        fork_workers_from_server()
+    return partial(_run_on_own_gpu, task, jobs_per_gpu)
 
 
-def _execute_job(jobs_per_gpu: int, *arguments: Any) -> JobReturn:
-    """Returns the result without its two configurations, which take 0.2 MB per job."""
-    *others, task_function, singleton_state = arguments
-
-    def task_on_own_gpu(config: DictConfig) -> Any:
-        with own_gpu(config.trainer, Path(HydraConfig.get().sweep.dir), jobs_per_gpu):
-            return task_function(config)
-
-    returned: JobReturn = execute_job(*others, task_on_own_gpu, singleton_state)
-    returned.cfg = returned.hydra_cfg = None
-    return returned
+def _run_on_own_gpu(task: TaskFunction, jobs_per_gpu: int, config: DictConfig) -> Any:
+    with own_gpu(config.trainer, Path(HydraConfig.get().sweep.dir), jobs_per_gpu):
+        return task(config)
 
 
 @contextmanager

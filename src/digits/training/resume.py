@@ -10,6 +10,7 @@ from typing import Any
 from lightning.pytorch.utilities import rank_zero_only
 
 from digits.errors import InputError
+from digits.private_apis import monitored_folders
 from digits.runs.checkpoint import read_checkpoint
 from digits.runs.fingerprint import RESULT_NEUTRAL_KEYS, all_settings
 from digits.runs.folder import RunFolder
@@ -57,9 +58,8 @@ def _allowed_changes(path: str, checkpoint: Mapping[str, Any], config: Mapping[s
 def _require_best_epoch(path: str, states: Mapping[str, Any], run: RunFolder) -> None:
     """Raises InputError unless the run's folder has the best epoch so far: in another folder Lightning forgets it and
     takes the first resumed epoch for the best."""
-    for state in states.values():
-        is_best = isinstance(state, dict) and state.get("monitor") == "val/error"
-        if is_best and os.path.realpath(str(state.get("dirpath"))) == os.path.realpath(run.checkpoints):
+    for folder in monitored_folders(states, "val/error"):
+        if os.path.realpath(folder) == os.path.realpath(run.checkpoints):
             return
     raise InputError(
         "weights=best compares all epochs: resume only a run that started with weights=best, in its own folder, "

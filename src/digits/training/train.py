@@ -27,6 +27,7 @@ from digits.evaluation.metrics import Evaluation
 from digits.evaluation.mnist_test import describe_subsets, subset_scores
 from digits.evaluation.plots import plot_confusion, plot_curves, plot_misclassified
 from digits.models.networks import build_network
+from digits.private_apis import trainer_callbacks
 from digits.processes import LostProcessError, end_together, is_disconnected
 from digits.runs.checkpoint import read_checkpoint
 from digits.runs.fingerprint import fingerprint
@@ -261,7 +262,7 @@ def build_module(config: Mapping[str, Any]) -> DigitsModule:
 def evaluate(trainer: Trainer, module: DigitsModule, datamodule: DigitsDataModule, stage: str) -> Evaluation:
     """Runs the network of `module` on all `val` or `test` digits."""
     collect = CollectEvaluation()
-    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    callbacks = trainer_callbacks(trainer)
     callbacks[:] = [one for one in callbacks if not isinstance(one, CollectEvaluation | WeightAveraging)]
     callbacks.append(collect)  # WeightAveraging is removed: it would replace the weights of the module
     run_loop = {"val": trainer.validate, "test": trainer.test}[stage]

@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import Any
 
-import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from digits.devices import default_precision
 from digits.errors import InputError
+from digits.private_apis import IRRELEVANT_WARNINGS, average_model, scale_and_add
 from digits.runs.folder import RunFolder
 from digits.training.callbacks import AtomicCheckpointIO, ReseedEachEpoch, SaveConfig
 
@@ -85,20 +85,27 @@ class EmaWeights(WeightAveraging):
     def __init__(self, decay: float) -> None:
         super().__init__()
         self.decay = decay
+        self.latest_update_step = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"latest_update_step": self.latest_update_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.latest_update_step = state_dict["latest_update_step"]
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        assert self._average_model is not None
-        if trainer.global_step <= self._latest_update_step:  # gradients are accumulated
+        if trainer.global_step <= self.latest_update_step:  # gradients are accumulated
             return
+        model = average_model(self)
         average, current = (
             [tensor.detach() for tensor in chain(module.parameters(), module.buffers())]
-            for module in (self._average_model.module, pl_module)
+            for module in (model.module, pl_module)
         )
         ema_update(self.decay, average, current, trainer.global_step - 1)
-        self._average_model.n_averaged += 1
-        self._latest_update_step = trainer.global_step
+        model.n_averaged += 1
+        self.latest_update_step = trainer.global_step
 
 
 def ema_update(decay: float, average: Sequence[Tensor], current: Sequence[Tensor], count: int) -> None:
@@ -107,8 +114,7 @@ def ema_update(decay: float, average: Sequence[Tensor], current: Sequence[Tensor
     keep = min(decay, (1 + count) / (10 + count)) if count else 0.0
     weights = [(old, new) for old, new in zip(average, current, strict=True) if old.is_floating_point()]
     averages = [old for old, _ in weights]
-    torch._foreach_mul_(averages, keep)
-    torch._foreach_add_(averages, torch._foreach_mul([new for _, new in weights], 1 - keep))
+    scale_and_add(averages, keep, [new for _, new in weights], 1 - keep)
     for old, new in zip(average, current, strict=True):
         if not old.is_floating_point():  # batch normalization counts its batches
             old.copy_(new)
@@ -121,8 +127,12 @@ class ProgressBar(RichProgressBar):
         with suppress(OSError):
             super().on_exception(trainer, pl_module, exception)
 
-    def _get_train_description(self, current_epoch: int) -> str:
-        return f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}"
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_epoch_start(trainer, pl_module)
+        if self.progress is not None and self.train_progress_bar_id is not None:
+            text = f"Epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+            self.progress.update(self.train_progress_bar_id, description=text)
+            self.refresh()
 
 
 def _checkpoint_callback(run: RunFolder, name: str) -> ModelCheckpoint:
@@ -152,14 +162,5 @@ def silence_lightning() -> None:
     """Filters log lines and warnings that do not apply to this project."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (
-        ".*LeafSpec",  # inside Lightning
-        "Total length of `list` across ranks is zero",  # no validation digits
-        ".*does not have many workers",  # batches are gathered on the device
-        ".*sync_dist=True",  # scores are already counted over all processes
-        ".*smaller than the logging interval",
-        ".*exists and is not empty",  # a resumed run
-        ".*`srun` command is available",  # on a cluster's login node
-        ".*dirpath has changed",  # a run resumed in another folder
-    ):
+    for message in IRRELEVANT_WARNINGS:
         warnings.filterwarnings("ignore", message)

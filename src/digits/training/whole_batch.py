@@ -1,15 +1,17 @@
 """Several processes share each batch and compute what one process computes with the whole batch."""
 
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from digits.data.sampler import share
+from digits.private_apis import batch_statistics
+
+BatchNorm: TypeAlias = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
 
 
 class WholeBatch:
@@ -19,20 +21,19 @@ class WholeBatch:
     def __init__(self, network: nn.Module) -> None:
         self.size = 0
         for layer in network.modules():
-            if isinstance(layer, _BatchNorm):
+            if isinstance(layer, BatchNorm):
                 layer.forward = partial(self.batch_norm, layer)  # type: ignore[method-assign]
             elif isinstance(layer, nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d):
                 layer.forward = partial(self.dropout, layer)  # type: ignore[method-assign]
 
-    def batch_norm(self, layer: _BatchNorm, features: Tensor) -> Tensor:
+    def batch_norm(self, layer: BatchNorm, features: Tensor) -> Tensor:
         """Normalizes [N, C, …] with the mean and the variance over all processes."""
         if not layer.training:
-            return type(layer).forward(layer, features)
+            return type(layer).forward(layer, features)  # type: ignore[arg-type]
         per_channel = features[0, 0].numel()
         own, count = len(features) * per_channel, self.size * per_channel
-        precise = torch.promote_types(features.dtype, torch.float32)  # the dtype of the statistics
-        unused = torch.zeros(features.shape[1], dtype=precise, device=features.device)
-        mean, var = torch.batch_norm_update_stats(features.detach(), unused, unused, 0.0)
+        mean, var = batch_statistics(features)
+        precise = mean.dtype
         moments = torch.stack([mean, var + mean.square()]).double() * (own / count)
         dist.all_reduce(moments)
         mean, var = moments[0].to(precise), (moments[1] - moments[0].square()).to(precise)

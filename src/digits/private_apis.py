@@ -1,0 +1,277 @@
+"""All uses of private parts of other libraries: underscored or undocumented attributes, and texts of their errors.
+
+No version number protects them: any release can change them. Each has a test in tests/test_private_apis.py, which
+names the library and the attribute when it fails. Use a public API wherever there is one, and add the rest here.
+
+Libraries are imported late: `--help` needs none of them.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from hydra.core.config_loader import ConfigLoader
+    from hydra.core.override_parser.types import Override
+    from hydra.plugins.launcher import Launcher
+    from lightning.pytorch import Callback, Trainer
+    from lightning.pytorch.callbacks import WeightAveraging
+    from submitit.core.core import Job
+    from submitit.slurm.slurm import SlurmJob
+    from torch import Tensor
+    from torch.optim.swa_utils import AveragedModel
+
+
+class Coupling(NamedTuple):
+    """A private part of a library, why this project needs it, and the versions in which it was checked."""
+
+    library: str
+    attribute: str
+    why: str
+    checked: str
+
+
+HYDRA = "1.3.6–1.4.0rc3"
+COUPLINGS = (
+    Coupling(
+        "Python",
+        "argparse.ArgumentParser._check_help",
+        "Python 3.14 refuses a help text of Hydra 1.3",
+        "not checked: needs Python 3.14",
+    ),
+    Coupling("hydra-core", "the error Ambiguous value for argument", "seed=0,1 without -m gets a hint", HYDRA),
+    Coupling(
+        "hydra-core", "hydra._internal.defaults_list.DefaultsList", "explain= names the file of each choice", HYDRA
+    ),
+    Coupling("hydra-core", "GlobalHydra.hydra.run", "digits.train writes the same files as train.py", HYDRA),
+    Coupling("hydra-joblib-launcher", "JoblibLauncher.joblib", "jobs_per_gpu is no setting of joblib", "1.2.0"),
+    Coupling("hydra-submitit-launcher", "SlurmLauncher.params", "a short time limit needs an early signal", "1.2.0"),
+    Coupling(
+        "joblib",
+        "joblib.externals.loky.backend.context.set_start_method",
+        "workers are forked from one process that has imported PyTorch",
+        "1.6.0",
+    ),
+    Coupling("submitit", "SlurmExecutor.job_class", "the state of a job is read with squeue", "1.5.4"),
+    Coupling("submitit", "Job._get_outcome_and_result", "a dead job does not end the sweep", "1.5.4"),
+    Coupling("lightning", "WeightAveraging._average_model", "ema= updates the average without waiting", "2.6.6"),
+    Coupling("lightning", "Trainer.callbacks", "the evaluation has other callbacks than the training", "2.6.6"),
+    Coupling("lightning", "strategy.launcher.procs", "when one process of a run ends, the others are ended", "2.6.6"),
+    Coupling("lightning", "ModelCheckpoint.state_dict", "weights=best resumes only in its own folder", "2.6.6"),
+    Coupling("lightning", "texts of warnings", "warnings that do not apply are hidden", "2.6.6"),
+    Coupling("torch", "torch._foreach_mul_, _foreach_mul, _foreach_add_", "ema= updates all weights at once", "2.15.0"),
+    Coupling("torch", "torch.batch_norm_update_stats", "trainer=ddp computes what one process computes", "2.15.0"),
+    Coupling("torch", "the error text gloo", "a lost process is reported in one line", "2.15.0"),
+    Coupling("torch", "names in a file of torch.save", "a checkpoint is checked before it is loaded", "2.15.0"),
+)
+
+
+# Hydra
+
+
+@contextmanager
+def without_help_check() -> Iterator[None]:
+    """Python 3.14 verifies help texts in `ArgumentParser.add_argument`. One help text of Hydra 1.3 is not a string, and
+    Hydra builds its parser itself. Remove this when hydra-core is at least 1.4, which does the same."""
+    if sys.version_info < (3, 14):
+        yield
+        return
+    check = argparse.ArgumentParser._check_help
+    argparse.ArgumentParser._check_help = lambda parser, action: None
+    try:
+        yield
+    finally:
+        argparse.ArgumentParser._check_help = check
+
+
+def ambiguous_override(error: BaseException) -> str | None:
+    """The override KEY=VALUE1,VALUE2 that Hydra refused because the run is no sweep. None for another error.
+
+    Hydra raises the same class for all errors of a composition. Only the text names this one."""
+    from hydra.errors import ConfigCompositionException
+
+    if not isinstance(error, ConfigCompositionException):
+        return None
+    match = re.match("Ambiguous value for argument '(.*)'\n", str(error))
+    return match[1] if match else None
+
+
+class Defaults(NamedTuple):
+    """The files of a composition, and the choices and settings of its command line."""
+
+    choices: dict[str, Any]
+    """option by config group"""
+    chosen_by: dict[str, str | None]
+    """the file that chose, by config group; None for the command line"""
+    overrides: list["Override"]
+    """settings of the command line"""
+    packages: dict[str, str]
+    """package by file, in the order of the composition"""
+
+
+def compute_defaults(loader: "ConfigLoader", config_name: str, words: Sequence[str]) -> Defaults:
+    """The defaults list of a command line.
+
+    `ConfigLoader.compute_defaults_list` is public, but its result is a class of `hydra._internal`. Hydra's public
+    configuration holds the choices, without the files that made them."""
+    from hydra.types import RunMode
+
+    computed = loader.compute_defaults_list(config_name, list(words), RunMode.RUN)
+    overrides = computed.overrides
+    metadata = overrides.override_metadata
+    return Defaults(
+        choices=overrides.known_choices | overrides.override_choices,
+        chosen_by={group: metadata[group].containing_config_path for group in metadata},
+        overrides=overrides.config_overrides,
+        packages={str(default.config_path): str(default.package or "") for default in computed.defaults},
+    )
+
+
+def run_hydra_job(config_name: str, function: Callable[[Any], Any], overrides: Sequence[str]) -> Any:
+    """Composes and runs a job inside `initialize_config_dir`, and returns what `function` returns.
+
+    `hydra.compose` does not create the folder of the run, and `hydra.main` reads the command line."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None
+    return hydra.run(config_name, function, list(overrides), with_log_configuration=False).return_value
+
+
+# Launchers of sweeps
+
+
+def joblib_settings(launcher: "Launcher") -> dict[str, Any]:
+    """The arguments of `joblib.Parallel`, to be changed in place. The launcher takes them only from its
+    configuration, which Hydra has composed before."""
+    settings: dict[str, Any] = launcher.joblib  # type: ignore[attr-defined]
+    return settings
+
+
+def slurm_parameters(launcher: "Launcher") -> dict[str, Any]:
+    """The parameters of submitit, to be changed in place. The launcher takes them only from its configuration, which
+    Hydra has composed before."""
+    parameters: dict[str, Any] = launcher.params  # type: ignore[attr-defined]
+    return parameters
+
+
+def fork_workers_from_server() -> None:
+    """Makes joblib fork its workers from the process of `multiprocessing.set_forkserver_preload`.
+
+    joblib contains a copy of loky, and neither has a setting for the start method."""
+    from joblib.externals.loky.backend.context import set_start_method  # type: ignore[import-untyped]
+
+    set_start_method("forkserver", force=True)
+
+
+def use_slurm_jobs(job_class: "type[SlurmJob[Any]]") -> None:
+    """Makes submitit submit jobs of this class. `submitit.AutoExecutor`, which the launcher calls, has no setting for
+    it."""
+    from submitit.slurm.slurm import SlurmExecutor
+
+    SlurmExecutor.job_class = job_class
+
+
+def slurm_outcome(task: "Job[Any]") -> tuple[str, Any]:
+    """`success` and the result of a task that has written it, or `error` and its traceback. The public
+    `Job.exception` returns the traceback inside a text of several lines."""
+    outcome: tuple[str, Any] = task._get_outcome_and_result()
+    return outcome
+
+
+# Lightning
+
+
+def average_model(callback: "WeightAveraging") -> "AveragedModel":
+    """The averaged module during a training. Lightning's public update of it waits for the GPU in each step, because
+    it reads the number of updates from the device."""
+    model = callback._average_model
+    assert model is not None
+    return model
+
+
+def trainer_callbacks(trainer: "Trainer") -> list["Callback"]:
+    """The callbacks of a trainer, to be changed in place. A second trainer would start the processes of a run on
+    several devices again."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return callbacks
+
+
+def starts_processes(launcher: Any) -> bool:
+    """Whether this launcher of a strategy starts the other processes of this machine itself."""
+    return hasattr(launcher, "procs")
+
+
+def take_started_processes(launcher: Any) -> list["subprocess.Popen[bytes]"]:
+    """Removes the processes from the list of the launcher that has started them, and returns them in the order of
+    their local ranks. Lightning kills this process if a process of its list has died, and has no public list."""
+    started = []
+    while launcher.procs and isinstance(launcher.procs[0], subprocess.Popen):
+        started.append(launcher.procs.pop(0))
+    return started
+
+
+def monitored_folders(callback_states: Mapping[str, Any], monitor: str) -> Iterator[str]:
+    """The folders of the ModelCheckpoint callbacks of a checkpoint that compare this quantity. Lightning documents the
+    entry `callbacks` of a checkpoint, but not the content of a callback's state."""
+    for state in callback_states.values():
+        if isinstance(state, dict) and state.get("monitor") == monitor:
+            yield str(state.get("dirpath"))
+
+
+SRUN_WARNING = ".*`srun` command is available"  # on a cluster's login node
+# Lightning's documentation filters by text too: its categories also contain warnings that apply.
+IRRELEVANT_WARNINGS = (
+    ".*LeafSpec",  # of PyTorch, about Lightning's code
+    "Total length of `list` across ranks is zero",  # no validation digits
+    ".*does not have many workers",  # batches are gathered on the device
+    ".*sync_dist=True",  # scores are already counted over all processes
+    ".*smaller than the logging interval",
+    ".*exists and is not empty",  # a resumed run
+    ".*dirpath has changed",  # a run resumed in another folder
+    SRUN_WARNING,
+)
+
+
+# PyTorch
+
+
+def scale_and_add(totals: list["Tensor"], keep: float, summands: list["Tensor"], weight: float) -> None:
+    """Sets each total to `keep` × total + `weight` × summand. On a GPU all tensors share a few kernels.
+
+    The public functions take one tensor, or a list in an optimizer. `get_ema_multi_avg_fn` rounds differently."""
+    import torch
+
+    torch._foreach_mul_(totals, keep)
+    torch._foreach_add_(totals, torch._foreach_mul(summands, weight))
+
+
+def batch_statistics(features: "Tensor") -> tuple["Tensor", "Tensor"]:
+    """The mean and the biased variance of each channel of [N, C, …], in float32 or float64, without a gradient.
+
+    PyTorch's batch normalization uses this function on a CPU. `torch.var_mean` rounds differently, and takes 3 to 40
+    times as long."""
+    import torch
+
+    precise = torch.promote_types(features.dtype, torch.float32)
+    unused = torch.zeros(features.shape[1], dtype=precise, device=features.device)
+    mean, var = torch.batch_norm_update_stats(features.detach(), unused, unused, 0.0)
+    return mean, var
+
+
+def is_gloo_error(error: BaseException) -> bool:
+    """Whether a collective operation on CPUs failed. NCCL raises a class of its own, Gloo only RuntimeError. Its text
+    begins with the path of the file in Gloo's source."""
+    return isinstance(error, RuntimeError) and "gloo" in str(error)
+
+
+# The functions and classes that torch.load with weights_only=True needs for numbers and tensors.
+# PyTorch does not document the content of a file.
+TORCH_SAVE_GLOBALS = re.compile(
+    r"torch (\w+Storage|Size|device|b?float\w*|u?int\d+|bool|complex\d+)"
+    r"|torch\._utils _rebuild_(tensor_v2|parameter)|collections (OrderedDict|Counter|defaultdict)"
+)
