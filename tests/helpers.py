@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 import digits.cli.app  # noqa: F401  # registers the resolvers
+from digits.cli.hydra_versions import VERSION_BASE
 from digits.cli.signals import ENDING_SIGNALS
 from digits.models.networks import build_network
 from digits.runs.checkpoint import read_checkpoint
@@ -39,7 +40,7 @@ def config(*overrides: str, program: str = "train") -> dict[str, Any]:
 
 def compose_config(*overrides: str, program: str = "train", hydra: bool = False) -> DictConfig:
     """The same before interpolations are resolved; with Hydra's own settings on request."""
-    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(PROJECT / "conf"), **VERSION_BASE):
         return compose(program, list(overrides), return_hydra_config=hydra)
 
 
