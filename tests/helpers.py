@@ -104,6 +104,21 @@ def run_program(program: str, *arguments: str, folder: Path, **options: Any) -> 
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, **options)
 
 
+def allow_targets(folder: Path, monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
+    """Lets the runs of a test build classes of these modules, which are in `folder` or `tests/`. The runs read a copy
+    of `conf/targets.yaml` with the modules added. Python runs `sitecustomize` at the start of each process."""
+    targets = folder / "targets.yaml"
+    added = "".join(f"- {module}\n" for module in modules)
+    targets.write_text((PROJECT / "conf" / "targets.yaml").read_text() + added)
+    with (folder / "sitecustomize.py").open("a") as file:
+        file.write("import digits.instantiation\nfrom pathlib import Path\n")
+        file.write(f"digits.instantiation.TARGETS_FILE = Path({str(targets)!r})\n")
+    monkeypatch.setattr("digits.instantiation.TARGETS_FILE", targets)
+    monkeypatch.syspath_prepend(folder)
+    folders = [str(folder), str(PROJECT / "tests"), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, folders)))
+
+
 def train_small(folder: Path, train_csv: Path, *overrides: str) -> dict[str, Any]:
     """Trains `dropout_cnn` for two epochs on made digits; returns the last checkpoint."""
     from digits.training.train import train
