@@ -18,7 +18,7 @@ from digits.cli.arguments import one_line_usage, prepare_arguments
 from digits.cli.console import prepare_streams
 from digits.cli.explain import explain
 from digits.cli.help import describe_groups, describe_settings, top_level_settings
-from digits.cli.hydra_versions import limited_targets, register_resolver
+from digits.cli.hydra_versions import limited_targets, register_resolver, run_main
 from digits.cli.messages import describe_error, error_message, unknown_setting_message
 from digits.cli.signals import exit_on_signals, interrupt_on_signals, is_first_process
 from digits.config import lookup
@@ -45,7 +45,7 @@ def run_app(main: Callable[[], Any], config_dir: Path, config_name: str) -> None
             if explained and config_name == "train":
                 sys.stdout.write(explain(explained[-1], sys.argv[1:], config_dir, config_name))
             else:
-                main()
+                run_main(main)
     except KeyboardInterrupt:
         sys.exit("interrupted" if is_first_process() else 1)
     except USER_ERRORS as error:

@@ -1,6 +1,7 @@
 """The differences between Hydra 1.3 and 1.4, and between OmegaConf 2.3 and 2.4. Each form below is silent in its
 version. Remove the older ones when `pyproject.toml` requires Hydra 1.4."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -8,6 +9,7 @@ from typing import Any
 
 import hydra
 import hydra.utils
+from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, OmegaConf
 
 from digits.instantiation import allowed_packages, build, find_target
@@ -30,6 +32,18 @@ def register_resolver(name: str, resolver: Callable[..., Any]) -> None:
         register(name, resolver, replace=True, annotation_validation="off")
     else:
         OmegaConf.register_new_resolver(name, resolver, replace=True)
+
+
+def run_main(main: Callable[[], Any]) -> None:
+    """Runs a function decorated with `hydra.main`. With Hydra 1.3 an experiment turns a run into a sweep, with
+    `hydra.mode: MULTIRUN`. Hydra 1.4 accepts only the command line for it, and is started again with its option."""
+    try:
+        main()
+    except ConfigCompositionException as error:
+        if "hydra.mode changed during config composition" not in str(error) or "--multirun" in sys.argv:
+            raise
+        sys.argv.insert(1, "--multirun")
+        main()
 
 
 @contextmanager
