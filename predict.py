@@ -11,12 +11,13 @@ import hydra
 from omegaconf import DictConfig
 
 from digits.cli.app import hydra_job, job_errors, run_app
+from digits.cli.hydra_versions import VERSION_BASE
 from digits.config import validate_predict
 
 CONF = Path(__file__).parent.resolve() / "conf"
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="predict")
+@hydra.main(**VERSION_BASE, config_path=str(CONF), config_name="predict")
 def main(config: DictConfig) -> None:
     from digits.prediction.predict import PredictOptions, predict  # imported late: --help needs no torch
 

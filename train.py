@@ -11,11 +11,12 @@ import hydra
 from omegaconf import DictConfig
 
 from digits.cli.app import hydra_job, job_errors, run_app
+from digits.cli.hydra_versions import VERSION_BASE
 
 CONF = Path(__file__).parent.resolve() / "conf"
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
+@hydra.main(**VERSION_BASE, config_path=str(CONF), config_name="train")
 def main(config: DictConfig) -> float | None:
     from digits.training.lr_range import find_lr  # imported late: --help and --cfg job need no torch
     from digits.training.train import train

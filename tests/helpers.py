@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 import digits.cli.app  # noqa: F401  # registers the resolvers
+from digits.cli.hydra_versions import VERSION_BASE
 from digits.cli.signals import ENDING_SIGNALS
 from digits.models.networks import build_network
 from digits.runs.checkpoint import read_checkpoint
@@ -44,7 +45,7 @@ def config(*overrides: str, program: str = "train") -> dict[str, Any]:
 
 def compose_config(*overrides: str, program: str = "train", hydra: bool = False) -> DictConfig:
     """The same before interpolations are resolved; with Hydra's own settings on request."""
-    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(PROJECT / "conf"), **VERSION_BASE):
         return compose(program, list(overrides), return_hydra_config=hydra)
 
 
@@ -106,6 +107,21 @@ def run_program(program: str, *arguments: str, folder: Path, **options: Any) -> 
     command = [sys.executable, str(PROJECT / program), *arguments]
     environment = os.environ | {"COLUMNS": "120"}
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, **options)
+
+
+def allow_targets(folder: Path, monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
+    """Lets the runs of a test build classes of these modules, which are in `folder` or `tests/`. The runs read a copy
+    of `conf/targets.yaml` with the modules added. Python runs `sitecustomize` at the start of each process."""
+    targets = folder / "targets.yaml"
+    added = "".join(f"- {module}\n" for module in modules)
+    targets.write_text((PROJECT / "conf" / "targets.yaml").read_text() + added)
+    with (folder / "sitecustomize.py").open("a") as file:
+        file.write("import digits.instantiation\nfrom pathlib import Path\n")
+        file.write(f"digits.instantiation.TARGETS_FILE = Path({str(targets)!r})\n")
+    monkeypatch.setattr("digits.instantiation.TARGETS_FILE", targets)
+    monkeypatch.syspath_prepend(folder)
+    folders = [str(folder), str(PROJECT / "tests"), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, folders)))
 
 
 def train_small(folder: Path, train_csv: Path, *overrides: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import argparse
 import gc
 import inspect
+import logging
 import os
 import pickle
 import re
@@ -40,6 +41,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from digits import private_apis
+from digits.cli.hydra_versions import HAS_WHITELIST, VERSION_BASE
+from digits.errors import InputError
 from digits.private_apis import COUPLINGS, IRRELEVANT_WARNINGS, SRUN_WARNING
 from digits.runs.safe_archive import verify_archive
 
@@ -100,7 +103,7 @@ def test_help_check_can_be_omitted() -> None:
 
 @pytest.fixture
 def loader() -> Iterator[ConfigLoader]:
-    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(PROJECT / "conf"), **VERSION_BASE):
         yield GlobalHydra.instance().config_loader()
 
 
@@ -115,6 +118,50 @@ def test_other_errors_of_a_composition_are_not_ambiguous(loader: ConfigLoader) -
     with pytest.raises(ConfigCompositionException) as raised:
         loader.load_configuration("train", ["optimizer.rl=0.1"], RunMode.RUN)
     assert private_apis.ambiguous_override(raised.value) is None
+
+
+needs_hydra_1_3 = pytest.mark.skipif(HAS_WHITELIST, reason="this Hydra limits its targets by itself")
+needs_hydra_1_4 = pytest.mark.skipif(not HAS_WHITELIST, reason="this Hydra lets an experiment change its mode")
+
+
+@needs_hydra_1_4
+def test_changed_mode_is_recognized(loader: ConfigLoader) -> None:
+    with coupling("the error hydra.mode changed during config composition"):
+        with pytest.raises(ConfigCompositionException) as raised:
+            loader.load_configuration("train", ["experiment=study/smoke"], RunMode.RUN)
+        assert private_apis.is_changed_mode(raised.value)
+
+
+@needs_hydra_1_3
+def test_callbacks_of_hydra_are_limited() -> None:
+    with coupling("hydra._internal.callbacks.Callbacks.__init__"):
+        from hydra._internal.callbacks import Callbacks
+
+        foreign = {"hydra": {"callbacks": {"x": {"_target_": "pathlib.Path"}}}}
+        with pytest.raises(InputError, match=r"hydra\.callbacks\.x\._target_=pathlib\.Path"):
+            Callbacks(OmegaConf.create(foreign))
+
+
+@needs_hydra_1_3
+def test_classes_of_hydras_log_are_limited() -> None:
+    with coupling("hydra._internal.logging_config.HydraDictConfigurator.resolve"):
+        from hydra._internal.logging_config import HydraDictConfigurator
+
+        configurator = HydraDictConfigurator({"version": 1})
+        assert configurator.resolve("logging.StreamHandler") is logging.StreamHandler
+        with pytest.raises(InputError, match=r"pathlib\.Path"):
+            configurator.resolve("pathlib.Path")
+
+
+@needs_hydra_1_3
+def test_settings_of_a_plugin_stay_values() -> None:
+    with coupling("hydra.core.plugins.instantiate"):
+        from hydra.core import plugins
+
+        assert "instantiate" in plugins.Plugins._instantiate.__code__.co_names
+        inner = {"_target_": "types.SimpleNamespace"}
+        built = plugins.instantiate(OmegaConf.create({"_target_": "types.SimpleNamespace", "x": inner}))
+        assert built.x == inner
 
 
 def test_defaults_name_the_file_of_each_choice(loader: ConfigLoader) -> None:
@@ -133,7 +180,7 @@ def test_job_of_hydra_returns_the_result_of_its_function(tmp_path: Path) -> None
     try:
         with (
             coupling("GlobalHydra.hydra.run"),
-            initialize_config_dir(str(tmp_path), version_base="1.3", job_name="small"),
+            initialize_config_dir(str(tmp_path), **VERSION_BASE, job_name="small"),
         ):
             assert private_apis.run_hydra_job("small", lambda config: config.seed + 1, ["seed=3"]) == 4
             assert OmegaConf.load(tmp_path / "run" / ".hydra" / "config.yaml").seed == 3

@@ -12,12 +12,13 @@ from omegaconf import OmegaConf
 
 from benchmarks.harness import PROJECT
 from digits.cli.app import register_resolvers
+from digits.cli.hydra_versions import VERSION_BASE
 from digits.training.train import train
 
 
 def compose_train(*overrides: str) -> dict[str, Any]:
     register_resolvers()
-    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(PROJECT / "conf"), **VERSION_BASE):
         return OmegaConf.to_container(compose("train", list(overrides)), resolve=True)  # type: ignore[return-value]
 
 

@@ -6,13 +6,13 @@ import warnings
 from functools import partial
 
 import torch
-from hydra.utils import instantiate
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from benchmarks.project.composed import compose_train
 from digits.data.datamodule import DigitsDataModule
 from digits.data.sources import Digits, Source
 from digits.devices import default_precision, keep_freed_memory, synchronize
+from digits.instantiation import build
 from digits.models.networks import build_network
 from digits.training.module import DigitsModule
 
@@ -54,8 +54,8 @@ class EpochTimer(Callback):
 
 def build_module(model: str, *overrides: str) -> DigitsModule:
     config = compose_train(f"model={model}", *overrides)
-    optimizer_factory = instantiate(config["optimizer"], _convert_="all")
-    augment = instantiate(config["augment"], _convert_="all")
+    optimizer_factory = build(config["optimizer"], "optimizer")
+    augment = build(config["augment"], "augment")
     return DigitsModule(build_network(model), optimizer_factory, augment=augment).to(DEVICE)
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -44,6 +45,30 @@ COUPLINGS = (
         "not checked: needs Python 3.14",
     ),
     Coupling("hydra-core", "the error Ambiguous value for argument", "seed=0,1 without -m gets a hint", HYDRA),
+    Coupling(
+        "hydra-core",
+        "the error hydra.mode changed during config composition",
+        "an experiment is a sweep without -m",
+        "1.4.0rc3: Hydra 1.3 has no such error",
+    ),
+    Coupling(
+        "hydra-core",
+        "hydra._internal.callbacks.Callbacks.__init__",
+        "Hydra's callbacks are built from the packages in conf/targets.yaml only",
+        "1.3.6–1.3.8: Hydra 1.4 has a limit",
+    ),
+    Coupling(
+        "hydra-core",
+        "hydra._internal.logging_config.HydraDictConfigurator.resolve",
+        "the same for the classes of its log",
+        "1.3.6–1.3.8: Hydra 1.4 has a limit",
+    ),
+    Coupling(
+        "hydra-core",
+        "hydra.core.plugins.instantiate",
+        "the settings of a sweeper or launcher are values",
+        "1.3.6–1.3.8: Hydra 1.4 has a limit",
+    ),
     Coupling(
         "hydra-core", "hydra._internal.defaults_list.DefaultsList", "explain= names the file of each choice", HYDRA
     ),
@@ -98,6 +123,41 @@ def ambiguous_override(error: BaseException) -> str | None:
         return None
     match = re.match("Ambiguous value for argument '(.*)'\n", str(error))
     return match[1] if match else None
+
+
+def is_changed_mode(error: BaseException) -> bool:
+    """Whether Hydra 1.4 refused an experiment with `hydra.mode: MULTIRUN`, which makes a run a sweep with Hydra 1.3.
+
+    Hydra raises the same class for all errors of a composition. Only the text names this one."""
+    return "hydra.mode changed during config composition" in str(error)
+
+
+def limit_targets_of_hydra_1_3(build: Callable[[Any, str], Any], check_class: Callable[[str], None]) -> None:
+    """Limits the objects that Hydra 1.3 builds from a configuration, for the rest of the process. Hydra 1.4 has
+    `hydra.utils.execution_whitelist` for it.
+
+    `build(settings, name)` builds Hydra's callbacks. `check_class(name)` raises an exception for a class that the log
+    must not use. A sweeper or a launcher is a plugin that Hydra has found; its settings stay values."""
+    import hydra.utils
+    from hydra._internal.callbacks import Callbacks
+    from hydra._internal.logging_config import HydraDictConfigurator
+    from hydra.core import plugins
+    from omegaconf import OmegaConf
+
+    def build_callbacks(self: Callbacks, config: Any = None) -> None:
+        chosen = OmegaConf.select(config, "hydra.callbacks") if config is not None else None
+        settings = OmegaConf.to_container(chosen, resolve=True) if chosen else {}
+        self.callbacks = list(build(settings, "hydra.callbacks").values())
+
+    resolve = HydraDictConfigurator.resolve
+
+    def resolve_checked(self: HydraDictConfigurator, s: str) -> Any:
+        check_class(s)
+        return resolve(self, s)
+
+    Callbacks.__init__ = build_callbacks  # type: ignore[method-assign]
+    HydraDictConfigurator.resolve = resolve_checked  # type: ignore[method-assign]
+    plugins.instantiate = partial(hydra.utils.instantiate, _recursive_=False)  # type: ignore[attr-defined]
 
 
 class Defaults(NamedTuple):

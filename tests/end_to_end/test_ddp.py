@@ -14,6 +14,7 @@ import torch
 from helpers import (
     PROJECT,
     SMALL,
+    allow_targets,
     frame,
     last_checkpoint,
     made_digits,
@@ -34,7 +35,7 @@ FLOAT64 = "{_target_:ddp_callbacks.Float64}"
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with digits in odd numbers: the shares of the processes differ."""
-    monkeypatch.setenv("PYTHONPATH", str(PROJECT / "tests"))
+    allow_targets(tmp_path, monkeypatch, "ddp_callbacks")
     frame(*made_digits(121)).to_csv(tmp_path / "train.csv", index=False)
     frame(*made_digits(570, seed=1)).to_csv(tmp_path / "test.csv", index=False)
     return tmp_path

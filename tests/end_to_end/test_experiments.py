@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 from helpers import choices, compose_config, config, last_checkpoint
-from hydra.utils import instantiate
 
 from digits.config import validate_train
+from digits.instantiation import build
 from digits.models.networks import build_network
 from digits.runs.fingerprint import relevant_settings
 from digits.seeding import seed_everything
@@ -31,7 +31,7 @@ def test_trains(tmp_path: Path, made_csv: Path, choice: str) -> None:
 
 @pytest.mark.parametrize("choice", [choice for choice in choices("augment") if choice != "none"])
 def test_augmentation_differs_from_image_to_image(choice: str) -> None:
-    augment = instantiate(config(f"augment={choice}")["augment"], _convert_="all")
+    augment = build(config(f"augment={choice}")["augment"], "augment")
     torch.manual_seed(0)
     pixels = torch.rand(1, 1, 28, 28).expand(16, -1, -1, -1)
     augmented = augment(pixels)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import PROJECT, SMALL, read_metrics_json, run_program
+from helpers import PROJECT, SMALL, allow_targets, read_metrics_json, run_program
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +51,7 @@ def callback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
             "import os, time\nfrom lightning.pytorch import Callback\n\nclass Obstacle(Callback):\n"
             f"    def on_train_epoch_start(self, trainer, pl_module):\n        {code}\n"
         )
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        allow_targets(tmp_path, monkeypatch, "obstacle")
         return "trainer.callbacks=[{_target_:obstacle.Obstacle}]"
 
     return setting

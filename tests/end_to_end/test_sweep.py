@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import PROJECT, SMALL, run_main, run_program
+from helpers import PROJECT, SMALL, allow_targets, run_main, run_program
 
 from digits.studies.__main__ import main as rebuild_leaderboard
 
@@ -238,8 +238,7 @@ def test_job_of_a_killed_worker_fails(tmp_path: Path, arguments: list[str], monk
         "        os.path.exists('armed') and os.kill(os.getpid(), 9)\n"
     )
     (tmp_path / "armed").touch()
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.syspath_prepend(tmp_path)
+    allow_targets(tmp_path, monkeypatch, "deadly")
     sweep = [*arguments, "seed=0,1", "trainer.callbacks=[{_target_:deadly.Deadly}]"]
     killed = run_program("train.py", *sweep, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", folder=tmp_path)
     assert killed.returncode == 1
@@ -269,7 +268,7 @@ def test_parallel_jobs_never_share_a_gpu(tmp_path: Path, arguments: list[str], m
         "    def on_fit_end(self, trainer, pl_module):\n"
         "        self.mark.rename(self.mark.name.replace('busy', 'used'))\n"
     )
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    allow_targets(tmp_path, monkeypatch, "busy")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     parallel = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=3", "+hydra.launcher.jobs_per_gpu=1"]
     settings = ["seed=0,1,2,3", "trainer.accelerator=auto", "trainer.callbacks=[{_target_:busy.Busy}]"]

@@ -96,7 +96,7 @@ def loader() -> Iterator[ConfigLoader]:
         "seed=3",
         "optimizer=sgd optimizer.lr=0.1 seed=3",
         "optimizer.lr=0.1 seed=3 optimizer=sgd",
-        "experiment=study/adadelta optimizer=adam trainer.max_epochs=3",
+        "experiment=adadelta optimizer=adam trainer.max_epochs=3",
         "experiment=fast model=mlp ~label_smoothing",
         "+trainer.limit_train_batches=3 ++seed=4 ~trainer.callbacks",
         "data.val_size=0 +data={val_size:7} seed=3 optimizer=sgd",

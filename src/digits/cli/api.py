@@ -17,16 +17,15 @@ from omegaconf import DictConfig
 
 from digits.cli.app import USER_ERRORS, hydra_job
 from digits.cli.console import ConsoleHandler
+from digits.cli.hydra_versions import VERSION_BASE, limited_targets
 from digits.cli.messages import error_message
 from digits.errors import InputError
 from digits.evaluation.score import Score
+from digits.instantiation import CONF
 from digits.prediction.classifier import Classifier, load_classifier
 from digits.private_apis import run_hydra_job
 from digits.runs.folder import RunFolder
 from digits.training import train as training
-
-PACKAGE = Path(__file__).parents[1]
-CONF = next(path for path in (PACKAGE / "conf", PACKAGE.parents[1] / "conf") if path.is_dir())  # of the wheel, or here
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def train(experiment: str | None = None, settings: Mapping[str, Any] | None = No
     chosen = {"experiment": experiment} if experiment else {}
     overrides = [_to_override(key, value) for key, value in {**chosen, **(settings or {})}.items()]
     try:
-        with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
+        with initialize_config_dir(str(CONF), **VERSION_BASE, job_name="train"), limited_targets():
             if compose("train", overrides, return_hydra_config=True).hydra.mode == RunMode.MULTIRUN:
                 raise InputError(f"experiment={experiment} is a sweep; train it with python train.py")
             result = run_hydra_job("train", _train, overrides)

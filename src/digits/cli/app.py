@@ -18,6 +18,7 @@ from digits.cli.arguments import check_options, prepare_arguments
 from digits.cli.console import prepare_streams
 from digits.cli.explain import explain
 from digits.cli.help import describe_groups, describe_settings, top_level_settings
+from digits.cli.hydra_versions import limited_targets, register_resolver, run_main
 from digits.cli.messages import describe_error, error_message, unknown_setting_message
 from digits.cli.signals import exit_on_signals, interrupt_on_signals, is_first_process
 from digits.config import lookup
@@ -37,16 +38,16 @@ def run_app(main: Callable[[], Any], config_dir: Path, config_name: str) -> None
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
     prepare_streams()
     sys.argv[1:] = prepare_arguments(sys.argv[1:])
-    OmegaConf.register_new_resolver("groups", lambda: describe_groups(config_dir, config_name), replace=True)
-    OmegaConf.register_new_resolver("settings", lambda: describe_settings(config_dir, config_name), replace=True)
+    register_resolver("groups", lambda: describe_groups(config_dir, config_name))
+    register_resolver("settings", lambda: describe_settings(config_dir, config_name))
     try:
         explained = [word.partition("=")[2] for word in sys.argv[1:] if word.startswith("explain=")]
         if explained and config_name == "train":
             sys.stdout.write(explain(explained[-1], sys.argv[1:], config_dir, config_name))
             return
         check_options(sys.argv[1:])
-        with without_help_check():
-            main()
+        with without_help_check(), limited_targets():
+            run_main(main)
     except KeyboardInterrupt:
         sys.exit("interrupted" if is_first_process() else 1)
     except USER_ERRORS as error:
@@ -123,7 +124,7 @@ def register_resolvers() -> None:
         "console_stream": lambda digits, output: "stderr" if digits and output == "-" else "stdout",
     }
     for name, resolver in resolvers.items():
-        OmegaConf.register_new_resolver(name, resolver, replace=True)
+        register_resolver(name, resolver)
 
 
 register_resolvers()  # at import: worker processes of a parallel launcher import this module but run no entry point

@@ -14,6 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
+from digits.cli.hydra_versions import VERSION_BASE
 from digits.errors import InputError
 from digits.private_apis import compute_defaults
 
@@ -43,7 +44,7 @@ class Composition:
 
     def __init__(self, words: Sequence[str], config_dir: Path, config_name: str) -> None:
         self.words, self.config_dir = words, config_dir
-        with initialize_config_dir(str(config_dir), config_name, version_base="1.3"):
+        with initialize_config_dir(str(config_dir), config_name, **VERSION_BASE):
             loader = GlobalHydra.instance().config_loader()
             self.config = loader.load_configuration(config_name, list(words), RunMode.RUN)
             defaults = compute_defaults(loader, config_name, words)

@@ -17,6 +17,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from digits.cli.hydra_versions import VERSION_BASE
 from digits.errors import InputError, one_line
 from digits.private_apis import ambiguous_override
 
@@ -88,7 +89,7 @@ def _compose_without(key: str, config_dir: Path, config_name: str) -> DictConfig
     """The configuration of the command line without the unknown setting."""
     overrides = [word for word in sys.argv[1:] if "=" in word and not word.startswith(("-", key, f"+{key}"))]
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(config_dir), version_base="1.3"):
+    with initialize_config_dir(str(config_dir), **VERSION_BASE):
         try:
             return compose(config_name, overrides)
         except (HydraException, OmegaConfBaseException):

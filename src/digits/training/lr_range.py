@@ -15,17 +15,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-from hydra.utils import instantiate
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from digits.config import validate_train
-from digits.data.datamodule import DigitsDataModule
 from digits.devices import keep_freed_memory
 from digits.errors import InputError
 from digits.evaluation.plots import plot_lr_range
+from digits.instantiation import build
 from digits.runs.folder import RunFolder
 from digits.seeding import seed_everything
-from digits.training.train import build_module
+from digits.training.train import build_datamodule, build_module
 from digits.training.trainer import resolved_precision, silence_lightning, trainer_errors
 
 log = logging.getLogger(__name__)
@@ -82,9 +81,9 @@ def suggest_lr(points: Sequence[Point], warms_up: bool) -> float:
 def _range_test(config: Mapping[str, Any]) -> list[Point]:
     ramp = RateRamp()
     with trainer_errors():
-        trainer: Trainer = instantiate(
+        trainer: Trainer = build(
             config["trainer"],
-            _convert_="all",
+            "trainer",
             precision=resolved_precision(config),
             callbacks=[ramp],
             max_epochs=-1,
@@ -98,7 +97,7 @@ def _range_test(config: Mapping[str, Any]) -> list[Point]:
         )
     if trainer.world_size > 1:
         raise InputError("find=lr needs a single device: trainer=auto, or trainer.devices=1")
-    datamodule: DigitsDataModule = instantiate(config["data"], _partial_=True)()
+    datamodule = build_datamodule(config)
     try:
         with suppress(DivergedError):
             trainer.fit(build_module({**config, "schedule": None}), datamodule)

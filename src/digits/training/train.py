@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-from hydra.utils import instantiate
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.utilities import rank_zero_only
@@ -26,6 +25,7 @@ from digits.evaluation.calibration import calibration_summary, fit_temperature
 from digits.evaluation.metrics import Evaluation
 from digits.evaluation.mnist_test import describe_subsets, subset_scores
 from digits.evaluation.plots import plot_confusion, plot_curves, plot_misclassified
+from digits.instantiation import build
 from digits.models.networks import build_network
 from digits.private_apis import trainer_callbacks
 from digits.processes import LostProcessError, end_together, is_disconnected
@@ -157,7 +157,7 @@ class Training:
         keep_freed_memory()
         seed_everything(config["seed"])
         self.run, self.metrics = run, metrics
-        self.datamodule: DigitsDataModule = instantiate(config["data"], _partial_=True)()  # Hydra would wrap its errors
+        self.datamodule: DigitsDataModule = build_datamodule(config)
         self.module = build_module(config)
         self.history = EpochHistory(run.history_path, self.module.scores)
         self.checkpoint_io = AtomicCheckpointIO(run.checkpoints, config["trainer"]["max_epochs"])
@@ -239,9 +239,16 @@ class Training:
         return evaluations
 
 
+def build_datamodule(config: Mapping[str, Any]) -> DigitsDataModule:
+    """Raises InputError for invalid settings of the data."""
+    # A partial: `build` would name the class in front of each error.
+    datamodule: DigitsDataModule = build({**config["data"], "_partial_": True}, "data")()
+    return datamodule
+
+
 def build_module(config: Mapping[str, Any]) -> DigitsModule:
     """Raises InputError for schedule=plateau without validation digits."""
-    schedule = instantiate(config["schedule"])
+    schedule = build(config["schedule"], "schedule")
     if getattr(schedule, "func", None) is plateau and not has_validation(config):
         raise InputError("schedule=plateau needs a validation error, but data.val_size=0 leaves no validation digits")
     optimizer = dict(config["optimizer"])
@@ -249,9 +256,9 @@ def build_module(config: Mapping[str, Any]) -> DigitsModule:
         optimizer["fused"] = False  # Lightning cannot clip gradients inside a fused step
     return DigitsModule(
         build_network(**config["model"]),
-        optimizer_factory=instantiate(optimizer, _convert_="all"),
+        optimizer_factory=build(optimizer, "optimizer"),
         schedule=schedule,
-        augment=instantiate(config["augment"], _convert_="all"),
+        augment=build(config["augment"], "augment"),
         label_smoothing=config["label_smoothing"],
         teacher=Teacher(config["teacher"], config["teacher_temperature"]) if config["teacher"] else None,
         teacher_weight=config["teacher_weight"],

@@ -7,8 +7,6 @@ from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import Any
 
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar, WeightAveraging
@@ -18,6 +16,7 @@ from torch import Tensor
 
 from digits.devices import default_precision
 from digits.errors import InputError
+from digits.instantiation import BuildError, build
 from digits.private_apis import IRRELEVANT_WARNINGS, average_model, scale_and_add
 from digits.runs.folder import RunFolder
 from digits.training.callbacks import AtomicCheckpointIO, ReseedEachEpoch, SaveConfig
@@ -40,12 +39,15 @@ def build_trainer(
     on_terminal = get_console().is_terminal
     if on_terminal:
         callbacks.append(ProgressBar(refresh_rate=10))
+    added = build(config["trainer"]["callbacks"], "trainer.callbacks")
+    if not isinstance(added, list):
+        raise InputError("trainer.callbacks: must be a list, such as [{_target_: …}]")
     with trainer_errors():
-        trainer: Trainer = instantiate(
+        trainer: Trainer = build(
             config["trainer"],
-            _convert_="all",
+            "trainer",
             precision=precision,
-            callbacks=[*instantiate(config["trainer"]["callbacks"]), *callbacks],
+            callbacks=[*added, *callbacks],
             logger=_build_logger(config["logger"], run),
             plugins=[checkpoint_io],
             enable_progress_bar=on_terminal,
@@ -65,7 +67,7 @@ def trainer_errors() -> Iterator[None]:
     """Raises InputError for settings that Lightning refuses."""
     try:
         yield
-    except InstantiationException as error:
+    except BuildError as error:
         if isinstance(error.__cause__, MisconfigurationException | ValueError | TypeError):
             reason = " ".join(str(error.__cause__).split())
             raise InputError(f"trainer: {reason} (trainer=auto uses the available hardware)") from error
@@ -149,8 +151,8 @@ def _build_logger(config: Mapping[str, Any] | None, run: RunFolder) -> Logger | 
     if config is None:
         return False
     try:
-        logger: Logger = instantiate(config, save_dir=str(run.path))
-    except InstantiationException as error:
+        logger: Logger = build(config, "logger", save_dir=str(run.path))
+    except BuildError as error:
         if isinstance(error.__cause__, ModuleNotFoundError):
             reason = " ".join(str(error.__cause__).split())
             raise InputError(f"logger: {reason} (or pip install -e '.[tensorboard,wandb,mlflow]')") from error

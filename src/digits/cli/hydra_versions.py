@@ -1,0 +1,72 @@
+"""The differences between Hydra 1.3 and 1.4, and between OmegaConf 2.3 and 2.4. Each form below is silent in its
+version. Remove the older ones when `pyproject.toml` requires Hydra 1.4."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import hydra
+import hydra.utils
+from hydra.errors import ConfigCompositionException
+from omegaconf import OmegaConf
+
+from digits.instantiation import allowed_packages, build, find_target
+from digits.private_apis import is_changed_mode, limit_targets_of_hydra_1_3
+
+HAS_WHITELIST = hasattr(hydra.utils, "execution_whitelist")  # since Hydra 1.4
+# Hydra 1.3 warns without `version_base`, Hydra 1.4 with it.
+VERSION_BASE: dict[str, Any] = {} if HAS_WHITELIST else {"version_base": "1.3"}
+# Named by the logging in `conf/hydra` and by Hydra's own.
+LOGGING_CLASSES = [
+    "digits.cli.console.ConsoleHandler", "logging.FileHandler", "logging.StreamHandler",
+    "sys.stdout", "sys.stderr", "colorlog.ColoredFormatter",
+]  # fmt: skip
+
+
+def register_resolver(name: str, resolver: Callable[..., Any]) -> None:
+    """Registers a resolver, or replaces it. OmegaConf 2.4 deprecates the older name of the function, which has another
+    meaning before. It warns about annotations that it cannot check."""
+    if HAS_WHITELIST:  # Hydra 1.4 requires OmegaConf 2.4
+        register: Any = OmegaConf.register_resolver
+        register(name, resolver, replace=True, annotation_validation="off")
+    else:
+        OmegaConf.register_new_resolver(name, resolver, replace=True)
+
+
+def run_main(main: Callable[[], Any]) -> None:
+    """Runs a function decorated with `hydra.main`. With Hydra 1.3 an experiment turns a run into a sweep, with
+    `hydra.mode: MULTIRUN`. Hydra 1.4 accepts only the command line for it, and is started again with its option."""
+    try:
+        main()
+    except ConfigCompositionException as error:
+        if not is_changed_mode(error) or "--multirun" in sys.argv:
+            raise
+        sys.argv.insert(1, "--multirun")
+        main()
+
+
+@contextmanager
+def limited_targets() -> Iterator[None]:
+    """Limits the targets that Hydra builds itself, its callbacks and handlers of the log, to `conf/targets.yaml` and
+    `LOGGING_CLASSES`. Hydra passes the limit on to worker processes.
+
+    Hydra 1.3 has no such limit. `limit_targets_of_hydra_1_3` replaces it."""
+    if not HAS_WHITELIST:
+        yield
+        return
+    packages = allowed_packages()
+    below = [f"{package}.*" for package in packages]
+    execution_whitelist: Any = hydra.utils.execution_whitelist  # type: ignore[attr-defined, unused-ignore]
+    with execution_whitelist([*packages, *below, *LOGGING_CLASSES], reset=True):
+        yield
+
+
+def _check_logging_class(name: str) -> None:
+    if name not in LOGGING_CLASSES:
+        find_target(name, "hydra.logging")
+
+
+if not HAS_WHITELIST:
+    # At import: worker processes of a parallel launcher import this module but run no entry point.
+    limit_targets_of_hydra_1_3(build, _check_logging_class)

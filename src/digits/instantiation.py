@@ -1,0 +1,100 @@
+"""Builds the objects that a configuration names as `_target_`, from the packages in `conf/targets.yaml` only.
+
+Hydra 1.3 has no list of allowed packages. Hydra's `instantiate` also resolves `${…}` a second time, so a check of its
+input could miss a target. Here the values are plain: nothing changes between the check and the call.
+"""
+
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from digits.errors import InputError
+
+PACKAGE = Path(__file__).parent
+CONF = next(path for path in (PACKAGE / "conf", PACKAGE.parents[1] / "conf") if path.is_dir())  # of the wheel, or here
+TARGETS_FILE = CONF / "targets.yaml"
+
+SPECIAL_KEYS = ("_target_", "_args_", "_partial_", "_recursive_", "_convert_")
+
+
+class BuildError(InputError):
+    """A target raised an exception, the `__cause__`."""
+
+
+def build(config: Any, setting: str, **arguments: Any) -> Any:
+    """Builds what `hydra.utils.instantiate` builds from a resolved configuration, with all targets in it. `arguments`
+    are finished values that replace settings of the outermost target. Targets get plain dictionaries and lists,
+    whatever `_convert_` is. `setting` is the place of `config` in the configuration, for messages.
+
+    Raises InputError for a target outside of the packages in `conf/targets.yaml`, and BuildError if a target fails."""
+    if isinstance(config, list):
+        return [build(part, f"{setting}.{index}") for index, part in enumerate(config)]
+    if not isinstance(config, Mapping):
+        return config
+    if "_target_" not in config:
+        return {key: build(part, f"{setting}.{key}") for key, part in config.items()}
+    target = find_target(config["_target_"], f"{setting}._target_")
+    settings = {key: value for key, value in config.items() if key not in SPECIAL_KEYS and key not in arguments}
+    positional = config.get("_args_", [])
+    if config.get("_recursive_", True):
+        positional = build(positional, f"{setting}._args_")
+        settings = build(settings, setting)
+    if config.get("_partial_", False):
+        return partial(target, *positional, **settings, **arguments)
+    try:
+        return target(*positional, **settings, **arguments)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        raise BuildError(f"{setting}: {target.__name__} fails: {error or type(error).__name__}") from error
+
+
+def find_target(name: object, setting: str) -> Callable[..., Any]:
+    """Imports a class or a function. It must be defined in an allowed package, under whatever name it is found.
+
+    Raises InputError otherwise. Nothing outside of the allowed packages is imported by its name."""
+    if not isinstance(name, str):
+        raise InputError(f"{setting}={name}: must be the full name of a class or a function")
+    allowed = allowed_packages()
+    if not is_inside(name, allowed):
+        raise InputError(f"{setting}={name}: not in an allowed package; {_where_to_add()}")
+    try:
+        found = pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"{setting}={name}: cannot be imported ({error})") from error
+    if not inspect.isclass(found) and not inspect.isfunction(found):
+        raise InputError(f"{setting}={name}: neither a class nor a Python function")
+    own_name = f"{found.__module__}.{found.__qualname__}"
+    if not is_inside(own_name, allowed):
+        raise InputError(f"{setting}={name}: {own_name} is not in an allowed package; {_where_to_add()}")
+    if "." in found.__qualname__:
+        raise InputError(f"{setting}={name}: part of another class or function; only those of a module can be built")
+    return found
+
+
+def allowed_packages() -> list[str]:
+    """The entries of `conf/targets.yaml`. Raises InputError if the file is not a list of names."""
+    import yaml  # imported late: --help needs no list
+
+    try:
+        entries = yaml.safe_load(TARGETS_FILE.read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{TARGETS_FILE}: cannot be read ({error})") from None
+    if not isinstance(entries, list):
+        raise InputError(f"{TARGETS_FILE}: must be a list of packages, such as - torch.optim")
+    for entry in entries:
+        if not isinstance(entry, str) or not all(part.isidentifier() for part in entry.split(".")):
+            raise InputError(f"{TARGETS_FILE}: {entry} is not the name of a package, such as torch.optim")
+    return entries
+
+
+def is_inside(name: str, packages: list[str]) -> bool:
+    """Whether a full name is one of `packages` or below one."""
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def _where_to_add() -> str:
+    return f"add its package to {TARGETS_FILE}"
