@@ -125,10 +125,11 @@ needs_hydra_1_4 = pytest.mark.skipif(not HAS_WHITELIST, reason="this Hydra lets 
 
 
 @needs_hydra_1_4
-def test_changed_mode_is_recognized(loader: ConfigLoader) -> None:
+@pytest.mark.usefixtures("loader")
+def test_changed_mode_is_recognized() -> None:
     with coupling("the error hydra.mode changed during config composition"):
         with pytest.raises(ConfigCompositionException) as raised:
-            loader.load_configuration("train", ["experiment=study/smoke"], RunMode.RUN)
+            private_apis.run_hydra_job("train", lambda config: None, ["experiment=study/smoke"])
         assert private_apis.is_changed_mode(raised.value)
 
 
