@@ -44,7 +44,7 @@ from digits import private_apis
 from digits.cli.hydra_versions import HAS_WHITELIST, VERSION_BASE
 from digits.errors import InputError
 from digits.private_apis import COUPLINGS, IRRELEVANT_WARNINGS, SRUN_WARNING
-from digits.runs.safe_archive import verify_archive
+from digits.runs.safe_archive import open_archive
 
 
 @contextmanager
@@ -491,7 +491,7 @@ def test_content_of_a_checkpoint_has_known_names(tmp_path: Path) -> None:
             "torch": [torch.Size([2]), torch.device("cpu"), torch.float32],
         }
         torch.save(content, tmp_path / "x.ckpt")
-        verify_archive(tmp_path / "x.ckpt")
+        open_archive(tmp_path / "x.ckpt")
 
 
 # Results of jobs

@@ -1,4 +1,4 @@
-"""Tries damaged and hostile inputs, kills sweeps, and counts how the project ends: `python -m benchmarks.faults`.
+"""Tries damaged and unusual inputs, kills sweeps, and counts how the project ends: `python -m benchmarks.faults`.
 
 Number i of a kind is the same input for the same seed; `--only csv:12` repeats it, prints its message and
 keeps its file in outputs/faults/. Kills at random moments and by signals repeat only roughly."""

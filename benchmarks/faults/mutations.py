@@ -7,7 +7,7 @@ from typing import Any
 SPECIAL = [b"\0", b"\n", b"\r", b"\r\n", b",", b";", b'"', b"-", b".", b"\xef\xbb\xbf", b"\xff", b"1e9", b"\x1b[2J"]
 ODD_VALUES: list[Any] = [
     None, True, -1, 0, 7, 10**30, 10**400, 1e308, math.nan, math.inf, "", "x" * 500, "\x1b[2J\n| 0.00 %", "\ud800", [],
-    {}, [[None]], {"": ""}, "DEEP", "HUGE", {"_target_": "os.system", "command": "touch canary"}, ["a", 1, {}],
+    {}, [[None]], {"": ""}, {"_target_": "os.system", "command": "touch canary"}, ["a", 1, {}],
 ]  # fmt: skip
 
 

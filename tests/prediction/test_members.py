@@ -1,4 +1,4 @@
-"""A network from a checkpoint predicts as it did in training; damaged and malicious files are refused in one line."""
+"""A network from a checkpoint predicts as it did in training; damaged and edited files are refused in one line."""
 
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ def test_error_in_a_network_is_not_reported_as_damage(tmp_path: Path, monkeypatc
         ("digits/config/model", None, "damaged; its weights are not those of the network"),
         ("digits/config/model/name", "resnet", "resnet: no such network"),
         ("digits/config/model/name", "m3", "damaged; its weights are not those of the network"),
-        ("digits/config/model/_target_", "os.abort", "model: .*_target_"),  # is not executed
+        ("digits/config/model/_target_", "os.getcwd", "model: .*_target_"),  # is not executed
         ("digits/temperature", "hot", "damaged; its temperature"),
         ("digits/temperature", 0.0, "damaged; its temperature"),
         ("digits/temperature", float("nan"), "damaged; its temperature"),

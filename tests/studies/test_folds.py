@@ -177,7 +177,7 @@ def test_sweep_over_folds_writes_the_files_on_single_digits(tmp_path: Path) -> N
 def test_pictures_call_only_data_sources(tmp_path: Path, caplog: pytest.LogCaptureFixture, target: str) -> None:
     """A metrics.json from another machine may name any function."""
     frame(*made_digits(6)).to_csv(tmp_path / "train.csv", index=False)
-    made = config("data=csv", f"data.train_csv={tmp_path / 'train.csv'}", f"+data.path={tmp_path / 'hostile'}")
+    made = config("data=csv", f"data.train_csv={tmp_path / 'train.csv'}", f"+data.path={tmp_path / 'made'}")
     made["data"]["source"]["_target_"] = target
     write_two_folds(tmp_path / "study", made)
     main([str(tmp_path / "study")])
@@ -186,7 +186,7 @@ def test_pictures_call_only_data_sources(tmp_path: Path, caplog: pytest.LogCaptu
     assert (tmp_path / "study" / "label_issues.png").exists() == drawn
     assert len(caplog.messages) == (0 if drawn else 1)
     assert drawn or f"label_issues.png is not drawn: {target} is not a function" in caplog.text
-    assert not (tmp_path / "hostile").exists()
+    assert not (tmp_path / "made").exists()
 
 
 @pytest.mark.parametrize("digits", [None, 5, 7])

@@ -3,6 +3,7 @@
 import re
 from contextlib import nullcontext
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from helpers import PROJECT, config
@@ -25,7 +26,7 @@ def test_job_is_named_after_the_settings_that_vary(varied: dict[str, str], name:
     assert job_name(varied, 0) == name
 
 
-@pytest.mark.parametrize("value", ["[a,b]", "'it is'", "a/b", "../..", "x" * 300, "ü=1", "${name}", "$HOME;rm"])
+@pytest.mark.parametrize("value", ["[a,b]", "'it is'", "a/b", "../..", "x" * 300, "ü=1", "${name}", "$HOME;ls"])
 def test_job_name_needs_no_quotes(value: str) -> None:
     name = job_name({"setting": value}, 0)
     assert re.fullmatch(r"[\w.+-]+", name)
@@ -65,11 +66,16 @@ def test_folder_of_anything_else_is_refused(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize(
-    "content", ["{", "3", "[]", '{"varies": 3, "fixed": {}}', '{"varies": [[]], "fixed": {}}', 9000 * "["]
-)
+@pytest.mark.parametrize("content", ["{", "3", "[]", '{"varies": 3, "fixed": {}}', '{"varies": [[]], "fixed": {}}'])
 def test_damaged_identity_is_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "study.json").write_text(content)
+    with pytest.raises(InputError, match=r"study\.json: damaged"), Study("s", tmp_path, {}, []).acquire():
+        pass
+
+
+def test_identity_that_python_cannot_parse_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "study.json").write_text('{"varies": [], "fixed": {}}')
+    monkeypatch.setattr("json.loads", mock.Mock(side_effect=RecursionError))
     with pytest.raises(InputError, match=r"study\.json: damaged"), Study("s", tmp_path, {}, []).acquire():
         pass
 

@@ -129,19 +129,16 @@ def test_settings_that_change_the_outcome_are_refused(
         train_small(tmp_path, made_csv, *before, *setting.split(), f"resume={small_run(*before) / LAST}")
 
 
-def test_foreign_checkpoint_removes_nothing(
-    tmp_path: Path, made_csv: Path, small_run: SmallRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "victim").mkdir()
-    (tmp_path / "victim" / "thesis.txt").write_text("precious")
-    checkpoint = last_checkpoint(small_run(*CONSTANT))
-    for state in checkpoint["callbacks"].values():
-        if "best_model_path" in state:
-            state["best_model_path"] = "local://victim"
-    torch.save(checkpoint, tmp_path / "foreign.ckpt")
-    train_small(tmp_path / "run", made_csv, *CONSTANT, "resume=foreign.ckpt", "trainer.max_epochs=3")
-    assert (tmp_path / "victim" / "thesis.txt").read_text() == "precious"
+def test_only_files_of_the_folder_are_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    (tmp_path / "other").mkdir()
+    for path in (folder / "old.ckpt", tmp_path / "other" / "old.ckpt"):
+        path.touch()
+        AtomicCheckpointIO(folder, 1).remove_checkpoint(path)
+    AtomicCheckpointIO(folder, 1).remove_checkpoint(tmp_path / "other")
+    assert not (folder / "old.ckpt").exists()
+    assert (tmp_path / "other" / "old.ckpt").exists()
 
 
 DAMAGES: dict[str, Callable[[dict[str, Any]], Any]] = {

@@ -68,7 +68,7 @@ class OnnxMember(Member):
         try:
             self.session = onnxruntime.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"], disabled_optimizers=["ConstantFolding"]
-            )  # constants would be computed without limits, before the first run
+            )  # constants are computed in the runs, which are limited
             for count in (1, 2):
                 with time_limit() as run_options:
                     self._run(torch.full((count, 28, 28), 100, dtype=torch.uint8), run_options)

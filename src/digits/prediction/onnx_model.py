@@ -29,8 +29,8 @@ def seal_model(content: bytes, metadata: Mapping[str, Any]) -> bytes:
 def read_model(path: Path) -> tuple[bytes, dict[str, Any]]:
     """The content of a sealed model and its metadata.
 
-    Raises InputError for a file that is missing, damaged or from another program, and for a model with loops,
-    branches, functions or external data, which could run forever or read other files."""
+    Raises InputError for a file that is missing, damaged or from another program. Models with loops, branches,
+    functions, sparse arrays or weights in other files are from another program."""
     try:
         content = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
@@ -63,7 +63,8 @@ def _serialize_entry(value: str) -> bytes:
 
 
 def _is_self_contained(model: onnx.ModelProto) -> bool:
-    """Whether the model has no functions, no subgraphs (loops, branches) and no weights in other files."""
+    """Whether the model has no functions, no subgraphs (loops, branches), no sparse arrays and no weights in other
+    files."""
     attributes = [attribute for node in model.graph.node for attribute in node.attribute]
     if model.functions or any(one.HasField("g") or one.graphs for one in attributes):
         return False

@@ -14,7 +14,7 @@ from digits.errors import InputError
 from digits.models.fusion import fuse_batch_norm
 from digits.models.networks import build_network
 from digits.runs.folder import RunFolder
-from digits.runs.safe_archive import verify_archive, verify_content
+from digits.runs.safe_archive import open_archive, verify_content
 
 FORMAT_VERSION = 1
 CHECKPOINT_SUFFIXES = (".ckpt", ".onnx")
@@ -97,8 +97,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: no such checkpoint; a run saves outputs/…/checkpoints/last.ckpt")
     try:
         with catch_warnings(action="ignore"):
-            verify_archive(path)
-            checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            archive = open_archive(path)
+            checkpoint: dict[str, Any] = torch.load(archive, map_location="cpu", weights_only=True)
         verify_content(checkpoint, os.path.getsize(path))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None

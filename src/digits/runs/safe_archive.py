@@ -1,10 +1,13 @@
-"""Checks of an archive of `torch.save`, before and after it is loaded. Loading with `weights_only=True` executes no
-code, but it verifies no checksum and bounds neither memory nor time."""
+"""Reads archives that are as `torch.save` writes the checkpoints of this project, and no others.
+
+`torch.load(weights_only=True)` executes no code, but it verifies no checksum and bounds neither memory nor time."""
 
 import os
 import pickletools
+import re
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import torch
@@ -15,72 +18,122 @@ MAX_MEMBERS = 10_000
 MAX_PICKLE_BYTES = 1 << 22  # a checkpoint after 10,000 epochs has half of it
 MAX_ITEMS = 1_000_000
 MAX_DEPTH = 100
+MAX_TENSOR_RATIO = 4  # bytes of all tensors for each byte of the file; tensors can share their values
+
+MEMBERS = re.compile(
+    r"data\.pkl|data/\d+|byteorder|version|\.format_version|\.storage_alignment|\.data/serialization_id"
+)
+# Of pickle's protocol 2, in which torch.save writes.
+OPCODES = {
+    "PROTO", "STOP", "MARK", "GLOBAL", "REDUCE", "BUILD", "BINPERSID",
+    "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET",
+    "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE",
+    "EMPTY_LIST", "APPEND", "APPENDS", "EMPTY_DICT", "SETITEM", "SETITEMS",
+    "EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "TUPLE",
+}  # fmt: skip
 
 
-def verify_archive(path: str | Path) -> None:
-    """Raises BadZipFile for members that are damaged, compressed, duplicate or overlapping, and for a pickle that takes
-    exponential time or allocates memory that is not in the file."""
-    with open(path, "rb") as file:
-        if file.read(4) != b"PK\3\4":  # torch reads what precedes an archive, zipfile skips it
-            raise BadZipFile("not an archive of torch.save")
+def open_archive(path: str | Path) -> BytesIO:
+    """A copy of the archive for `torch.load`. It holds the verified members, so that torch reads nothing else.
+
+    Raises an exception if the file is damaged, or is not as `torch.save` writes it."""
     with ZipFile(path) as archive:
         members = archive.infolist()
-        names = {member.filename.casefold() for member in members}  # torch ignores the case
-        if len(names) < len(members) or len(members) > MAX_MEMBERS:
-            raise BadZipFile("duplicate or too many members")
+        if len(members) > MAX_MEMBERS:
+            raise BadZipFile("too many members")
         if any(member.compress_type != ZIP_STORED for member in members):
-            raise BadZipFile("torch.save does not compress")
+            raise BadZipFile("compressed members")
         if sum(member.file_size for member in members) > os.path.getsize(path):
-            raise BadZipFile("overlapping members")
-        if archive.testzip():
-            raise BadZipFile("wrong checksum")
+            raise BadZipFile("members larger than the file")
+        contents: dict[str, bytes] = {}
         for member in members:
-            if member.filename.casefold().endswith(".pkl"):
-                if member.file_size > MAX_PICKLE_BYTES:
-                    raise BadZipFile("too long")
-                _verify_pickle(archive.read(member))
+            name = member.filename.partition("/")[2]  # the first folder has the name of the file
+            if name in contents or not MEMBERS.fullmatch(name):
+                raise BadZipFile(f"another member {name}")
+            contents[name] = archive.read(member)  # verifies its checksum
+    _verify_pickle(contents["data.pkl"])
+    copy = BytesIO()
+    with ZipFile(copy, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(f"archive/{name}", content)
+    copy.seek(0)
+    return copy
+
+
+class Extent(NamedTuple):
+    """The size of a value in a pickle."""
+
+    items: int
+    """values in it and the value itself; one that occurs several times counts each time"""
+    depth: int
+    """levels of nesting"""
 
 
 def _verify_pickle(content: bytes) -> None:
-    """Simulates the pickle with the size and the depth of each value in place of the value. Hashing a tuple takes time
-    in proportion to its size, in which a shared part counts each time."""
-    stack: list[tuple[int, int]] = []
-    marks: list[int] = []
-    memo: dict[int, tuple[int, int]] = {}
+    """Reads the opcodes of a pickle and builds nothing. Raises an exception for an opcode or a global that `torch.save`
+    does not write, and for a value that is too large or nested too deeply."""
+    if len(content) > MAX_PICKLE_BYTES:
+        raise BadZipFile("a pickle that is too long")
+    stack: list[Extent] = []
+    marks: list[int] = []  # heights of the stack
+    memo: dict[Any, Extent] = {}
     for opcode, argument, _ in pickletools.genops(content):
+        if opcode.name not in OPCODES:
+            raise BadZipFile(f"the opcode {opcode.name}")
+        if opcode.name == "GLOBAL" and not TORCH_SAVE_GLOBALS.fullmatch(str(argument)):
+            raise BadZipFile(f"the global {argument}")
         if opcode.name == "MARK":
             marks.append(len(stack))
         elif opcode.name in ("BINPUT", "LONG_BINPUT"):
-            memo[argument] = stack[-1]  # type: ignore[index]
+            memo[argument] = stack[-1]
         elif opcode.name in ("BINGET", "LONG_BINGET"):
-            stack.append(memo[argument])  # type: ignore[index]
-        elif opcode.name == "GLOBAL" and not TORCH_SAVE_GLOBALS.fullmatch(str(argument)):
-            raise BadZipFile("not written by torch.save")
+            stack.append(memo[argument])
         else:
-            before = opcode.stack_before
-            start = len(stack) - len(before)
-            if pickletools.markobject in before:
-                start = marks.pop() - before.index(pickletools.markobject)
-            taken = stack[start:]
-            del stack[start:]
-            size, depth = 1 + sum(size for size, _ in taken), 1 + max((depth for _, depth in taken), default=0)
-            if size > MAX_ITEMS or depth > MAX_DEPTH:
-                raise BadZipFile("too many values")
-            stack += [(size, depth)] * len(opcode.stack_after)
+            parts = _take_parts(opcode, stack, marks)
+            extent = _enclose(parts)
+            stack += [extent] * len(opcode.stack_after)
+
+
+def _take_parts(opcode: pickletools.OpcodeInfo, stack: list[Extent], marks: list[int]) -> list[Extent]:
+    """Removes the values that an opcode takes from the stack, and returns them."""
+    taken = opcode.stack_before
+    if pickletools.markobject in taken:  # all values since the mark, and those that precede it in the description
+        start = marks.pop() - taken.index(pickletools.markobject)
+    else:
+        start = len(stack) - len(taken)
+    parts = stack[start:]
+    del stack[start:]
+    return parts
+
+
+def _enclose(parts: list[Extent]) -> Extent:
+    """The extent of a value that consists of these parts."""
+    items, depth = 1, 1
+    for part in parts:
+        items += part.items
+        depth = max(depth, 1 + part.depth)
+    if items > MAX_ITEMS:
+        raise BadZipFile("too many values")
+    if depth > MAX_DEPTH:
+        raise BadZipFile("values nested too deeply")
+    return Extent(items, depth)
 
 
 def verify_content(content: Any, archive_bytes: int) -> None:
-    """Raises ValueError if the values, shared ones counted each time, are too many or nested too deeply, or if tensors
-    claim more memory than the archive has."""
+    """Raises ValueError if the values are too many or nested too deeply, or if the tensors are larger than the
+    archive allows. A value that occurs several times counts each time."""
     pending, items, tensor_bytes = [(content, 0)], 0, 0
     while pending:
         value, depth = pending.pop()
         if torch.is_tensor(value):
             tensor_bytes += value.numel() * value.element_size()
-        elif isinstance(value, dict | list | tuple | set):
+        elif isinstance(value, dict | list | tuple):
             items += len(value)
-            if items > MAX_ITEMS or depth > MAX_DEPTH:
+            if items > MAX_ITEMS:
                 raise ValueError("too many values")
-            pending += [(part, depth + 1) for part in (value.values() if isinstance(value, dict) else value)]
-    if tensor_bytes > 4 * archive_bytes:
+            if depth > MAX_DEPTH:
+                raise ValueError("values nested too deeply")
+            parts = value.values() if isinstance(value, dict) else value
+            pending += [(part, depth + 1) for part in parts]
+    if tensor_bytes > MAX_TENSOR_RATIO * archive_bytes:
         raise ValueError("tensors larger than the file")

@@ -135,7 +135,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return read_checkpoint(path)
 
     def remove_checkpoint(self, path: str | Path) -> None:
-        """Removes a file of `folder` only: Lightning takes paths to remove from the checkpoint that it resumes."""
+        """Removes a file of `folder`. Other paths, which a resumed checkpoint may hold, are ignored."""
         if os.path.dirname(os.path.realpath(path)) == os.path.realpath(self.folder):
             Path(path).unlink(missing_ok=True)
 

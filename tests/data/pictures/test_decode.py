@@ -1,16 +1,16 @@
 """Picture files to digits and thumbnails."""
 
-import struct
 import zlib
 from contextlib import suppress
-from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
-from digits.data.pictures import decode, normalize
+from digits.data.pictures import decode, normalize, verify
 from digits.data.pictures.decode import read_picture, read_pictures
 from digits.data.pictures.segment import Array
 from digits.errors import InputError
@@ -111,46 +111,55 @@ def test_number_of_pixels_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(InputError, match="has 60×60 pixels; reduce it to at most 3,000 pixels"):
         read_picture(tmp_path / "one.png")
     read_picture(tmp_path / "one.jpg")  # decoded at reduced size
-    Image.new("L", (70_000, 8)).save(tmp_path / "line.bmp")
-    with pytest.raises(InputError, match="70,000×8 pixels"):
-        read_picture(tmp_path / "line.bmp")
+    monkeypatch.setattr(decode, "MAX_JPEG_PIXELS", 3000)
+    with pytest.raises(InputError, match="has 60×60 pixels"):
+        read_picture(tmp_path / "one.jpg")
 
 
-def png_chunks(count: int) -> bytes:
-    content = BytesIO()
-    one().save(content, "PNG")
-    empty = b"\0\0\0\0teXt" + struct.pack(">I", zlib.crc32(b"teXt"))
-    return content.getvalue()[:33] + count * empty + content.getvalue()[33:]
+def test_size_of_a_picture_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one().save(tmp_path / "one.png")
+    read_picture(tmp_path / "one.png")
+    with monkeypatch.context() as context:
+        context.setattr(decode, "MAX_SIDE", 59)
+        with pytest.raises(InputError, match="60×60 pixels.* and 59 a side"):
+            read_picture(tmp_path / "one.png")
+    monkeypatch.setattr(decode, "MAX_FILE_BYTES", 100)
+    with pytest.raises(InputError, match="MiB; reduce it"):
+        read_picture(tmp_path / "one.png")
 
 
-def jpeg_segments(marker: bytes, count: int) -> bytes:
-    content = BytesIO()
-    one().save(content, "JPEG")
-    return content.getvalue()[:2] + count * (b"\xff" + marker + b"\0\2") + content.getvalue()[2:]
-
-
-def tiff_strips(count: int) -> bytes:
-    tags = [(256, 1), (257, count), (258, 8), (259, 1), (262, 1), (278, 1)]
-    entries = [struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags]
-    entries += [struct.pack("<HHII", tag, 4, count, 0) for tag in (273, 279)]
-    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + b"".join(sorted(entries)) + bytes(4)
-
-
-def test_number_of_parts_is_limited(tmp_path: Path) -> None:
-    few = {"a.png": png_chunks(99), "b.jpg": jpeg_segments(b"\xe5", 99)}
-    many = {
-        "a.png": png_chunks(100_000),
-        "b.jpg": jpeg_segments(b"\xe5", 100_000),
-        "c.jpg": jpeg_segments(b"\xda", 101),
-        "d.tif": tiff_strips(100_001),
-    }
-    for name, content in few.items():
-        (tmp_path / name).write_bytes(content)
+@pytest.mark.parametrize(("name", "options", "limit", "accepted"), [
+    ("one.png", {}, "MAX_PARTS", 3),  # header, data, end
+    ("one.jpg", {}, "MAX_PARTS", 1),
+    ("one.jpg", {"progressive": True}, "MAX_SCANS", 6),
+    ("one.tif", {"tiffinfo": {278: 10}, "compression": "tiff_lzw"}, "MAX_PARTS", 6),  # strips of 10 rows
+])  # fmt: skip
+def test_number_of_parts_is_limited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, options: dict[str, Any], limit: str, accepted: int
+) -> None:
+    one().save(tmp_path / name, **options)
+    monkeypatch.setattr(verify, limit, accepted)
+    read_picture(tmp_path / name)
+    monkeypatch.setattr(verify, limit, accepted - 1)
+    with pytest.raises(InputError, match="too many"):
         read_picture(tmp_path / name)
-    for name, content in many.items():
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match="too many"):
-            read_picture(tmp_path / name)
+
+
+def test_data_of_a_deflated_tiff_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one().save(tmp_path / "one.tif", compression="tiff_deflate")
+    content = (tmp_path / "one.tif").read_bytes()
+    with Image.open(tmp_path / "one.tif") as picture:
+        assert isinstance(picture, TiffImageFile)
+        verify.verify_deflate(picture, content)
+        with pytest.raises(zlib.error, match="overlapping"):
+            verify.verify_deflate(picture, content[:500])
+        monkeypatch.setattr(verify, "BLOCK_BYTES", 100)
+        monkeypatch.setattr(verify, "MAX_PIXEL_BYTES", 0)
+        monkeypatch.setattr(verify, "MARGIN", 60 * 60)
+        verify.verify_deflate(picture, content)
+        monkeypatch.setattr(verify, "MARGIN", 60 * 30)
+        with pytest.raises(zlib.error, match="more than its pixels"):
+            verify.verify_deflate(picture, content)
 
 
 def test_blank_first_frame_is_reported_as_such(tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
-"""Checks of picture files that Pillow and its decoders do not make: checksums, and counts that cost memory or time."""
+"""Checks of picture files that Pillow and its decoders do not make: checksums, and numbers of parts."""
 
 import re
 import struct
 import zlib
 
-from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 MAX_PARTS = 100_000  # chunks of PNG, segments of JPEG, values of a tag of TIFF
 MAX_SCANS = 100  # of a progressive JPEG; encoders write about ten
+MAX_PIXEL_BYTES = 16  # four channels of 32 bits
+MARGIN = 1 << 20  # bytes of incomplete strips
+BLOCK_BYTES = 1 << 20
 DEFLATE = (8, 32946)  # values of TIFF's tag Compression
 
 
@@ -59,22 +61,17 @@ def verify_deflate(picture: TiffImageFile, content: bytes) -> None:
     offsets, sizes = (picture.tag_v2[tag] for tag in tags)
     if sum(sizes) > len(content):
         raise zlib.error("overlapping strips")
-    remaining = _max_bytes(picture)
+    remaining = MAX_PIXEL_BYTES * picture.width * picture.height + MARGIN
     for offset, size in zip(offsets, sizes, strict=True):
         remaining -= _decompressed_size(content[offset : offset + size], remaining)
 
 
-def _max_bytes(picture: Image.Image) -> int:
-    """At most four channels of 32 bits, and a margin for incomplete strips."""
-    return 16 * picture.width * picture.height + (1 << 20)
-
-
 def _decompressed_size(content: bytes, limit: int) -> int:
-    """The size in bytes; holds 1 MiB of the data at a time. Raises zlib.error if they are damaged, incomplete or more
-    than `limit`."""
+    """The size in bytes; holds one block of the data at a time. Raises zlib.error if they are damaged, incomplete or
+    more than `limit`."""
     decompressor, size = zlib.decompressobj(), 0
     while content and not decompressor.eof and size <= limit:
-        size += len(decompressor.decompress(content, 1 << 20))
+        size += len(decompressor.decompress(content, BLOCK_BYTES))
         content = decompressor.unconsumed_tail
     if not decompressor.eof:
         raise zlib.error("incomplete data, or more than its pixels")
