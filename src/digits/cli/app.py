@@ -51,6 +51,8 @@ def run_app(main: Callable[[], Any], config_dir: Path, config_name: str) -> None
     except USER_ERRORS as error:
         sys.exit(one_line(f"error: {error_message(error, config_dir, config_name)}"))
     except ValueError as error:
+        if str(error).startswith("Unable to configure "):  # the log; the chain of causes names the class
+            sys.exit(one_line(f"error: {error_message(error, config_dir, config_name)}"))
         if not str(error).startswith("Only one of --"):
             raise
         sys.exit("error: -m, --cfg, --info and --help exclude each other; use only one")

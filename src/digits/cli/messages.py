@@ -20,6 +20,7 @@ from omegaconf.errors import (
 
 from digits.cli.hydra_versions import VERSION_BASE
 from digits.errors import InputError, one_line
+from digits.instantiation import TARGETS_FILE
 
 
 def error_message(error: BaseException, config_dir: Path, config_name: str) -> str:
@@ -35,6 +36,8 @@ def error_message(error: BaseException, config_dir: Path, config_name: str) -> s
             sweep = ", or add -m to sweep over the values" if config_name == "train" else ""
             choices = f"write '{name}=[{values}]' for a list, '{name}=\"{values}\"' for a text with a comma{sweep}"
             return one_line(f"{name}={values}: several values; {choices}")
+        if refused := re.search("arget '(.*?)'.* is not in the Hydra execution whitelist", str(cause)):
+            return one_line(f"{refused[1]}: not in an allowed package; add its package to {TARGETS_FILE}")
         if isinstance(cause, InterpolationKeyError):
             return one_line(f"{str(cause).splitlines()[0]}; ${{…}} refers to a setting, \\${{…}} is plain text")
         if isinstance(cause, InterpolationToMissingValueError):
