@@ -22,12 +22,18 @@ def own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a module `own_package` that is in no list of packages."""
     (tmp_path / "own_package.py").write_text(
         textwrap.dedent("""
+            import logging
             from fractions import Fraction
             from lightning.pytorch import Callback
 
             class Mark(Callback):
                 def __init__(self, path):
                     open(path, "w").close()
+
+            class Log(logging.Handler):
+                def __init__(self, **settings):
+                    super().__init__()
+                    open("mark", "w").close()
 
             class Group:
                 class Inner:
@@ -120,7 +126,7 @@ def test_module_of_a_refused_target_is_not_imported(own_package: Path) -> None:
         (["data.source._target_=pathlib.Path"], "data.source._target_=pathlib.Path"),
         (["find=lr", "+trainer.x={_target_:own_package.Mark,path:mark}"], "trainer.x._target_=own_package.Mark"),
         (["+hydra.callbacks.x={_target_:own_package.Mark,path:mark}"], "own_package.Mark"),
-        (["+hydra.job_logging.filters.x={'()':own_package.Mark,path:mark}"], "own_package.Mark"),
+        (["hydra.job_logging.handlers.file.class=own_package.Log"], "own_package.Log"),
     ],
 )
 def test_foreign_target_ends_a_training(own_package: Path, made_csv: Path, settings: list[str], place: str) -> None:
@@ -128,6 +134,7 @@ def test_foreign_target_ends_a_training(own_package: Path, made_csv: Path, setti
     refused = run_main("train.py", *words, folder=own_package)
     assert refused.returncode == 1
     assert place in refused.stderr
+    assert refused.stderr.rstrip().endswith("targets.yaml")
     assert refused.stderr.count("\n") == 1, refused.stderr
     assert not list(own_package.rglob("mark"))
 

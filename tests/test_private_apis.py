@@ -133,6 +133,17 @@ def test_changed_mode_is_recognized() -> None:
         assert private_apis.is_changed_mode(raised.value)
 
 
+@needs_hydra_1_4
+def test_target_that_hydra_refuses_is_recognized() -> None:
+    with coupling("the error is not in the Hydra execution whitelist"):
+        import hydra.utils
+
+        whitelist: Any = hydra.utils.execution_whitelist  # type: ignore[attr-defined, unused-ignore]
+        with whitelist(["torch.optim.*"], reset=True), pytest.raises(Exception, match="whitelist") as raised:
+            hydra.utils.instantiate({"_target_": "fractions.Fraction"})
+        assert private_apis.refused_target(raised.value) == "fractions.Fraction"
+
+
 @needs_hydra_1_3
 def test_callbacks_of_hydra_are_limited() -> None:
     with coupling("hydra._internal.callbacks.Callbacks.__init__"):

@@ -53,6 +53,12 @@ COUPLINGS = (
     ),
     Coupling(
         "hydra-core",
+        "the error is not in the Hydra execution whitelist",
+        "a refused target is one line with the file to change",
+        "1.4.0rc3: Hydra 1.3 has no such error",
+    ),
+    Coupling(
+        "hydra-core",
         "hydra._internal.callbacks.Callbacks.__init__",
         "Hydra's callbacks are built from the packages in conf/targets.yaml only",
         "1.3.6–1.3.8: Hydra 1.4 has a limit",
@@ -130,6 +136,14 @@ def is_changed_mode(error: BaseException) -> bool:
 
     Hydra raises the same class for all errors of a composition. Only the text names this one."""
     return "hydra.mode changed during config composition" in str(error)
+
+
+def refused_target(error: BaseException) -> str | None:
+    """The target that `hydra.utils.execution_whitelist` of Hydra 1.4 refused. None for another error.
+
+    Hydra raises the same class for all errors of a target. Only the text names this one."""
+    match = re.search("arget '(.*?)'.* is not in the Hydra execution whitelist", str(error))
+    return match[1] if match else None
 
 
 def limit_targets_of_hydra_1_3(build: Callable[[Any, str], Any], check_class: Callable[[str], None]) -> None:

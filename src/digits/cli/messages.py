@@ -19,7 +19,8 @@ from omegaconf.errors import (
 
 from digits.cli.hydra_versions import VERSION_BASE
 from digits.errors import InputError, one_line
-from digits.private_apis import ambiguous_override
+from digits.instantiation import TARGETS_FILE
+from digits.private_apis import ambiguous_override, refused_target
 
 
 def error_message(error: BaseException, config_dir: Path, config_name: str) -> str:
@@ -33,6 +34,8 @@ def error_message(error: BaseException, config_dir: Path, config_name: str) -> s
             sweep = ", or add -m to sweep over the values" if config_name == "train" else ""
             choices = f"write '{name}=[{values}]' for a list, '{name}=\"{values}\"' for a text with a comma{sweep}"
             return one_line(f"{name}={values}: several values; {choices}")
+        if refused := refused_target(cause):
+            return one_line(f"{refused}: not in an allowed package; add its package to {TARGETS_FILE}")
         if isinstance(cause, InterpolationKeyError):
             return one_line(f"{str(cause).splitlines()[0]}; ${{…}} refers to a setting, \\${{…}} is plain text")
         if isinstance(cause, InterpolationToMissingValueError):
@@ -52,6 +55,11 @@ def describe_error(error: BaseException) -> str:
     chain = list(_exception_chain(error))
     own = [cause for cause in chain if isinstance(cause, InputError)]
     return one_line(": ".join(dict.fromkeys(map(str, own[:1] or chain))))
+
+
+def is_caused_by_input(error: BaseException) -> bool:
+    """Whether an InputError led to this error."""
+    return any(isinstance(cause, InputError) for cause in _exception_chain(error))
 
 
 def _exception_chain(error: BaseException | None) -> Iterator[BaseException]:
