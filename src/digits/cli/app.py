@@ -19,7 +19,7 @@ from digits.cli.console import prepare_streams
 from digits.cli.explain import explain
 from digits.cli.help import describe_groups, describe_settings, top_level_settings
 from digits.cli.hydra_versions import limited_targets, register_resolver, run_main
-from digits.cli.messages import describe_error, error_message, is_caused_by_input, unknown_setting_message
+from digits.cli.messages import describe_error, error_message, exception_chain, unknown_setting_message
 from digits.cli.signals import exit_on_signals, interrupt_on_signals, is_first_process
 from digits.config import lookup
 from digits.errors import InputError, one_line
@@ -53,9 +53,9 @@ def run_app(main: Callable[[], Any], config_dir: Path, config_name: str) -> None
     except USER_ERRORS as error:
         sys.exit(one_line(f"error: {error_message(error, config_dir, config_name)}"))
     except ValueError as error:
-        if not is_caused_by_input(error):
+        # Python's logging raises it for a class of the log that is refused.
+        if not any(isinstance(cause, USER_ERRORS) for cause in exception_chain(error)):
             raise
-        # Python's logging raises ValueError for a class of the log that is refused.
         sys.exit(one_line(f"error: {error_message(error, config_dir, config_name)}"))
     finally:
         exit_on_signals()

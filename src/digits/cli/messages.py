@@ -25,7 +25,7 @@ from digits.private_apis import ambiguous_override, refused_target
 
 def error_message(error: BaseException, config_dir: Path, config_name: str) -> str:
     """The error in one line; a misspelt choice or setting with those that exist."""
-    for cause in _exception_chain(error):
+    for cause in exception_chain(error):
         if isinstance(cause, OverrideParseException):
             quotes = "quotes and brackets must be closed, and names in a list quoted: 'SETTING=[\"a (1).png\",b.png]'"
             return one_line(f"{cause.override}: not of the form SETTING=VALUE; {quotes}")
@@ -52,17 +52,13 @@ def error_message(error: BaseException, config_dir: Path, config_name: str) -> s
 
 def describe_error(error: BaseException) -> str:
     """The outermost message of this project, if there is one, else all messages from the outermost inwards."""
-    chain = list(_exception_chain(error))
+    chain = list(exception_chain(error))
     own = [cause for cause in chain if isinstance(cause, InputError)]
     return one_line(": ".join(dict.fromkeys(map(str, own[:1] or chain))))
 
 
-def is_caused_by_input(error: BaseException) -> bool:
-    """Whether an InputError led to this error."""
-    return any(isinstance(cause, InputError) for cause in _exception_chain(error))
-
-
-def _exception_chain(error: BaseException | None) -> Iterator[BaseException]:
+def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, its cause, the cause of that, …"""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
