@@ -1,5 +1,6 @@
 """Fixtures that several test files share. The tests do not depend on the machine or on the shell that starts them."""
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -27,6 +28,17 @@ from digits.cli.signals import ENDING_SIGNALS
 for number in ENDING_SIGNALS:
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector the objects of all imported libraries: a tenth of the time of the fast tests."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()
+
 
 # The fixtures import PyTorch and Lightning late: the process that starts the workers of the tests needs neither.
 

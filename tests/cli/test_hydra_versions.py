@@ -6,6 +6,7 @@ import pytest
 from helpers import SMALL, run_program
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sweep", [["name=run"], ["-m", "seed=0,1", "study=s"]])
 def test_no_warning_of_hydra(tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch, sweep: list[str]) -> None:
     monkeypatch.setenv("PYTHONWARNINGS", "always")

@@ -68,6 +68,7 @@ def test_full_disk_ends_both_processes(trained: Path, test_csv: Path) -> None:
     assert "Traceback" not in process.stderr
 
 
+@pytest.mark.slow
 def test_standard_input_and_output(trained: Path, test_csv: Path) -> None:
     with test_csv.open("rb") as file:
         process = run_program("predict.py", f"checkpoint={trained}", "input=-", folder=test_csv.parent, stdin=file)

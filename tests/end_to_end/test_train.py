@@ -4,18 +4,21 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
-from helpers import PROJECT, SMALL, frame, last_checkpoint, made_digits, read_metrics_json, run_main, run_program
+from helpers import PROJECT, SMALL, frame, last_checkpoint, made_digits, read_metrics_json, run_main, run_program, slow
 
 
-def test_run_from_csv_and_errors_in_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("run", [run_main, slow(run_program)])
+def test_run_from_csv_and_errors_in_it(tmp_path: Path, run: Callable[..., CompletedProcess[str]]) -> None:
     """A run as in the README. Then its folder is protected, and an invalid cell is one line."""
     table = frame(*made_digits(120)).astype("int16")
     table.to_csv(tmp_path / "train.csv", index=False)
     settings = [*SMALL, "data=csv", "data.train_csv=train.csv", "data.val_size=0.25", "model=larger_cnn", "name=first"]
-    process = run_program("train.py", *settings, folder=tmp_path)
+    process = run("train.py", *settings, folder=tmp_path)
     assert process.returncode == 0, process.stderr
     assert process.stderr == ""
     *epochs, network, training, error, results = process.stdout.splitlines()

@@ -99,6 +99,7 @@ def test_members_are_calibrated_by_the_temperature_of_their_checkpoint(trained: 
     assert [(member.temperature, member.calibrated) for member in members] == [(temperature, True), (None, False)]
 
 
+@pytest.mark.slow
 def test_imports_only_what_it_needs(trained: Path, tmp_path: Path) -> None:
     """The package starts without torch; prediction, from Python or by the program, without Lightning."""
     (tmp_path / "test.csv").write_text(f"{','.join(f'pixel{k}' for k in range(784))}\n{'0,' * 783}0\n")
