@@ -169,6 +169,7 @@ def with_constant(*sides: int) -> onnx.ModelProto:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("limit", "message"), [(1 << 24, ""), (1 << 20, "not a model that predict.py exported")])
 def test_memory_is_limited(tmp_path: Path, limit: int, message: str) -> None:
     """An array of 4 MB, in a process of its own: ONNX Runtime registers an allocator once."""

@@ -58,7 +58,9 @@ def test_several_digits_are_reported(scene: str) -> None:
     assert max(counts) <= 4
 
 
-@pytest.mark.parametrize("scene", ["letters", "clouds", slow("landscape"), slow("empty ruled"), slow("empty squared")])
+@pytest.mark.parametrize(
+    "scene", ["clouds", slow("letters"), slow("landscape"), slow("empty ruled"), slow("empty squared")]
+)
 def test_pictures_without_a_digit_are_refused_or_doubted(scene: str) -> None:
     chosen = choose({str(index): hypotheses(picture) for index, picture in enumerate(made(scene))})
     digits = [hypothesis.digits for hypothesis in chosen.values() if hypothesis and len(hypothesis.digits) == 1]

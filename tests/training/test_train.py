@@ -8,7 +8,16 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import SMALL, assert_same_weights, config, last_checkpoint, read_metrics_json, train_small, trained_network
+from helpers import (
+    SMALL,
+    assert_same_weights,
+    config,
+    last_checkpoint,
+    read_metrics_json,
+    slow,
+    train_small,
+    trained_network,
+)
 
 from digits.data import sources
 from digits.data.datamodule import DigitsDataModule
@@ -124,7 +133,7 @@ def test_learns(small_run: SmallRun) -> None:
 
 
 @pytest.mark.parametrize("setting", ["ema=null", "ema=0.8", "precise_bn=true"])
-@pytest.mark.parametrize("weights", ["weights=last", "weights=best"])
+@pytest.mark.parametrize("weights", [slow("weights=last"), "weights=best"])
 def test_checkpoint_holds_the_network_that_was_scored(
     small_run: SmallRun, made_csv: Path, weights: str, setting: str
 ) -> None:

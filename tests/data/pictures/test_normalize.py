@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import slow
 from PIL import Image
 
 from digits.data.pictures.normalize import hypotheses
@@ -118,7 +119,7 @@ def at_top_left_border(ink: Array) -> Array:
     return on_paper(ink[(ink > 0.3).any(1).argmax() :, (ink > 0.3).any(0).argmax() :])
 
 
-@pytest.mark.parametrize(("change", "limit"), [(faint, 0.4), (small, 0.5), (at_top_left_border, 0.4)])
+@pytest.mark.parametrize(("change", "limit"), [(faint, 0.4), slow(small, 0.5), (at_top_left_border, 0.4)])
 def test_faint_small_and_cropped_digits_are_found(change: Callable[[Array], Array], limit: float) -> None:
     for digit in DIGITS[:12]:
         plain = normalize(on_paper(enlarge(digit)))
