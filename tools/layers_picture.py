@@ -24,6 +24,8 @@ LABELS = {
     "models": "networks",
     "evaluation": "error rate, plots",
     "config": "validation",
+    "instantiation": "allowed _target_",
+    "private_apis": "private parts of libraries",
     "files": "atomic writes",
     "devices": "hardware",
     "seeding": "random numbers",
