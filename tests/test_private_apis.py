@@ -255,23 +255,25 @@ def made_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def use_marked_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes submitit use a class whose results are at once there."""
-    from submitit.slurm.slurm import SlurmExecutor, SlurmJob
+    from submitit.slurm import slurm
 
-    class MarkedJob(SlurmJob[Any]):
+    class MarkedJob(slurm.SlurmJob[Any]):
         def results(self) -> list[Any]:
             return [f"job {self.job_id}"]
 
-    monkeypatch.setattr(SlurmExecutor, "job_class", SlurmExecutor.job_class)
+    monkeypatch.setattr(slurm.SlurmExecutor, "job_class", slurm.SlurmExecutor.job_class)
+    monkeypatch.setattr(slurm, "SlurmJob", slurm.SlurmJob)
     private_apis.use_slurm_jobs(MarkedJob)
 
 
 def test_class_of_slurm_jobs_can_be_chosen(made_slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import submitit
 
-    with coupling("SlurmExecutor.job_class"):
+    with coupling("SlurmExecutor.job_class, slurm.SlurmJob"):
         use_marked_jobs(monkeypatch)
-        [job] = submitit.AutoExecutor(made_slurm, cluster="slurm").map_array(print, [1])
-        assert job.results() == ["job 7"]
+        executor = submitit.AutoExecutor(made_slurm, cluster="slurm")
+        assert [job.results() for job in executor.map_array(print, [1])] == [["job 7"]]
+        assert [job.results() for job in executor.map_array(print, [1, 2])] == [["job 7_0"], ["job 7_1"]]
 
 
 def test_parameters_of_the_slurm_launcher_can_be_changed(made_slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:

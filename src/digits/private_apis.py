@@ -87,7 +87,7 @@ COUPLINGS = (
         "workers are forked from one process that has imported PyTorch",
         "1.6.0",
     ),
-    Coupling("submitit", "SlurmExecutor.job_class", "the state of a job is read with squeue", "1.5.4"),
+    Coupling("submitit", "SlurmExecutor.job_class, slurm.SlurmJob", "the state of a job is read with squeue", "1.5.4"),
     Coupling("submitit", "Job._get_outcome_and_result", "a dead job does not end the sweep", "1.5.4"),
     Coupling("lightning", "WeightAveraging._average_model", "ema= updates the average without waiting", "2.6.6"),
     Coupling("lightning", "Trainer.callbacks", "the evaluation has other callbacks than the training", "2.6.6"),
@@ -244,10 +244,11 @@ def fork_workers_from_server() -> None:
 
 def use_slurm_jobs(job_class: "type[SlurmJob[Any]]") -> None:
     """Makes submitit submit jobs of this class. `submitit.AutoExecutor`, which the launcher calls, has no setting for
-    it."""
-    from submitit.slurm.slurm import SlurmExecutor
+    it. An array of jobs ignores the attribute `job_class` of its executor and takes the class of the module."""
+    from submitit.slurm import slurm
 
-    SlurmExecutor.job_class = job_class
+    slurm.SlurmExecutor.job_class = job_class
+    slurm.SlurmJob = job_class  # type: ignore[misc]
 
 
 def slurm_outcome(task: "Job[Any]") -> tuple[str, Any]:
