@@ -42,7 +42,7 @@ COUPLINGS = (
         "Python",
         "argparse.ArgumentParser._check_help",
         "Python 3.14 refuses a help text of Hydra 1.3",
-        "not checked: needs Python 3.14",
+        "none, needs Python 3.14",
     ),
     Coupling("hydra-core", "the error Ambiguous value for argument", "seed=0,1 without -m gets a hint", HYDRA),
     Coupling(
@@ -60,13 +60,13 @@ COUPLINGS = (
     Coupling(
         "hydra-core",
         "hydra._internal.callbacks.Callbacks.__init__",
-        "Hydra's callbacks are built from the packages in conf/targets.yaml only",
+        "Hydra's callbacks are limited to conf/targets.yaml",
         "1.3.6–1.3.8: Hydra 1.4 has a limit",
     ),
     Coupling(
         "hydra-core",
         "hydra._internal.logging_config.HydraDictConfigurator.resolve",
-        "the same for the classes of its log",
+        "the classes of Hydra's log are limited to conf/targets.yaml",
         "1.3.6–1.3.8: Hydra 1.4 has a limit",
     ),
     Coupling(
@@ -146,12 +146,14 @@ def refused_target(error: BaseException) -> str | None:
     return match[1] if match else None
 
 
-def limit_targets_of_hydra_1_3(build: Callable[[Any, str], Any], check_class: Callable[[str], None]) -> None:
+def limit_targets_of_hydra_1_3(
+    build_callback: Callable[[Mapping[str, Any], str], Any], check_class: Callable[[str], None]
+) -> None:
     """Limits the objects that Hydra 1.3 builds from a configuration, for the rest of the process. Hydra 1.4 has
     `hydra.utils.execution_whitelist` for it.
 
-    `build(settings, name)` builds Hydra's callbacks. `check_class(name)` raises an exception for a class that the log
-    must not use. A sweeper or a launcher is a plugin that Hydra has found; its settings stay values."""
+    `build_callback(settings, name)` builds a callback of Hydra. `check_class(name)` raises an exception for a class
+    that the log must not use. A sweeper or a launcher is a plugin that Hydra has found; its settings stay values."""
     import hydra.utils
     from hydra._internal.callbacks import Callbacks
     from hydra._internal.logging_config import HydraDictConfigurator
@@ -160,8 +162,8 @@ def limit_targets_of_hydra_1_3(build: Callable[[Any, str], Any], check_class: Ca
 
     def build_callbacks(self: Callbacks, config: Any = None) -> None:
         chosen = OmegaConf.select(config, "hydra.callbacks") if config is not None else None
-        settings = OmegaConf.to_container(chosen, resolve=True) if chosen else {}
-        self.callbacks = list(build(settings, "hydra.callbacks").values())
+        settings: Any = OmegaConf.to_container(chosen, resolve=True) if chosen else {}
+        self.callbacks = [build_callback(settings[name], f"hydra.callbacks.{name}") for name in settings]
 
     resolve = HydraDictConfigurator.resolve
 
