@@ -17,7 +17,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, configure_log
 from hydra.experimental.callback import Callback
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
@@ -35,7 +35,7 @@ from digits.runs.folder import RunFolder
 from digits.studies.study import REPLICATE_KEYS, Job, Study, job_name, plural
 
 if TYPE_CHECKING:
-    from digits.studies.runner import StudyRunner
+    from digits.studies.runner import Launch, StudyRunner
     from digits.studies.search import Search
 
 log = logging.getLogger(__name__)
@@ -115,13 +115,18 @@ class GridSweeper(Sweeper):
             from digits.studies.slurm import prepare_slurm
 
             prepare_slurm(slurm_parameters(self.launcher))
+        launch: Launch = self.launcher.launch
+        sequential = self.sequential
         if self.config.hydra.launcher._target_.endswith(".JoblibLauncher"):
-            from digits.studies.workers import prepare_workers
+            from digits.studies.workers import count_workers, prepare_workers
 
-            task = prepare_workers(joblib_settings(self.launcher), self.task_function)
+            settings = joblib_settings(self.launcher)
+            task = prepare_workers(settings, self.task_function)
             self.launcher.setup(hydra_context=self.hydra_context, task_function=task, config=self.config)
+            if count_workers(settings) == 1:
+                launch, sequential = self._launch_in_this_process, True
         interrupt_on_signals()
-        runner = StudyRunner(study, self.launcher.launch, self.sequential, total)
+        runner = StudyRunner(study, launch, sequential, total)
         with study.acquire():
             log.info(f"study {study.name}: {plural(total, 'job')} in {study.folder}")
             try:
@@ -129,6 +134,14 @@ class GridSweeper(Sweeper):
             except (KeyboardInterrupt, SystemExit):
                 raise SystemExit(f"interrupted; the same command with study={study.name} resumes the sweep") from None
             runner.finish()
+
+    def _launch_in_this_process(self, overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+        """With one worker, as on a machine with one core, joblib runs the jobs in this process. Each job replaces the
+        log of the sweep, which Hydra's joblib launcher does not restore."""
+        try:
+            return self.launcher.launch(overrides, first)
+        finally:
+            configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
 
 
 class OptunaSweeper(GridSweeper):

@@ -216,15 +216,19 @@ def sequential(arguments: list[str], tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
+@pytest.mark.parametrize(
+    "launcher", ["joblib hydra.launcher.n_jobs=1", "joblib hydra.launcher.n_jobs=2", "submitit_local", "ray"]
+)
 def test_launchers_give_the_same_leaderboard(
     launcher: str, tmp_path: Path, arguments: list[str], sequential: list[dict[str, str]]
 ) -> None:
-    pytest.importorskip(f"hydra_plugins.hydra_{launcher.removesuffix('_local')}_launcher")
-    sweep = run_program("train.py", *arguments, *ONE_FAILS, f"hydra/launcher={launcher}", folder=tmp_path)
+    name, *settings = launcher.split()
+    pytest.importorskip(f"hydra_plugins.hydra_{name.removesuffix('_local')}_launcher")
+    sweep = run_program("train.py", *arguments, *ONE_FAILS, f"hydra/launcher={name}", *settings, folder=tmp_path)
     assert sweep.returncode == 1
     assert "error: 1 of 2 jobs failed" in sweep.stderr
     assert sweep.stdout.count("; about ") == 1
+    assert (tmp_path / "outputs" / "s" / "leaderboard.md").read_text() in sweep.stdout
     assert leaderboard(tmp_path / "outputs" / "s") == sequential
 
 

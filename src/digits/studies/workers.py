@@ -31,11 +31,17 @@ def prepare_workers(settings: dict[str, Any], task: TaskFunction) -> TaskFunctio
     if type(jobs_per_gpu) is not int or jobs_per_gpu < 1:
         raise InputError(f"hydra.launcher.jobs_per_gpu={jobs_per_gpu}: must be an integer, at least 1")
     if sys.platform == "linux":
-        threads = max(1, joblib.cpu_count() // joblib.effective_n_jobs(settings["n_jobs"] or 1))
+        threads = max(1, joblib.cpu_count() // count_workers(settings))
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # joblib sets it only for workers that it does not fork
         multiprocessing.set_forkserver_preload(["digits.studies.preload"])
         fork_workers_from_server()
     return partial(_run_on_own_gpu, task, jobs_per_gpu)
+
+
+def count_workers(settings: Mapping[str, Any]) -> int:
+    """The number of workers of `joblib.Parallel` with these settings. One worker is no process of its own."""
+    workers: int = joblib.effective_n_jobs(settings["n_jobs"] or 1)
+    return workers
 
 
 def _run_on_own_gpu(task: TaskFunction, jobs_per_gpu: int, config: DictConfig) -> Any:
