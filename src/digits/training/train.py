@@ -180,7 +180,9 @@ class Training:
         """Trains, from the start or from the checkpoint `resume`."""
         self.datamodule.prepare_data()  # before other processes start: an unreadable file must not leave them waiting
         try:
-            self.trainer.fit(self.module, self.datamodule, ckpt_path=resume, weights_only=True)
+            # absolute: a file could have the name of one of Lightning's keywords, such as last
+            path = os.path.abspath(resume) if resume else None
+            self.trainer.fit(self.module, self.datamodule, ckpt_path=path, weights_only=True)
         except Exception as error:
             other_causes = (InputError, OSError, torch.OutOfMemoryError)
             if resume is None or self.history.started or isinstance(error, other_causes) or is_disconnected(error):

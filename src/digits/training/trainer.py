@@ -17,7 +17,13 @@ from torch import Tensor
 from digits.devices import default_precision
 from digits.errors import InputError
 from digits.instantiation import BuildError, build
-from digits.private_apis import IRRELEVANT_WARNINGS, average_model, scale_and_add
+from digits.private_apis import (
+    IRRELEVANT_WARNINGS,
+    average_model,
+    read_only_given_checkpoints,
+    scale_and_add,
+    write_no_slurm_checkpoints,
+)
 from digits.runs.folder import RunFolder
 from digits.training.callbacks import AtomicCheckpointIO, ReseedEachEpoch, SaveConfig
 
@@ -42,19 +48,18 @@ def build_trainer(
     added = build(config["trainer"]["callbacks"], "trainer.callbacks")
     if not isinstance(added, list):
         raise InputError("trainer.callbacks: must be a list, such as [{_target_: …}]")
-    with trainer_errors():
-        trainer: Trainer = build(
-            config["trainer"],
-            "trainer",
-            precision=precision,
-            callbacks=[*added, *callbacks],
-            logger=_build_logger(config["logger"], run),
-            plugins=[checkpoint_io],
-            enable_progress_bar=on_terminal,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,  # BalancedBatchSampler and DigitsModule share each batch
-        )
+    trainer = build_separate_trainer(
+        config["trainer"],
+        run,
+        precision=precision,
+        callbacks=[*added, *callbacks],
+        logger=_build_logger(config["logger"], run),
+        plugins=[checkpoint_io],
+        enable_progress_bar=on_terminal,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,  # BalancedBatchSampler and DigitsModule share each batch
+    )
     if trainer.world_size > 1 and in_sweep:
         raise InputError("trainer=ddp cannot be part of a sweep (-m); run it alone, or give each job one device")
     if trainer.world_size > 1 and config["data"]["batch_size"] < 2 * trainer.world_size:  # a share could be empty
@@ -62,8 +67,20 @@ def build_trainer(
     return trainer
 
 
+def build_separate_trainer(config: Mapping[str, Any], run: RunFolder, **arguments: Any) -> Trainer:
+    """A trainer that reads and writes no checkpoint of another run. What Lightning and its callbacks write without
+    a path is in the folder of the run.
+
+    Raises InputError for settings that Lightning refuses."""
+    with _trainer_errors():
+        trainer: Trainer = build(config, "trainer", **{"default_root_dir": str(run.path), **arguments})
+    read_only_given_checkpoints(trainer)
+    write_no_slurm_checkpoints(trainer)
+    return trainer
+
+
 @contextmanager
-def trainer_errors() -> Iterator[None]:
+def _trainer_errors() -> Iterator[None]:
     """Raises InputError for settings that Lightning refuses."""
     try:
         yield
