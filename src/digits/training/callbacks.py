@@ -42,6 +42,7 @@ class EpochHistory(Checkpoint):
         self.started_at = time.perf_counter()
         self.previous_fit_seconds = 0.0  # before this run was resumed
         self.started = False
+        self.ended = False
 
     @property
     def fit_seconds(self) -> float:
@@ -86,6 +87,9 @@ class EpochHistory(Checkpoint):
             ]
             log.info(f"epoch {row['epoch']}/{trainer.max_epochs}: {', '.join(results)}, {row['seconds']:.1f} s")
 
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.ended = True
+
     @rank_zero_only
     def write(self) -> None:
         """Writes the rows so far to history.csv."""
@@ -116,8 +120,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes the checkpoints of a run to `folder`, atomically; Lightning copies them from the system's temporary
     folder. Reads them as `read_checkpoint` does.
 
-    Checkpoints of the last epoch stay in `pending` until `flush`: they are written once, after the evaluation, which
-    adds the temperature."""
+    Its own checkpoints of the last epoch stay in `pending` until `flush`: they are written once, after the evaluation,
+    which adds the temperature. A callback may add epochs: then `pending` is written when the next epoch is saved."""
 
     def __init__(self, folder: Path, max_epochs: int) -> None:
         super().__init__()
@@ -126,10 +130,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self.pending: dict[Path, dict[str, Any]] = {}
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
-        if checkpoint["epoch"] + 1 == self.max_epochs:
-            self.pending[Path(path)] = copy.deepcopy(checkpoint)  # the weights may still change: they may be averaged
+        path = Path(path)
+        if not self._is_own(path):
+            self._write(checkpoint, path)
+        elif checkpoint["epoch"] + 1 == self.max_epochs:
+            self.pending[path] = copy.deepcopy(checkpoint)  # the weights may still change: they may be averaged
         else:
-            self._write(checkpoint, Path(path))
+            self.pending.pop(path, None)
+            self.flush()
+            self._write(checkpoint, path)
 
     def load_checkpoint(self, path: str | Path, *_: Any, **__: Any) -> dict[str, Any]:
         return read_checkpoint(path)
@@ -138,6 +147,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Removes a file of `folder`. Other paths, which a resumed checkpoint may hold, are ignored."""
         if os.path.dirname(os.path.realpath(path)) == os.path.realpath(self.folder):
             Path(path).unlink(missing_ok=True)
+
+    def _is_own(self, path: Path) -> bool:
+        """Whether the evaluation can change this checkpoint."""
+        return path.name in ("last.ckpt", "best.ckpt") and os.path.realpath(path.parent) == os.path.realpath(
+            self.folder
+        )
 
     def flush(self) -> None:
         """Writes the pending checkpoints, best.ckpt first: a killed run is resumed from last.ckpt."""

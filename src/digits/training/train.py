@@ -209,7 +209,7 @@ class Training:
         metrics, trainer, pending = self.metrics, self.trainer, self.checkpoint_io.pending
         metrics.checkpoint = f"checkpoints/{metrics.config['weights']}.ckpt"
         path = self.run.path / metrics.checkpoint
-        checkpoint = (pending.get(path) or read_checkpoint(path)) if trainer.is_global_zero else {}
+        checkpoint = self._final_checkpoint(path) if trainer.is_global_zero else {}
         self.module.load_state_dict(trainer.strategy.broadcast(checkpoint.get("state_dict", {})))
         if metrics.config["precise_bn"]:
             with trainer.precision_plugin.train_step_context():
@@ -239,6 +239,19 @@ class Training:
                 metrics.calibration[stage] = calibration_summary(logits, labels, temperature)
                 evaluations[stage] = evaluation._replace(logits=logits / temperature)
         return evaluations
+
+    def _final_checkpoint(self, path: Path) -> dict[str, Any]:
+        """The content of the final checkpoint, with the weights at the end of the training. A callback may change them
+        after the checkpoint of the last epoch, as StochasticWeightAveraging does."""
+        pending = self.checkpoint_io.pending
+        checkpoint = pending.get(path) or read_checkpoint(path)
+        if self.metrics.config["weights"] == "best" or not self.history.ended:
+            return checkpoint
+        saved, final = checkpoint["state_dict"], self.module.state_dict()
+        if saved.keys() == final.keys() and any(not torch.equal(saved[key].cpu(), final[key].cpu()) for key in saved):
+            checkpoint["state_dict"] = copy.deepcopy(final)
+            pending[path] = checkpoint
+        return checkpoint
 
 
 def build_datamodule(config: Mapping[str, Any]) -> DigitsDataModule:
