@@ -159,7 +159,7 @@ class Training:
         self.run, self.metrics = run, metrics
         self.datamodule: DigitsDataModule = build_datamodule(config)
         self.module = build_module(config)
-        self.history = EpochHistory(run.history_path, self.module.scores)
+        self.history = EpochHistory(run.history_path, self.module.scores, has_validation(config))
         self.checkpoint_io = AtomicCheckpointIO(run.checkpoints, config["trainer"]["max_epochs"])
         epoch_callbacks: list[Callback] = [self.history]
         if in_sweep and run.earlier_trials_path.exists():
@@ -190,7 +190,7 @@ class Training:
             raise InputError(f"{resume}: does not hold the state of this run ({error})") from error
         finally:
             rows, metrics = self.history.rows, self.metrics
-            metrics.epochs, metrics.seconds["fit"] = len(rows), self.history.fit_seconds
+            metrics.epochs, metrics.seconds["fit"] = self.history.complete_epochs, self.history.fit_seconds
             if rows:
                 metrics.checkpoint = "checkpoints/last.ckpt"
                 metrics.images_per_second = self.history.images_per_second(self._images_per_epoch)
@@ -264,8 +264,13 @@ def build_datamodule(config: Mapping[str, Any]) -> DigitsDataModule:
 def build_module(config: Mapping[str, Any]) -> DigitsModule:
     """Raises InputError for schedule=plateau without validation digits."""
     schedule = build(config["schedule"], "schedule")
-    if getattr(schedule, "func", None) is plateau and not has_validation(config):
-        raise InputError("schedule=plateau needs a validation error, but data.val_size=0 leaves no validation digits")
+    if getattr(schedule, "func", None) is plateau:
+        if not has_validation(config):
+            raise InputError(
+                "schedule=plateau needs a validation error, but data.val_size=0 leaves no validation digits"
+            )
+        if config["trainer"].get("check_val_every_n_epoch", 1) != 1:
+            raise InputError("schedule=plateau needs the error of each epoch; omit trainer.check_val_every_n_epoch")
     optimizer = dict(config["optimizer"])
     if config["trainer"].get("gradient_clip_val") and optimizer.get("fused"):
         optimizer["fused"] = False  # Lightning cannot clip gradients inside a fused step

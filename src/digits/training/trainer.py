@@ -25,7 +25,7 @@ from digits.private_apis import (
     write_no_slurm_checkpoints,
 )
 from digits.runs.folder import RunFolder
-from digits.training.callbacks import AtomicCheckpointIO, ReseedEachEpoch, SaveConfig
+from digits.training.callbacks import AtomicCheckpointIO, ReseedEachEpoch, SaveConfig, StopAtEpochEnd
 
 
 def build_trainer(
@@ -42,6 +42,7 @@ def build_trainer(
         callbacks.append(EmaWeights(config["ema"]))
     callbacks += epoch_callbacks  # before the checkpoints, which contain the rows of the history
     callbacks += [_checkpoint_callback(run, name) for name in sorted({"last", config["weights"]})]
+    callbacks.append(StopAtEpochEnd())
     on_terminal = get_console().is_terminal
     if on_terminal:
         callbacks.append(ProgressBar(refresh_rate=10))
