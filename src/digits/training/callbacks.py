@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_only
@@ -190,9 +190,43 @@ class SaveConfig(Callback):
         checkpoint["digits"] = checkpoint_metadata(self.config)
 
 
+class RunCheckpoint(ModelCheckpoint):
+    """Writes last.ckpt or best.ckpt of a run after each epoch. Its state has a name of its own in a checkpoint, because
+    Lightning refuses two callbacks with the same name: a ModelCheckpoint of `trainer.callbacks` has Lightning's."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        super().__init__(
+            folder,
+            filename=name,
+            monitor="val/error" if name == "best" else None,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+
+    @property
+    def state_key(self) -> str:
+        return f"RunCheckpoint {self.filename}"
+
+    @property
+    def old_state_key(self) -> str:
+        """The name in checkpoints of older versions."""
+        return ModelCheckpoint(monitor=self.monitor).state_key
+
+
+def rename_states(checkpoint: Mapping[str, Any]) -> None:
+    """Gives the states of a run's own checkpoints their present names in a checkpoint of an older version."""
+    states = checkpoint.get("callbacks")
+    own = [RunCheckpoint(Path(), name) for name in ("last", "best")]
+    if not isinstance(states, dict) or any(callback.state_key in states for callback in own):
+        return
+    for callback in own:
+        if callback.old_state_key in states:
+            states[callback.state_key] = states.pop(callback.old_state_key)
+
+
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes the checkpoints of a run to `folder`, atomically; Lightning copies them from the system's temporary
-    folder. Reads them as `read_checkpoint` does.
+    """Writes checkpoints atomically; Lightning copies them from the system's temporary folder. Reads them as
+    `read_checkpoint` does. `folder` holds those of the run, `added_folders` those of callbacks of `trainer.callbacks`.
 
     Its own checkpoints of the last epoch stay in `pending` until `flush`: they are written once, after the evaluation,
     which adds the temperature. A callback may add epochs: then `pending` is written when the next epoch is saved."""
@@ -201,7 +235,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         super().__init__()
         self.folder = folder
         self.max_epochs = max_epochs
+        self.added_folders: list[Path] = []
         self.pending: dict[Path, dict[str, Any]] = {}
+        self.written: set[str] = set()
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         path = Path(path)
@@ -215,12 +251,24 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             self._write(checkpoint, path)
 
     def load_checkpoint(self, path: str | Path, *_: Any, **__: Any) -> dict[str, Any]:
-        return read_checkpoint(path)
+        checkpoint = read_checkpoint(path)
+        rename_states(checkpoint)
+        return checkpoint
 
     def remove_checkpoint(self, path: str | Path) -> None:
-        """Removes a file of `folder`. Other paths, which a resumed checkpoint may hold, are ignored."""
-        if os.path.dirname(os.path.realpath(path)) == os.path.realpath(self.folder):
-            Path(path).unlink(missing_ok=True)
+        """Removes a file that this process has written, or a checkpoint in the folders of this run and its callbacks.
+        Other paths, which a resumed checkpoint may hold, are ignored."""
+        path = Path(path)
+        if self._is_removable(path) and (path.is_symlink() or path.is_file()):
+            path.unlink()
+
+    def _is_removable(self, path: Path) -> bool:
+        parent = Path(os.path.realpath(path.parent))
+        if str(parent / path.name) in self.written:
+            return True
+        folders = [Path(os.path.realpath(folder)) for folder in (self.folder, *self.added_folders)]
+        # below a folder: a name such as {val/error} has a folder in it
+        return path.suffix == ".ckpt" and any(folder in (parent, *parent.parents) for folder in folders)
 
     def _is_own(self, path: Path) -> bool:
         """Whether the evaluation can change this checkpoint."""
@@ -238,6 +286,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         torch.save(checkpoint, buffer := io.BytesIO())  # to a file it raises RuntimeError when the disk is full
         with atomic_write(path) as temp_path:
             temp_path.write_bytes(buffer.getbuffer())
+        self.written.add(str(Path(os.path.realpath(path.parent), path.name)))
 
 
 class CollectEvaluation(Callback):

@@ -1,10 +1,12 @@
 """Lightning's Trainer as the configuration describes it, with the callbacks of every run."""
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -25,7 +27,7 @@ from digits.private_apis import (
     write_no_slurm_checkpoints,
 )
 from digits.runs.folder import RunFolder
-from digits.training.callbacks import AtomicCheckpointIO, ReseedEachEpoch, SaveConfig, StopAtEpochEnd
+from digits.training.callbacks import AtomicCheckpointIO, ReseedEachEpoch, RunCheckpoint, SaveConfig, StopAtEpochEnd
 
 
 def build_trainer(
@@ -41,7 +43,7 @@ def build_trainer(
     if config["ema"]:
         callbacks.append(EmaWeights(config["ema"]))
     callbacks += epoch_callbacks  # before the checkpoints, which contain the rows of the history
-    callbacks += [_checkpoint_callback(run, name) for name in sorted({"last", config["weights"]})]
+    callbacks += [RunCheckpoint(run.checkpoints, name) for name in sorted({"last", config["weights"]})]
     callbacks.append(StopAtEpochEnd())
     on_terminal = get_console().is_terminal
     if on_terminal:
@@ -49,6 +51,7 @@ def build_trainer(
     added = build(config["trainer"]["callbacks"], "trainer.callbacks")
     if not isinstance(added, list):
         raise InputError("trainer.callbacks: must be a list, such as [{_target_: …}]")
+    checkpoint_io.added_folders = _place_checkpoints(added, run)
     trainer = build_separate_trainer(
         config["trainer"],
         run,
@@ -155,14 +158,25 @@ class ProgressBar(RichProgressBar):
             self.refresh()
 
 
-def _checkpoint_callback(run: RunFolder, name: str) -> ModelCheckpoint:
-    return ModelCheckpoint(
-        run.checkpoints,
-        filename=name,
-        monitor="val/error" if name == "best" else None,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+def _place_checkpoints(callbacks: Sequence[Callback], run: RunFolder) -> list[Path]:
+    """Lets the ModelCheckpoint callbacks without a `dirpath` write to the run's folder, and returns the folders of all.
+
+    Raises InputError for the name of a checkpoint that the run writes itself."""
+    own_folder = os.path.realpath(run.checkpoints)
+    folders = []
+    for callback in callbacks:
+        if not isinstance(callback, ModelCheckpoint):
+            continue
+        callback.dirpath = callback.dirpath or own_folder
+        if os.path.realpath(callback.dirpath) == own_folder:
+            if callback.filename in ("last", "best"):
+                raise InputError(
+                    f"trainer.callbacks: ModelCheckpoint cannot write {callback.filename}.ckpt, which the run writes; "
+                    "choose another filename"
+                )
+            callback.CHECKPOINT_NAME_LAST = "last_of_callback"
+        folders.append(Path(callback.dirpath))
+    return folders
 
 
 def _build_logger(config: Mapping[str, Any] | None, run: RunFolder) -> Logger | bool:
