@@ -44,10 +44,15 @@ def pytest_sessionfinish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _blank_figures() -> Iterator[Callable[..., None]]:
-    """Saves one pixel in place of a figure, because drawing takes most of the time of a small training."""
+def _blank_figures(request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
+    """Saves one pixel in place of a figure in the fast tests: drawing takes most of the time of a small training.
+    `make test-all` draws all figures."""
     from matplotlib.figure import Figure
     from PIL import Image
+
+    if request.config.option.markexpr != "not slow":
+        yield Figure.savefig
+        return
 
     def save_pixel(figure: Figure, path: Any, **_: Any) -> None:
         Image.new("L", (1, 1)).save(path, "PNG")
@@ -60,7 +65,7 @@ def _blank_figures() -> Iterator[Callable[..., None]]:
 
 @pytest.fixture
 def drawn_figures(_blank_figures: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draws figures, for tests of pictures."""
+    """Draws figures, for fast tests of pictures."""
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", _blank_figures)
 
 

@@ -19,6 +19,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch import LightningModule, Trainer
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
@@ -132,6 +133,29 @@ def train_small(folder: Path, train_csv: Path, *overrides: str) -> dict[str, Any
     data = ["data=csv", f"data.train_csv={train_csv}", "data.val_size=20"]
     train(config(*SMALL, *data, "model=dropout_cnn", *overrides), folder)
     return last_checkpoint(folder)
+
+
+class TinyModule(LightningModule):
+    """A module with one weight, whose loss is its output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        return self.layer(batch).sum()
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        pass
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+def tiny_trainer(**options: Any) -> Trainer:
+    """A Trainer for one silent epoch on the CPU."""
+    shown = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+    return Trainer(**{"accelerator": "cpu", "devices": 1, "max_epochs": 1, **shown, **options})
 
 
 class PowerCutError(Exception):

@@ -38,6 +38,11 @@ def own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             class Group:
                 class Inner:
                     pass
+
+            class _Hidden:
+                pass
+
+            Visible = _Hidden
             """)
     )
     monkeypatch.syspath_prepend(tmp_path)
@@ -87,6 +92,8 @@ def test_settings_of_a_target_can_stay_unbuilt() -> None:
         ("digits.data.sources.NamedTuple", "typing.NamedTuple is not in an allowed package; add .*targets.yaml"),
         ("digits.data.sources.InputError", "digits.errors.InputError is not in an allowed package"),
         ("digits.data.sources.torch", "neither a class nor a Python function"),
+        ("digits.data.sources._read_labeled", "private; only public"),
+        ("digits.data._sources.Source", "private; only public"),
         ("torch.optim.AdamW.step", "part of another class"),
         ("torch.optim.Nothing", "cannot be imported"),
         ("digits.data.nothing.Else", "cannot be imported"),
@@ -104,6 +111,13 @@ def test_module_of_a_refused_target_is_not_imported(own_package: Path) -> None:
     (own_package / "loud.py").write_text("raise KeyboardInterrupt")
     with pytest.raises(InputError, match="not in an allowed package"):
         find_target("loud.Class", "x")
+
+
+def test_module_that_cannot_be_imported_is_one_line(own_package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (own_package / "broken_package.py").write_text("undefined")
+    allow_targets(own_package, monkeypatch, "broken_package")
+    with pytest.raises(InputError, match=r"broken_package\.Class: cannot be imported \(name 'undefined' is"):
+        find_target("broken_package.Class", "x")
 
 
 @pytest.mark.parametrize(
@@ -126,6 +140,7 @@ def test_module_of_a_refused_target_is_not_imported(own_package: Path) -> None:
         (["data.source._target_=pathlib.Path"], "data.source._target_=pathlib.Path"),
         (["find=lr", "+trainer.x={_target_:own_package.Mark,path:mark}"], "trainer.x._target_=own_package.Mark"),
         (["+hydra.callbacks.x={_target_:own_package.Mark,path:mark}"], "own_package.Mark"),
+        (["+hydra.callbacks.x={_target_:lightning.pytorch.callbacks.Timer}"], "callbacks.Timer"),
         (["hydra.job_logging.handlers.file.class=own_package.Log"], "own_package.Log"),
     ],
 )
@@ -155,6 +170,8 @@ def test_own_package_is_allowed_by_the_file(own_package: Path, made_csv: Path, m
         find_target("own_package.Fraction", "x")
     with pytest.raises(InputError, match="part of another class"):
         find_target("own_package.Group.Inner", "x")
+    with pytest.raises(InputError, match=r"own_package\._Hidden is private"):
+        find_target("own_package.Visible", "x")
 
 
 @pytest.mark.parametrize("content", ["{a: b}", "- 1", "- os.*", "- ''", "", "- [a", "- a b"])

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-from helpers import PROJECT
+from helpers import PROJECT, TinyModule, tiny_trainer
 from hydra import initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
@@ -32,7 +32,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.trainer.connectors.logger_connector import result
@@ -256,23 +256,25 @@ def made_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def use_marked_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes submitit use a class whose results are at once there."""
-    from submitit.slurm.slurm import SlurmExecutor, SlurmJob
+    from submitit.slurm import slurm
 
-    class MarkedJob(SlurmJob[Any]):
+    class MarkedJob(slurm.SlurmJob[Any]):
         def results(self) -> list[Any]:
             return [f"job {self.job_id}"]
 
-    monkeypatch.setattr(SlurmExecutor, "job_class", SlurmExecutor.job_class)
+    monkeypatch.setattr(slurm.SlurmExecutor, "job_class", slurm.SlurmExecutor.job_class)
+    monkeypatch.setattr(slurm, "SlurmJob", slurm.SlurmJob)
     private_apis.use_slurm_jobs(MarkedJob)
 
 
 def test_class_of_slurm_jobs_can_be_chosen(made_slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import submitit
 
-    with coupling("SlurmExecutor.job_class"):
+    with coupling("SlurmExecutor.job_class, slurm.SlurmJob"):
         use_marked_jobs(monkeypatch)
-        [job] = submitit.AutoExecutor(made_slurm, cluster="slurm").map_array(print, [1])
-        assert job.results() == ["job 7"]
+        executor = submitit.AutoExecutor(made_slurm, cluster="slurm")
+        assert [job.results() for job in executor.map_array(print, [1])] == [["job 7"]]
+        assert [job.results() for job in executor.map_array(print, [1, 2])] == [["job 7_0"], ["job 7_1"]]
 
 
 def test_parameters_of_the_slurm_launcher_can_be_changed(made_slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,26 +304,6 @@ def test_outcome_of_a_slurm_job_is_read(tmp_path: Path, outcome: tuple[str, Any]
 
 
 # Lightning
-
-
-class TinyModule(LightningModule):
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(1, 1)
-
-    def training_step(self, batch: Any, batch_idx: int) -> Any:
-        return self.layer(batch).sum()
-
-    def validation_step(self, batch: Any, batch_idx: int) -> None:
-        pass
-
-    def configure_optimizers(self) -> Any:
-        return torch.optim.SGD(self.parameters(), 0.1)
-
-
-def tiny_trainer(**options: Any) -> Trainer:
-    shown = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
-    return Trainer(**{"accelerator": "cpu", "devices": 1, "max_epochs": 1, **shown, **options})
 
 
 def test_averaged_module_replaces_the_weights_at_the_end() -> None:

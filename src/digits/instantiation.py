@@ -1,7 +1,6 @@
 """Builds the objects that a configuration names as `_target_`, from the packages in `conf/targets.yaml` only.
 
-Hydra 1.3 has no list of allowed packages. Hydra's `instantiate` also resolves `${…}` a second time, so a check of its
-input could miss a target. Here the values are plain: nothing changes between the check and the call.
+Hydra 1.3 has no list of allowed packages. Here the values are plain: nothing changes between the check and the call.
 """
 
 import inspect
@@ -53,26 +52,40 @@ def build(config: Any, setting: str, **arguments: Any) -> Any:
 
 
 def find_target(name: object, setting: str) -> Callable[..., Any]:
-    """Imports a class or a function. It must be defined in an allowed package, under whatever name it is found.
+    """Imports a class or a Python function. Its name must be public, and it must be defined in an allowed package,
+    under whatever name it is found.
 
     Raises InputError otherwise. Nothing outside of the allowed packages is imported by its name."""
     if not isinstance(name, str):
         raise InputError(f"{setting}={name}: must be the full name of a class or a function")
     allowed = allowed_packages()
     if not is_inside(name, allowed):
-        raise InputError(f"{setting}={name}: not in an allowed package; {_where_to_add()}")
+        raise InputError(f"{setting}={name}: not in an allowed package; add its package to {TARGETS_FILE}")
+    if any(part.startswith("_") for part in name.split(".")):
+        raise InputError(f"{setting}={name}: private; only public classes and functions can be built")
     try:
         found = pkgutil.resolve_name(name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"{setting}={name}: cannot be imported ({error})") from error
+    except Exception as error:  # the user's own module can raise anything
+        raise InputError(f"{setting}={name}: cannot be imported ({error or type(error).__name__})") from error
     if not inspect.isclass(found) and not inspect.isfunction(found):
         raise InputError(f"{setting}={name}: neither a class nor a Python function")
     own_name = f"{found.__module__}.{found.__qualname__}"
     if not is_inside(own_name, allowed):
-        raise InputError(f"{setting}={name}: {own_name} is not in an allowed package; {_where_to_add()}")
+        raise InputError(
+            f"{setting}={name}: {own_name} is not in an allowed package; add its package to {TARGETS_FILE}"
+        )
+    if found.__qualname__.startswith("_"):
+        raise InputError(f"{setting}={name}: {own_name} is private; only public classes and functions can be built")
     if "." in found.__qualname__:
         raise InputError(f"{setting}={name}: part of another class or function; only those of a module can be built")
     return found
+
+
+def require_listed(name: object, setting: str) -> None:
+    """Raises InputError unless `conf/targets.yaml` lists this full name. Hydra builds its own callbacks and handlers of
+    its log, so that a package is not enough for them."""
+    if name not in allowed_packages():
+        raise InputError(f"{setting}={name}: not allowed for Hydra itself; add this full name to {TARGETS_FILE}")
 
 
 def allowed_packages() -> list[str]:
@@ -94,7 +107,3 @@ def allowed_packages() -> list[str]:
 def is_inside(name: str, packages: list[str]) -> bool:
     """Whether a full name is one of `packages` or below one."""
     return any(name == package or name.startswith(f"{package}.") for package in packages)
-
-
-def _where_to_add() -> str:
-    return f"add its package to {TARGETS_FILE}"

@@ -42,7 +42,7 @@ COUPLINGS = (
         "Python",
         "argparse.ArgumentParser._check_help",
         "Python 3.14 refuses a help text of Hydra 1.3",
-        "not checked: needs Python 3.14",
+        "none, needs Python 3.14",
     ),
     Coupling("hydra-core", "the error Ambiguous value for argument", "seed=0,1 without -m gets a hint", HYDRA),
     Coupling(
@@ -60,13 +60,13 @@ COUPLINGS = (
     Coupling(
         "hydra-core",
         "hydra._internal.callbacks.Callbacks.__init__",
-        "Hydra's callbacks are built from the packages in conf/targets.yaml only",
+        "Hydra's callbacks are limited to conf/targets.yaml",
         "1.3.6–1.3.8: Hydra 1.4 has a limit",
     ),
     Coupling(
         "hydra-core",
         "hydra._internal.logging_config.HydraDictConfigurator.resolve",
-        "the same for the classes of its log",
+        "the classes of Hydra's log are limited to conf/targets.yaml",
         "1.3.6–1.3.8: Hydra 1.4 has a limit",
     ),
     Coupling(
@@ -87,7 +87,7 @@ COUPLINGS = (
         "workers are forked from one process that has imported PyTorch",
         "1.6.0",
     ),
-    Coupling("submitit", "SlurmExecutor.job_class", "the state of a job is read with squeue", "1.5.4"),
+    Coupling("submitit", "SlurmExecutor.job_class, slurm.SlurmJob", "the state of a job is read with squeue", "1.5.4"),
     Coupling("submitit", "Job._get_outcome_and_result", "a dead job does not end the sweep", "1.5.4"),
     Coupling("lightning", "WeightAveraging._average_model", "ema= updates the average without waiting", "2.6.6"),
     Coupling("lightning", "Trainer.callbacks", "the evaluation has other callbacks than the training", "2.6.6"),
@@ -153,12 +153,14 @@ def refused_target(error: BaseException) -> str | None:
     return match[1] if match else None
 
 
-def limit_targets_of_hydra_1_3(build: Callable[[Any, str], Any], check_class: Callable[[str], None]) -> None:
+def limit_targets_of_hydra_1_3(
+    build_callback: Callable[[Mapping[str, Any], str], Any], check_class: Callable[[str], None]
+) -> None:
     """Limits the objects that Hydra 1.3 builds from a configuration, for the rest of the process. Hydra 1.4 has
     `hydra.utils.execution_whitelist` for it.
 
-    `build(settings, name)` builds Hydra's callbacks. `check_class(name)` raises an exception for a class that the log
-    must not use. A sweeper or a launcher is a plugin that Hydra has found; its settings stay values."""
+    `build_callback(settings, name)` builds a callback of Hydra. `check_class(name)` raises an exception for a class
+    that the log must not use. A sweeper or a launcher is a plugin that Hydra has found; its settings stay values."""
     import hydra.utils
     from hydra._internal.callbacks import Callbacks
     from hydra._internal.logging_config import HydraDictConfigurator
@@ -167,8 +169,8 @@ def limit_targets_of_hydra_1_3(build: Callable[[Any, str], Any], check_class: Ca
 
     def build_callbacks(self: Callbacks, config: Any = None) -> None:
         chosen = OmegaConf.select(config, "hydra.callbacks") if config is not None else None
-        settings = OmegaConf.to_container(chosen, resolve=True) if chosen else {}
-        self.callbacks = list(build(settings, "hydra.callbacks").values())
+        settings: Any = OmegaConf.to_container(chosen, resolve=True) if chosen else {}
+        self.callbacks = [build_callback(settings[name], f"hydra.callbacks.{name}") for name in settings]
 
     resolve = HydraDictConfigurator.resolve
 
@@ -251,10 +253,11 @@ def fork_workers_from_server() -> None:
 
 def use_slurm_jobs(job_class: "type[SlurmJob[Any]]") -> None:
     """Makes submitit submit jobs of this class. `submitit.AutoExecutor`, which the launcher calls, has no setting for
-    it."""
-    from submitit.slurm.slurm import SlurmExecutor
+    it. An array of jobs ignores the attribute `job_class` of its executor and takes the class of the module."""
+    from submitit.slurm import slurm
 
-    SlurmExecutor.job_class = job_class
+    slurm.SlurmExecutor.job_class = job_class
+    slurm.SlurmJob = job_class  # type: ignore[misc]
 
 
 def slurm_outcome(task: "Job[Any]") -> tuple[str, Any]:

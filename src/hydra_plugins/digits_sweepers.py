@@ -224,14 +224,14 @@ def job_composer(loader: ConfigLoader, sweep_config: DictConfig) -> Callable[[Se
 
     def compose(overrides: Sequence[str]) -> dict[str, Any]:
         parsed = [parse(text) for text in overrides]
-        # Hydra applies settings in their order: those from here on replace values, those before may add or remove keys.
-        first_plain = 1 + max(
-            (index for index, (override, is_choice) in enumerate(parsed) if not is_choice and not _is_plain(override)),
-            default=-1,
-        )
+        # Hydra applies settings in order. Settings after the last + or ~ only replace values: they need no composition.
+        last_by_hydra = -1
+        for index, (override, is_choice) in enumerate(parsed):
+            if not is_choice and not _is_plain(override):
+                last_by_hydra = index
         by_hydra, plain = [], []
         for index, (override, is_choice) in enumerate(parsed):
-            if is_choice or index < first_plain:
+            if is_choice or index <= last_by_hydra:
                 by_hydra.append(overrides[index])
             else:
                 plain.append(override)

@@ -9,6 +9,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from digits.cli.arguments import check_options, prepare_arguments
+from digits.cli.hydra_versions import VERSION_BASE
 from digits.private_apis import without_help_check
 
 
@@ -71,7 +72,7 @@ def test_other_options_are_left_to_hydra(words: str) -> None:
 
 def test_options_of_hydra_are_known(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Hydra prints its options when it gets an unknown one."""
-    main = hydra.main(version_base="1.3", config_path=None)(lambda config: None)
+    main = hydra.main(**VERSION_BASE, config_path=None)(lambda config: None)
     monkeypatch.setattr(sys, "argv", ["program", "--unknown"])
     with without_help_check(), pytest.raises(SystemExit):
         main()
@@ -81,3 +82,8 @@ def test_options_of_hydra_are_known(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     for option, value in options:
         subject = ["job"] if value and "job" in value else ["all"] if value else []
         check_options(["--help", option, *subject])
+    [known] = re.findall(r"--info \[\{([\w,-]+)\}\]", " ".join(usage.split()))
+    with pytest.raises(SystemExit) as refused:
+        check_options(["--info", "unknown"])
+    choices = str(refused.value).partition("choose from ")[2].partition(")")[0]
+    assert choices.replace("'", "").split(", ") == known.split(",")

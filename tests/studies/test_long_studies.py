@@ -15,6 +15,7 @@ from hydra.types import RunMode
 from studies.made_runs import write_run
 
 from digits.cli.app import resolve_config
+from digits.cli.hydra_versions import VERSION_BASE
 from digits.runs.folder import RunFolder
 from digits.studies import report, results, runner
 from digits.studies.runner import StudyRunner
@@ -85,7 +86,7 @@ def test_cost_of_a_job_does_not_grow_with_the_study(
 
 @pytest.fixture
 def loader() -> Iterator[ConfigLoader]:
-    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(PROJECT / "conf"), **VERSION_BASE):
         yield GlobalHydra.instance().config_loader()
 
 

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("submitit")
 
 from hydra.core.utils import JobStatus
-from submitit.slurm.slurm import SlurmExecutor
+from submitit.slurm import slurm
 
 from digits.studies.slurm import QueueJob, QueueWatcher, prepare_slurm
 
@@ -109,7 +109,8 @@ def test_one_call_serves_all_jobs(queue: Queue, watcher: QueueWatcher) -> None:
 @pytest.fixture
 def prepared(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Parameters of the launcher, after submitit was changed for this test."""
-    monkeypatch.setattr(SlurmExecutor, "job_class", SlurmExecutor.job_class)
+    monkeypatch.setattr(slurm.SlurmExecutor, "job_class", slurm.SlurmExecutor.job_class)
+    monkeypatch.setattr(slurm, "SlurmJob", slurm.SlurmJob)
     monkeypatch.setattr("digits.studies.slurm.RESULT_TIMEOUT_S", 0)
     params = {"timeout_min": 2, "signal_delay_s": 120}
     prepare_slurm(params)

@@ -164,6 +164,25 @@ def test_best_epoch_of_an_older_version_is_not_forgotten(
     assert best[0]["best_model_score"] == best[1]["best_model_score"]
 
 
+def test_lightning_removes_files_by_this_method_only(
+    tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A callback that keeps the newest epoch asks to remove the older one."""
+    removed = []
+
+    def record(self: AtomicCheckpointIO, path: Path) -> None:
+        removed.append(Path(path).name)
+
+    monkeypatch.setattr(AtomicCheckpointIO, "remove_checkpoint", record)
+    target = "lightning.pytorch.callbacks.ModelCheckpoint"
+    callback = (
+        f"{{_target_:{target},dirpath:{tmp_path / 'run' / 'checkpoints'},filename:'{{epoch}}',monitor:epoch,mode:max}}"
+    )
+    train_small(tmp_path / "run", made_csv, *CONSTANT, f"trainer.callbacks=[{callback}]")
+    assert removed == ["epoch=0.ckpt"]
+    assert (tmp_path / "run" / "checkpoints" / "epoch=0.ckpt").exists()
+
+
 DAMAGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "no callbacks": lambda checkpoint: checkpoint.pop("callbacks"),
     "epoch": lambda checkpoint: checkpoint.update(epoch="1"),

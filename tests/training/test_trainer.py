@@ -3,23 +3,11 @@
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import Tensor, nn
+from helpers import TinyModule, tiny_trainer
+from lightning.pytorch import Callback
 from torch.utils.data import DataLoader
 
 from digits.training.trainer import ProgressBar
-
-
-class TinyModule(LightningModule):
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(1, 1)
-
-    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        return self.layer(batch).sum()  # type: ignore[no-any-return]
-
-    def configure_optimizers(self) -> Any:
-        return torch.optim.SGD(self.parameters(), 0.1)
 
 
 class RecordDescriptions(Callback):
@@ -34,15 +22,7 @@ class RecordDescriptions(Callback):
 def test_progress_bar_counts_epochs_from_one() -> None:
     bar = ProgressBar(refresh_rate=10)
     record = RecordDescriptions(bar)
-    trainer = Trainer(
-        accelerator="cpu",
-        devices=1,
-        max_epochs=2,
-        callbacks=[bar, record],
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-    )
+    trainer = tiny_trainer(max_epochs=2, callbacks=[bar, record], enable_progress_bar=True)
     batches: Any = DataLoader([torch.ones(1)])
     trainer.fit(TinyModule(), batches)
     assert record.descriptions == ["Epoch 1/2", "Epoch 2/2"]

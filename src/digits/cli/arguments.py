@@ -10,6 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 
+from digits.cli.hydra_versions import HAS_WHITELIST
 from digits.errors import one_line
 
 TEXT_SETTINGS = (
@@ -77,6 +78,14 @@ def _option_parser() -> OptionParser:
     parser.add_argument("--config-name", "-cn")
     parser.add_argument("--config-dir", "-cd")
     parser.add_argument("--experimental-rerun")
-    subjects = ["all", "aliases", "config", "defaults", "defaults-tree", "plugins", "searchpath"]
+    subjects = [
+        "all",
+        *(["aliases"] if HAS_WHITELIST else []),
+        "config",
+        "defaults",
+        "defaults-tree",
+        "plugins",
+        "searchpath",
+    ]
     parser.add_argument("--info", "-i", const="all", nargs="?", choices=subjects)
     return parser

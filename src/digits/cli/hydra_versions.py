@@ -2,7 +2,7 @@
 version. Remove the older ones when `pyproject.toml` requires Hydra 1.4."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ import hydra.utils
 from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 
-from digits.instantiation import allowed_packages, build, find_target
+from digits.instantiation import allowed_packages, build, require_listed
 from digits.private_apis import is_changed_mode, limit_targets_of_hydra_1_3
 
 HAS_WHITELIST = hasattr(hydra.utils, "execution_whitelist")  # since Hydra 1.4
@@ -25,8 +25,8 @@ LOGGING_CLASSES = [
 
 
 def register_resolver(name: str, resolver: Callable[..., Any]) -> None:
-    """Registers a resolver, or replaces it. OmegaConf 2.4 deprecates the older name of the function, which has another
-    meaning before. It warns about annotations that it cannot check."""
+    """Registers a resolver, or replaces it. OmegaConf 2.4 renames the function, and warns about annotations that it
+    cannot check. In OmegaConf 2.3 the new name has another meaning."""
     if HAS_WHITELIST:  # Hydra 1.4 requires OmegaConf 2.4
         register: Any = OmegaConf.register_resolver
         register(name, resolver, replace=True, annotation_validation="off")
@@ -48,25 +48,28 @@ def run_main(main: Callable[[], Any]) -> None:
 
 @contextmanager
 def limited_targets() -> Iterator[None]:
-    """Limits the targets that Hydra builds itself, its callbacks and handlers of the log, to `conf/targets.yaml` and
-    `LOGGING_CLASSES`. Hydra passes the limit on to worker processes.
+    """Limits the targets that Hydra builds itself, its callbacks and handlers of the log, to the full names in
+    `conf/targets.yaml` and `LOGGING_CLASSES`. Hydra passes the limit on to worker processes.
 
     Hydra 1.3 has no such limit. `limit_targets_of_hydra_1_3` replaces it."""
     if not HAS_WHITELIST:
         yield
         return
-    packages = allowed_packages()
-    below = [f"{package}.*" for package in packages]
     execution_whitelist: Any = hydra.utils.execution_whitelist  # type: ignore[attr-defined, unused-ignore]
-    with execution_whitelist([*packages, *below, *LOGGING_CLASSES], reset=True):
+    with execution_whitelist([*allowed_packages(), *LOGGING_CLASSES], reset=True):
         yield
+
+
+def _build_callback(settings: Mapping[str, Any], setting: str) -> Any:
+    require_listed(settings.get("_target_"), f"{setting}._target_")
+    return build(settings, setting)
 
 
 def _check_logging_class(name: str) -> None:
     if name not in LOGGING_CLASSES:
-        find_target(name, "hydra.logging")
+        require_listed(name, "hydra.logging")
 
 
 if not HAS_WHITELIST:
     # At import: worker processes of a parallel launcher import this module but run no entry point.
-    limit_targets_of_hydra_1_3(build, _check_logging_class)
+    limit_targets_of_hydra_1_3(_build_callback, _check_logging_class)

@@ -35,7 +35,7 @@ def error_message(error: BaseException, config_dir: Path, config_name: str) -> s
             choices = f"write '{name}=[{values}]' for a list, '{name}=\"{values}\"' for a text with a comma{sweep}"
             return one_line(f"{name}={values}: several values; {choices}")
         if refused := refused_target(cause):
-            return one_line(f"{refused}: not in an allowed package; add its package to {TARGETS_FILE}")
+            return one_line(f"{refused}: not allowed for Hydra itself; add this full name to {TARGETS_FILE}")
         if isinstance(cause, InterpolationKeyError):
             return one_line(f"{str(cause).splitlines()[0]}; ${{…}} refers to a setting, \\${{…}} is plain text")
         if isinstance(cause, InterpolationToMissingValueError):

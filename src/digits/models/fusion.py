@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -27,7 +27,7 @@ def fuse_batch_norm(network: nn.Module) -> nn.Module:
     for node in graph.nodes:
         if not _is_call(node, (nn.BatchNorm2d,), modules):
             continue
-        [features, *_] = node.args
+        features: Any = node.args[0] if node.args else None
         if not _is_call(features, (Conv2d, nn.Conv2d), modules):
             continue
         conv, norm = features.target, node.target
