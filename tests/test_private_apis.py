@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -334,6 +335,46 @@ def test_callbacks_of_a_trainer_can_be_changed() -> None:
         callbacks.append(Mark("added"))
         trainer.validate(TinyModule(), DataLoader([torch.ones(1)]), verbose=False)  # type: ignore[arg-type]
         assert called == ["kept", "added"]
+
+
+@pytest.fixture
+def _slurm_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("JOB_ID", "NTASKS", "PROCID", "LOCALID", "NODEID"):
+        monkeypatch.setenv(f"SLURM_{name}", "0")
+
+
+@pytest.mark.usefixtures("_slurm_job")
+def test_leftover_of_slurm_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "hpc_ckpt_1.ckpt").touch()
+    loader: Any = DataLoader([torch.ones(1)])
+    with coupling("Trainer._checkpoint_connector"):
+        trainer = tiny_trainer(default_root_dir=tmp_path)
+        with pytest.raises((EOFError, RuntimeError)):  # an empty file, which Lightning reads
+            trainer.validate(TinyModule(), loader, verbose=False)
+        trainer = tiny_trainer(default_root_dir=tmp_path)
+        private_apis.read_only_given_checkpoints(trainer)
+        trainer.validate(TinyModule(), loader, verbose=False)
+        with pytest.raises((EOFError, RuntimeError)):
+            trainer.validate(TinyModule(), loader, ckpt_path=tmp_path / "hpc_ckpt_1.ckpt", verbose=False)
+
+
+@pytest.mark.usefixtures("_slurm_job")
+def test_warning_of_slurm_has_no_handler_of_lightning() -> None:
+    seen = []
+
+    class RecordHandler(Callback):
+        def on_train_start(self, *_: object) -> None:
+            seen.append(signal.getsignal(signal.SIGUSR1))
+
+    loader: Any = DataLoader([torch.ones(1)])
+    with coupling("Trainer._accelerator_connector"):
+        for change in (lambda _: None, private_apis.write_no_slurm_checkpoints):
+            trainer = tiny_trainer(callbacks=[RecordHandler()])
+            change(trainer)
+            trainer.fit(TinyModule(), loader)
+        handled, unhandled = seen
+        assert callable(handled)
+        assert unhandled == signal.SIG_DFL
 
 
 def test_started_processes_are_taken_from_the_launcher(monkeypatch: pytest.MonkeyPatch) -> None:

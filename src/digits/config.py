@@ -31,6 +31,11 @@ def validate_train(config: Mapping[str, Any]) -> None:
         raise InputError("non_digits needs precise_bn=true: batch normalization has measured images without a digit")
     if config["weights"] == "best" and not has_validation(config):
         raise InputError("weights=best needs a validation error, but data.val_size=0 leaves no validation digits")
+    every = config["trainer"].get("check_val_every_n_epoch")
+    if config["weights"] == "best" and _is_int(every) and every > config["trainer"]["max_epochs"]:
+        raise InputError(
+            f"weights=best needs a validation, but trainer.check_val_every_n_epoch={every} validates no epoch"
+        )
     if config["debug"] and config["find"]:
         raise InputError("debug=true and find=lr exclude each other; use only one")
     if (config["debug"] or config["find"]) and config["resume"] is not None:

@@ -91,6 +91,13 @@ COUPLINGS = (
     Coupling("submitit", "Job._get_outcome_and_result", "a dead job does not end the sweep", "1.5.4"),
     Coupling("lightning", "WeightAveraging._average_model", "ema= updates the average without waiting", "2.6.6"),
     Coupling("lightning", "Trainer.callbacks", "the evaluation has other callbacks than the training", "2.6.6"),
+    Coupling(
+        "lightning",
+        "Trainer._checkpoint_connector",
+        "only the checkpoint that resume= names is read, also in Slurm",
+        "2.6.6",
+    ),
+    Coupling("lightning", "Trainer._accelerator_connector", "no checkpoint is written at Slurm's warning", "2.6.6"),
     Coupling("lightning", "strategy.launcher.procs", "when one process of a run ends, the others are ended", "2.6.6"),
     Coupling("lightning", "ModelCheckpoint.state_dict", "weights=best resumes only in its own folder", "2.6.6"),
     Coupling("lightning", "texts of warnings", "warnings that do not apply are hidden", "2.6.6"),
@@ -276,6 +283,32 @@ def trainer_callbacks(trainer: "Trainer") -> list["Callback"]:
     several devices again."""
     callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
     return callbacks
+
+
+def read_only_given_checkpoints(trainer: "Trainer") -> None:
+    """Makes `fit`, `validate` and `test` without a path read no file.
+
+    In a Slurm job Lightning reads `hpc_ckpt_*.ckpt` in the root folder of the trainer, whichever run wrote it. With the
+    callback OnExceptionCheckpoint, `fit` reads the file of an earlier run. Only a path, which a `fit` of new weights
+    does not have, turns this off."""
+    from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
+
+    class GivenPaths(_CheckpointConnector):
+        def _parse_ckpt_path(self, state_fn: Any, ckpt_path: Any, *args: Any, **options: Any) -> Any:
+            return None if ckpt_path is None else super()._parse_ckpt_path(state_fn, ckpt_path, *args, **options)
+
+    trainer._checkpoint_connector = GivenPaths(trainer)
+
+
+def write_no_slurm_checkpoints(trainer: "Trainer") -> None:
+    """Makes the trainer leave Slurm's warning signal to this program. Lightning saves `hpc_ckpt_*.ckpt` in the middle
+    of an epoch and requeues the job. The public setting is an argument of SLURMEnvironment, which also refuses the
+    environments that Lightning would detect before it."""
+    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+
+    environment = trainer._accelerator_connector.cluster_environment
+    if isinstance(environment, SLURMEnvironment):
+        environment.auto_requeue = False
 
 
 def starts_processes(launcher: Any) -> bool:

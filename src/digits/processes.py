@@ -18,7 +18,8 @@ from digits.private_apis import is_gloo_error, take_started_processes
 
 STARTER = "DIGITS_STARTER"  # the environment variable with the id of the process that starts the others
 SIGNAL_NAMES = {number.value: number.name for number in signal.Signals}
-ENDING_SIGNALS = {number for number, name in SIGNAL_NAMES.items() if name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")}
+ENDING_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")  # as in digits.cli.signals
+ENDING_SIGNALS = {number for number, name in SIGNAL_NAMES.items() if name in ENDING_NAMES}
 PATIENCE = 20  # seconds after which a connected process that is still blocked is ended
 
 

@@ -3,8 +3,12 @@
 import re
 import subprocess
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers import PROJECT, SMALL, config, made_digits
@@ -36,7 +40,44 @@ def test_predicts_arrays_and_tensors_of_any_number(trained: Path) -> None:
     assert classifier.predict(IMAGES[:0]).shape == (0, 10)
 
 
-@pytest.mark.parametrize("images", [IMAGES.float(), IMAGES[0], IMAGES[:, :20]])
+def read_only(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array
+
+
+def mapped(array: np.ndarray, folder: Path) -> np.ndarray:
+    np.save(folder / "images.npy", array)
+    return np.load(folder / "images.npy", mmap_mode="r")  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("make", [
+    lambda array, _: read_only(array),
+    mapped,
+    lambda array, _: np.frombuffer(array.tobytes(), np.uint8).reshape(array.shape),
+    lambda array, _: pd.DataFrame(array.reshape(-1, 784)).to_numpy().reshape(-1, 28, 28),
+    lambda array, _: array[::-1].copy()[::-1],  # a negative stride
+    lambda array, _: np.asfortranarray(array),
+], ids=["read-only", "memory map", "bytes", "pandas", "reversed", "Fortran order"])  # fmt: skip
+def test_array_of_any_memory_is_predicted_without_a_warning(
+    trained: Path, tmp_path: Path, make: Callable[[np.ndarray, Path], np.ndarray]
+) -> None:
+    classifier = load_classifier(trained)
+    images = make(IMAGES.numpy().copy(), tmp_path)
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)  # PyTorch would warn once in the process
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            probabilities = classifier.predict(images)
+    finally:
+        torch.set_warn_always(before)
+    assert torch.equal(probabilities, classifier.predict(IMAGES))
+
+
+@pytest.mark.parametrize(
+    "images",
+    [IMAGES.float(), IMAGES[0], IMAGES[:, :20], IMAGES.numpy().astype(">u2"), IMAGES.numpy().astype(str), [[0]]],
+)
 def test_other_images_are_refused(trained: Path, images: Tensor) -> None:
     with pytest.raises(InputError, match=r"images must be uint8 \[N, 28, 28\]"):
         load_classifier(trained).predict(images)

@@ -3,12 +3,15 @@
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from studies.made_runs import write_run
 
 from digits.runs.folder import RunFolder
 from digits.studies.__main__ import main
+from digits.studies.plots import _histories
 from digits.studies.report import LiveLeaderboard
 
 
@@ -87,3 +90,10 @@ def test_running_study_reads_each_run_once_and_keeps_its_table_current(
         assert ended - int(row["done"]) <= 0.02 * ended
     assert (tmp_path / "leaderboard.png").exists()
     assert len(reads) <= 151
+
+
+def test_curves_connect_the_epochs_that_were_validated(tmp_path: Path) -> None:
+    (tmp_path / "history.csv").write_text("epoch,train/error,val/error\n1,0.5,\n2,0.4,0.3\n3,0.3,\n4,0.2,0.1\n")
+    row: Any = SimpleNamespace(completed=[SimpleNamespace(folder=tmp_path)])
+    [errors] = _histories(row, "val/error")
+    assert errors.to_dict() == {2: 0.3, 4: 0.1}

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -57,6 +58,17 @@ def test_result_of_a_trial_is_the_mean_of_its_validation_errors(tmp_path: Path) 
     for number, jobs in enumerate([[a, b], [a, c], [a, missing]]):
         search.tell(number, jobs)
     assert search.errors == {0: pytest.approx(0.015), 1: None, 2: None}
+
+
+def test_epochs_without_validation_are_no_results(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "", 10)
+    (tmp_path / "a" / "history.csv").write_text("epoch,val/error\n1,\n2,0.25\n")
+    search = Search(tmp_path / "search.json", DISTRIBUTIONS, seed=0)
+    search.ask(1, 1)
+    job: Any = SimpleNamespace(folder=RunFolder(tmp_path / "a"))
+    search.tell(0, [job, job])
+    assert search.earlier_curves(1) == [[None, 0.25]]
+    assert search._optuna_study().trials[0].intermediate_values == {2: 0.25}
 
 
 def test_trial_is_pruned_if_one_of_its_jobs_is(tmp_path: Path) -> None:

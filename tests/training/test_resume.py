@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers import PowerCutError, assert_same_weights, interrupt, last_checkpoint, read_metrics_json, train_small
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from digits.errors import InputError
 from digits.runs.checkpoint import read_checkpoint
@@ -137,8 +138,30 @@ def test_only_files_of_the_folder_are_removed(tmp_path: Path) -> None:
         path.touch()
         AtomicCheckpointIO(folder, 1).remove_checkpoint(path)
     AtomicCheckpointIO(folder, 1).remove_checkpoint(tmp_path / "other")
+    AtomicCheckpointIO(folder, 1).remove_checkpoint(folder / ".." / "other" / "old.ckpt")
     assert not (folder / "old.ckpt").exists()
     assert (tmp_path / "other" / "old.ckpt").exists()
+
+
+@pytest.mark.slow
+def test_best_epoch_of_an_older_version_is_not_forgotten(
+    tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = ["weights=best", "schedule=constant", "optimizer.lr=0.0005", "trainer.max_epochs=4"]
+    uninterrupted = train_small(tmp_path / "one", made_csv, *settings)
+    interrupt(monkeypatch, "on_train_epoch_start", 2, PowerCutError())
+    with pytest.raises(PowerCutError):
+        train_small(tmp_path / "two", made_csv, *settings)
+    monkeypatch.undo()
+    old = last_checkpoint(tmp_path / "two")
+    for name, monitor in (("last", None), ("best", "val/error")):
+        key = ModelCheckpoint(monitor=monitor).state_key
+        old["callbacks"][key] = old["callbacks"].pop(f"RunCheckpoint {name}")
+    torch.save(old, tmp_path / "two" / LAST)
+    resumed = train_small(tmp_path / "two", made_csv, *settings, f"resume={tmp_path / 'two' / LAST}")
+    assert_same_weights(resumed, uninterrupted)
+    best = [checkpoint["callbacks"]["RunCheckpoint best"] for checkpoint in (resumed, uninterrupted)]
+    assert best[0]["best_model_score"] == best[1]["best_model_score"]
 
 
 def test_lightning_removes_files_by_this_method_only(

@@ -1,4 +1,4 @@
-"""Signals that end the programs: Ctrl-C, `kill`, a closed terminal."""
+"""Signals that end the programs: Ctrl-C, `kill`, a closed terminal, a cluster's warning before its time limit."""
 
 import os
 import signal
@@ -7,8 +7,9 @@ import threading
 from types import FrameType
 from typing import Any
 
-# Windows has no SIGHUP and no SIGQUIT.
-ENDING_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
+# Slurm sends SIGUSR1 or SIGUSR2 with `sbatch --signal`. Without a handler they end a process at once.
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+ENDING_SIGNALS = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]  # Windows has only two
 
 
 def exit_on_signals() -> None:

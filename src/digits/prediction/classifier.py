@@ -85,9 +85,13 @@ class Classifier(nn.Module):
 
     def predict_with_agreement(self, images: Tensor | np.ndarray[Any, Any], batch_size: int = 128) -> Predictions:
         """As `predict`, with the disagreements of members and views."""
-        images = torch.as_tensor(images)
-        if images.dtype != torch.uint8 or images.shape[1:] != (28, 28):
+        if not isinstance(images, Tensor):
+            images = np.asarray(images)
+        if images.dtype not in (torch.uint8, np.uint8) or images.shape[1:] != (28, 28):
             raise InputError(f"images must be uint8 [N, 28, 28], not {images.dtype} {list(images.shape)}")
+        if isinstance(images, np.ndarray):
+            # copies an array that PyTorch warns of, read-only, or refuses, with a negative stride
+            images = torch.from_numpy(np.require(images, requirements=["C", "W"]))
         if not len(images):
             return Predictions(torch.empty(0, 10), *torch.empty(2, 0, dtype=torch.bool))
         device = self.tta_transforms.device

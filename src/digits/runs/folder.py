@@ -3,7 +3,7 @@
 import csv
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -66,11 +66,13 @@ class RunFolder:
         path = self.path / metrics.checkpoint if metrics and metrics.checkpoint else self.last_checkpoint
         return path if os.path.isfile(path) else None
 
-    def validation_errors(self) -> list[float]:
-        """The validation error of each epoch; empty if history.csv cannot be read or has none."""
+    def validation_errors(self) -> list[float | None]:
+        """The validation error of each epoch, None for one that was not validated; empty if history.csv cannot be read
+        or has none."""
         try:
             with self.history_path.open(newline="") as file:
-                return [float(row["val/error"]) for row in csv.DictReader(file)]
+                cells = [row["val/error"] for row in csv.DictReader(file)]
+            return [None if cell == "" else float(cell) for cell in cells]
         except (OSError, ValueError, TypeError, KeyError, csv.Error):
             return []
 
@@ -108,6 +110,11 @@ class RunFolder:
                 return False
         except InputError:
             return True
+
+
+def errors_by_epoch(errors: Iterable[float | None]) -> dict[int, float]:
+    """The errors of the epochs that were validated, by epoch, from a list that begins with epoch 1."""
+    return {epoch: float(error) for epoch, error in enumerate(errors, 1) if error is not None}
 
 
 @contextmanager

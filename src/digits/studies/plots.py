@@ -80,7 +80,9 @@ def _histories(row: Configuration, key: str) -> "list[pd.Series[float]]":
         path = RunFolder(run.folder).history_path
         try:
             table = pd.read_csv(path).set_index("epoch")
-            columns += [table[key].astype(float)] if key in table else []
+            if key in table:
+                errors = table[key].astype(float).dropna()  # not every epoch is validated
+                columns += [errors] if len(errors) else []
         except FileNotFoundError:
             continue
         except (OSError, ValueError, KeyError):

@@ -10,6 +10,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 
 from digits.errors import InputError
 from digits.files import write_json
+from digits.runs.folder import errors_by_epoch
 from digits.studies.study import Job
 
 try:
@@ -46,7 +47,7 @@ class Search:
         self.trials = self._read()
         self.errors: dict[int, float | None] = {}
         """mean validation error by number of the trial; None if the trial failed or was pruned"""
-        self.curves: dict[int, list[float]] = {}
+        self.curves: dict[int, list[float | None]] = {}
         """the mean validation error of each epoch that all jobs of the trial have completed"""
         self.pruned: set[int] = set()
 
@@ -68,14 +69,15 @@ class Search:
         self.errors[number] = statistics.mean(errors) if len(errors) == len(jobs) else None
         if len(runs) == len(jobs):
             curves = [job.folder.validation_errors() for job in jobs]
-            self.curves[number] = [statistics.mean(errors) for errors in zip(*curves, strict=False)]
+            self.curves[number] = [_mean(errors) for errors in zip(*curves, strict=False)]
             if not all(metrics.completed for metrics in runs):
                 self.pruned.add(number)
 
-    def earlier_curves(self, number: int) -> list[list[float]]:
-        """The validation errors by epoch of the completed trials before this one."""
+    def earlier_curves(self, number: int) -> list[list[float | None]]:
+        """The validation errors by epoch of the completed trials before this one; None for epochs without one."""
         completed = [earlier for earlier in range(number) if self.errors.get(earlier) is not None]
-        return [self.curves[earlier] for earlier in completed if self.curves.get(earlier)]
+        curves = [self.curves.get(earlier, []) for earlier in completed]
+        return [curve for curve in curves if any(error is not None for error in curve)]
 
     def _optuna_study(self) -> optuna.Study:
         sampler = optuna.samplers.TPESampler(seed=self.seed + len(self.trials), constant_liar=True)
@@ -89,7 +91,7 @@ class Search:
                     value=error,
                     params=params,
                     distributions=self.distributions,
-                    intermediate_values=dict(enumerate(self.curves.get(number, ()), 1)),
+                    intermediate_values=errors_by_epoch(self.curves.get(number, ())),
                 )
             )
         return study
@@ -124,3 +126,9 @@ def _contains(distribution: BaseDistribution, value: object) -> bool:
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     kinds = (float, int) if isinstance(distribution, FloatDistribution) else (int,)
     return type(value) in kinds and distribution.low <= value <= distribution.high  # type: ignore[operator]
+
+
+def _mean(errors: Sequence[float | None]) -> float | None:
+    """The mean over the jobs of a trial; None for an epoch that one of them did not validate."""
+    known = [error for error in errors if error is not None]
+    return statistics.mean(known) if len(known) == len(errors) else None

@@ -21,11 +21,10 @@ from digits.config import validate_train
 from digits.devices import keep_freed_memory
 from digits.errors import InputError
 from digits.evaluation.plots import plot_lr_range
-from digits.instantiation import build
 from digits.runs.folder import RunFolder
 from digits.seeding import seed_everything
 from digits.training.train import build_datamodule, build_module
-from digits.training.trainer import resolved_precision, silence_lightning, trainer_errors
+from digits.training.trainer import build_separate_trainer, resolved_precision, silence_lightning
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +46,14 @@ def find_lr(config: Mapping[str, Any], folder: Path, overrides: Sequence[str] = 
     the command that uses it; writes the points to lr.csv and lr.png in `folder`. Uses neither the schedule nor `ema`.
 
     Raises InputError for several devices, an optimizer without a rate, and a loss that never falls."""
-    RunFolder(folder).require_no_other_run()
+    run = RunFolder(folder)
+    run.require_no_other_run()
     silence_lightning()
     validate_train(config)
     keep_freed_memory()
     seed_everything(config["seed"])
     started_at = time.perf_counter()
-    points = _range_test(config)
+    points = _range_test(config, run)
     seconds = time.perf_counter() - started_at
     suggested = suggest_lr(points, warms_up="warmup" in (config["schedule"] or {}))
     pd.DataFrame(points).to_csv(folder / "lr.csv", index=False)
@@ -78,23 +78,22 @@ def suggest_lr(points: Sequence[Point], warms_up: bool) -> float:
     return float(f"{lowest.lr if warms_up else lowest.lr / 3:.2g}")
 
 
-def _range_test(config: Mapping[str, Any]) -> list[Point]:
+def _range_test(config: Mapping[str, Any], run: RunFolder) -> list[Point]:
     ramp = RateRamp()
-    with trainer_errors():
-        trainer: Trainer = build(
-            config["trainer"],
-            "trainer",
-            precision=resolved_precision(config),
-            callbacks=[ramp],
-            max_epochs=-1,
-            max_steps=len(RATES),
-            accumulate_grad_batches=1,
-            limit_val_batches=0,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
+    trainer = build_separate_trainer(
+        config["trainer"],
+        run,
+        precision=resolved_precision(config),
+        callbacks=[ramp],
+        max_epochs=-1,
+        max_steps=len(RATES),
+        accumulate_grad_batches=1,
+        limit_val_batches=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
     if trainer.world_size > 1:
         raise InputError("find=lr needs a single device: trainer=auto, or trainer.devices=1")
     datamodule = build_datamodule(config)

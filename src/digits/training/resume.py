@@ -15,6 +15,7 @@ from digits.runs.checkpoint import read_checkpoint
 from digits.runs.fingerprint import RESULT_NEUTRAL_KEYS, all_settings
 from digits.runs.folder import RunFolder
 from digits.runs.metrics_file import RunMetrics
+from digits.training.callbacks import RunCheckpoint, rename_states
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ def prepare_resume(checkpoint: str, config: Mapping[str, Any], run: RunFolder) -
 
     Raises InputError if the weights, the optimizer's state or the schedule depend on a setting that has changed."""
     content = read_checkpoint(checkpoint)
+    rename_states(content)
     states, loops = content.get("callbacks"), content.get("loops")
     if type(content.get("epoch")) is not int or not isinstance(states, dict) or not isinstance(loops, dict):
         raise InputError(f"{checkpoint}: holds weights, but not the state of a training")
@@ -58,7 +60,8 @@ def _allowed_changes(path: str, checkpoint: Mapping[str, Any], config: Mapping[s
 def _require_best_epoch(path: str, states: Mapping[str, Any], run: RunFolder) -> None:
     """Raises InputError unless the run's folder has the best epoch so far: in another folder Lightning forgets it and
     takes the first resumed epoch for the best."""
-    for folder in monitored_folders(states, "val/error"):
+    best = RunCheckpoint(run.checkpoints, "best").state_key
+    for folder in monitored_folders({best: states.get(best)}, "val/error"):
         if os.path.realpath(folder) == os.path.realpath(run.checkpoints):
             return
     raise InputError(

@@ -159,7 +159,7 @@ class Training:
         self.run, self.metrics = run, metrics
         self.datamodule: DigitsDataModule = build_datamodule(config)
         self.module = build_module(config)
-        self.history = EpochHistory(run.history_path, self.module.scores)
+        self.history = EpochHistory(run.history_path, self.module.scores, has_validation(config))
         self.checkpoint_io = AtomicCheckpointIO(run.checkpoints, config["trainer"]["max_epochs"])
         epoch_callbacks: list[Callback] = [self.history]
         if in_sweep and run.earlier_trials_path.exists():
@@ -180,7 +180,9 @@ class Training:
         """Trains, from the start or from the checkpoint `resume`."""
         self.datamodule.prepare_data()  # before other processes start: an unreadable file must not leave them waiting
         try:
-            self.trainer.fit(self.module, self.datamodule, ckpt_path=resume, weights_only=True)
+            # absolute: a file could have the name of one of Lightning's keywords, such as last
+            path = os.path.abspath(resume) if resume else None
+            self.trainer.fit(self.module, self.datamodule, ckpt_path=path, weights_only=True)
         except Exception as error:
             other_causes = (InputError, OSError, torch.OutOfMemoryError)
             if resume is None or self.history.started or isinstance(error, other_causes) or is_disconnected(error):
@@ -188,7 +190,7 @@ class Training:
             raise InputError(f"{resume}: does not hold the state of this run ({error})") from error
         finally:
             rows, metrics = self.history.rows, self.metrics
-            metrics.epochs, metrics.seconds["fit"] = len(rows), self.history.fit_seconds
+            metrics.epochs, metrics.seconds["fit"] = self.history.complete_epochs, self.history.fit_seconds
             if rows:
                 metrics.checkpoint = "checkpoints/last.ckpt"
                 metrics.images_per_second = self.history.images_per_second(self._images_per_epoch)
@@ -207,7 +209,7 @@ class Training:
         metrics, trainer, pending = self.metrics, self.trainer, self.checkpoint_io.pending
         metrics.checkpoint = f"checkpoints/{metrics.config['weights']}.ckpt"
         path = self.run.path / metrics.checkpoint
-        checkpoint = (pending.get(path) or read_checkpoint(path)) if trainer.is_global_zero else {}
+        checkpoint = self._final_checkpoint(path) if trainer.is_global_zero else {}
         self.module.load_state_dict(trainer.strategy.broadcast(checkpoint.get("state_dict", {})))
         if metrics.config["precise_bn"]:
             with trainer.precision_plugin.train_step_context():
@@ -238,6 +240,19 @@ class Training:
                 evaluations[stage] = evaluation._replace(logits=logits / temperature)
         return evaluations
 
+    def _final_checkpoint(self, path: Path) -> dict[str, Any]:
+        """The content of the final checkpoint, with the weights at the end of the training. A callback may change them
+        after the checkpoint of the last epoch, as StochasticWeightAveraging does."""
+        pending = self.checkpoint_io.pending
+        checkpoint = pending.get(path) or read_checkpoint(path)
+        if self.metrics.config["weights"] == "best" or not self.history.ended:
+            return checkpoint
+        saved, final = checkpoint["state_dict"], self.module.state_dict()
+        if saved.keys() == final.keys() and any(not torch.equal(saved[key].cpu(), final[key].cpu()) for key in saved):
+            checkpoint["state_dict"] = copy.deepcopy(final)
+            pending[path] = checkpoint
+        return checkpoint
+
 
 def build_datamodule(config: Mapping[str, Any]) -> DigitsDataModule:
     """Raises InputError for invalid settings of the data."""
@@ -249,8 +264,13 @@ def build_datamodule(config: Mapping[str, Any]) -> DigitsDataModule:
 def build_module(config: Mapping[str, Any]) -> DigitsModule:
     """Raises InputError for schedule=plateau without validation digits."""
     schedule = build(config["schedule"], "schedule")
-    if getattr(schedule, "func", None) is plateau and not has_validation(config):
-        raise InputError("schedule=plateau needs a validation error, but data.val_size=0 leaves no validation digits")
+    if getattr(schedule, "func", None) is plateau:
+        if not has_validation(config):
+            raise InputError(
+                "schedule=plateau needs a validation error, but data.val_size=0 leaves no validation digits"
+            )
+        if config["trainer"].get("check_val_every_n_epoch", 1) != 1:
+            raise InputError("schedule=plateau needs the error of each epoch; omit trainer.check_val_every_n_epoch")
     optimizer = dict(config["optimizer"])
     if config["trainer"].get("gradient_clip_val") and optimizer.get("fused"):
         optimizer["fused"] = False  # Lightning cannot clip gradients inside a fused step

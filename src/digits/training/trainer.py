@@ -1,10 +1,12 @@
 """Lightning's Trainer as the configuration describes it, with the callbacks of every run."""
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -17,9 +19,15 @@ from torch import Tensor
 from digits.devices import default_precision
 from digits.errors import InputError
 from digits.instantiation import BuildError, build
-from digits.private_apis import IRRELEVANT_WARNINGS, average_model, scale_and_add
+from digits.private_apis import (
+    IRRELEVANT_WARNINGS,
+    average_model,
+    read_only_given_checkpoints,
+    scale_and_add,
+    write_no_slurm_checkpoints,
+)
 from digits.runs.folder import RunFolder
-from digits.training.callbacks import AtomicCheckpointIO, ReseedEachEpoch, SaveConfig
+from digits.training.callbacks import AtomicCheckpointIO, ReseedEachEpoch, RunCheckpoint, SaveConfig, StopAtEpochEnd
 
 
 def build_trainer(
@@ -35,26 +43,27 @@ def build_trainer(
     if config["ema"]:
         callbacks.append(EmaWeights(config["ema"]))
     callbacks += epoch_callbacks  # before the checkpoints, which contain the rows of the history
-    callbacks += [_checkpoint_callback(run, name) for name in sorted({"last", config["weights"]})]
+    callbacks += [RunCheckpoint(run.checkpoints, name) for name in sorted({"last", config["weights"]})]
+    callbacks.append(StopAtEpochEnd())
     on_terminal = get_console().is_terminal
     if on_terminal:
         callbacks.append(ProgressBar(refresh_rate=10))
     added = build(config["trainer"]["callbacks"], "trainer.callbacks")
     if not isinstance(added, list):
         raise InputError("trainer.callbacks: must be a list, such as [{_target_: …}]")
-    with trainer_errors():
-        trainer: Trainer = build(
-            config["trainer"],
-            "trainer",
-            precision=precision,
-            callbacks=[*added, *callbacks],
-            logger=_build_logger(config["logger"], run),
-            plugins=[checkpoint_io],
-            enable_progress_bar=on_terminal,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,  # BalancedBatchSampler and DigitsModule share each batch
-        )
+    checkpoint_io.added_folders = _place_checkpoints(added, run)
+    trainer = build_separate_trainer(
+        config["trainer"],
+        run,
+        precision=precision,
+        callbacks=[*added, *callbacks],
+        logger=_build_logger(config["logger"], run),
+        plugins=[checkpoint_io],
+        enable_progress_bar=on_terminal,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,  # BalancedBatchSampler and DigitsModule share each batch
+    )
     if trainer.world_size > 1 and in_sweep:
         raise InputError("trainer=ddp cannot be part of a sweep (-m); run it alone, or give each job one device")
     if trainer.world_size > 1 and config["data"]["batch_size"] < 2 * trainer.world_size:  # a share could be empty
@@ -62,8 +71,20 @@ def build_trainer(
     return trainer
 
 
+def build_separate_trainer(config: Mapping[str, Any], run: RunFolder, **arguments: Any) -> Trainer:
+    """A trainer that reads and writes no checkpoint of another run. What Lightning and its callbacks write without
+    a path is in the folder of the run.
+
+    Raises InputError for settings that Lightning refuses."""
+    with _trainer_errors():
+        trainer: Trainer = build(config, "trainer", **{"default_root_dir": str(run.path), **arguments})
+    read_only_given_checkpoints(trainer)
+    write_no_slurm_checkpoints(trainer)
+    return trainer
+
+
 @contextmanager
-def trainer_errors() -> Iterator[None]:
+def _trainer_errors() -> Iterator[None]:
     """Raises InputError for settings that Lightning refuses."""
     try:
         yield
@@ -137,14 +158,25 @@ class ProgressBar(RichProgressBar):
             self.refresh()
 
 
-def _checkpoint_callback(run: RunFolder, name: str) -> ModelCheckpoint:
-    return ModelCheckpoint(
-        run.checkpoints,
-        filename=name,
-        monitor="val/error" if name == "best" else None,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+def _place_checkpoints(callbacks: Sequence[Callback], run: RunFolder) -> list[Path]:
+    """Lets the ModelCheckpoint callbacks without a `dirpath` write to the run's folder, and returns the folders of all.
+
+    Raises InputError for the name of a checkpoint that the run writes itself."""
+    own_folder = os.path.realpath(run.checkpoints)
+    folders = []
+    for callback in callbacks:
+        if not isinstance(callback, ModelCheckpoint):
+            continue
+        callback.dirpath = callback.dirpath or own_folder
+        if os.path.realpath(callback.dirpath) == own_folder:
+            if callback.filename in ("last", "best"):
+                raise InputError(
+                    f"trainer.callbacks: ModelCheckpoint cannot write {callback.filename}.ckpt, which the run writes; "
+                    "choose another filename"
+                )
+            callback.CHECKPOINT_NAME_LAST = "last_of_callback"
+        folders.append(Path(callback.dirpath))
+    return folders
 
 
 def _build_logger(config: Mapping[str, Any] | None, run: RunFolder) -> Logger | bool:
