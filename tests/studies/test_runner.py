@@ -28,6 +28,7 @@ class Launcher:
         self.folder, self.ends, self.orphan, self.error = folder, ends.split(), orphan, error
         self.launched: list[list[str]] = []
         self.thread = threading.Thread(target=self.complete_later)
+        self.locked = threading.Event()
 
     def __call__(self, overrides: Sequence[Sequence[str]], first: int) -> list[object]:
         names = [words[-1].partition("=")[2].strip("'") for words in overrides]
@@ -37,8 +38,7 @@ class Launcher:
         if self.orphan:
             self.write(self.orphan, "running")
             self.thread.start()
-            while not RunFolder(self.folder / self.orphan).is_locked():
-                time.sleep(0.01)
+            assert self.locked.wait(30)
         if isinstance(self.error, BrokenExecutor):
             self.ends = names
         error, self.error = self.error, None
@@ -53,6 +53,7 @@ class Launcher:
 
     def complete_later(self) -> None:
         with folder_lock(self.folder / self.orphan, ""):
+            self.locked.set()
             time.sleep(1)
             self.write(self.orphan, "completed")
 

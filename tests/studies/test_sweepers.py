@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from helpers import choices, compose_config, run_main
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from digits.instantiation import build
 
 SEARCH = "hydra/sweeper=optuna optimizer.lr=interval(0.1,0.2)"
 
@@ -57,6 +59,6 @@ def test_result_of_a_job_holds_no_configuration() -> None:
     config = compose_config(hydra=True)
     returned = JobReturn(status=JobStatus.COMPLETED, cfg=config, hydra_cfg=config)
     returned.return_value = 0.1
-    for callback in config.hydra.callbacks.values():
-        instantiate(callback).on_job_end(config=config, job_return=returned)
+    for settings in OmegaConf.to_container(config.hydra.callbacks).values():
+        build(settings, "hydra.callbacks").on_job_end(config=config, job_return=returned)
     assert (returned.cfg, returned.hydra_cfg, returned.return_value) == (None, None, 0.1)
