@@ -35,6 +35,10 @@ def build(config: Any, setting: str, **arguments: Any) -> Any:
         return config
     if "_target_" not in config:
         return {key: build(part, f"{setting}.{key}") for key, part in config.items()}
+    return _build_target(config, setting, arguments)
+
+
+def _build_target(config: Mapping[str, Any], setting: str, arguments: Mapping[str, Any]) -> Any:
     target = find_target(config["_target_"], f"{setting}._target_")
     settings = {key: value for key, value in config.items() if key not in SPECIAL_KEYS and key not in arguments}
     positional = config.get("_args_", [])

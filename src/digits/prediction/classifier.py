@@ -90,7 +90,7 @@ class Classifier(nn.Module):
         if images.dtype not in (torch.uint8, np.uint8) or images.shape[1:] != (28, 28):
             raise InputError(f"images must be uint8 [N, 28, 28], not {images.dtype} {list(images.shape)}")
         if isinstance(images, np.ndarray):
-            # copies an array that PyTorch warns of, read-only, or refuses, with a negative stride
+            # Copies a read-only array, of which PyTorch warns, and one with a negative stride, which PyTorch refuses.
             images = torch.from_numpy(np.require(images, requirements=["C", "W"]))
         if not len(images):
             return Predictions(torch.empty(0, 10), *torch.empty(2, 0, dtype=torch.bool))
