@@ -99,6 +99,17 @@ def test_pictures_and_their_preview(
         assert preview.width > 1000
 
 
+@pytest.mark.usefixtures("drawn_figures")
+def test_preview_of_one_picture_is_not_cut(trained: Path) -> None:
+    ink = Image.fromarray(IMAGES[0].numpy()).resize((140, 140), Image.Resampling.BICUBIC)
+    Image.eval(ink, lambda value: 230 - value * 200 // 255).save("one.png")
+    predict(PredictOptions(str(trained), "one.png", "labels.csv", preview="seen.png"))
+    with Image.open("seen.png") as preview:
+        pixels = np.asarray(preview.convert("L"))
+    assert (pixels[:, :2] == 255).all()
+    assert (pixels[:, -2:] == 255).all()
+
+
 def test_without_a_readable_picture_nothing_is_written(trained: Path) -> None:
     Image.new("L", (90, 90), 240).save("nothing.png")
     with pytest.raises(InputError, match="nothing is written"):

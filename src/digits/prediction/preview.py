@@ -43,6 +43,7 @@ def save_preview(chunks: Sequence[PredictedChunk], path: str) -> None:
             axis.text(*position, f"{digit}  {probability:.1%}", fontsize=size, color=color, va="center")
     axis.set(xlim=(0, CELL_WIDTH * columns), ylim=(CELL_HEIGHT * rows, 0), aspect="equal")
     axis.set_axis_off()
-    axis.set_title("input, the image that the network sees, the three most likely digits", fontsize=10)
+    title_size = 10 if columns > 1 else 6.5  # as wide as one column
+    axis.set_title("input, the image that the network sees, the three most likely digits", fontsize=title_size)
     with atomic_write(path) as temp_path:
         figure.savefig(temp_path, dpi=120, format="png")
