@@ -15,6 +15,7 @@ from torch import Tensor
 from digits.data.augmentation import RandomTransform, smooth_noise
 from digits.data.handwriting import distance_to_segment
 
+NO_DIGIT = -1  # the label of an image without a digit
 LETTERS = sorted(set(ascii_letters) - set("BDGIJLOQSTYZbgilojqstyz"))  # without those that resemble a digit
 FONTS = (
     "DejaVuSans",
@@ -29,11 +30,11 @@ transform = RandomTransform(degrees=15.0, translate=(0.08, 0.08), scale=(0.85, 1
 
 
 def make_non_digits(digits: Tensor, count: int) -> Tensor:
-    """`count` images float32 [count, 1, 28, 28] in [0, 1]: a fifth each are letters, lines, and pairs of the digits
-    [N, 1, 28, 28]; two fifths are patches."""
+    """`count` images float32 [count, 1, 28, 28] in [0, 1]: equal shares of letters, lines, pairs of the digits
+    [N, 1, 28, 28], limbs, and textures, and two shares of patches."""
     if not count:
         return digits[:0]
-    kinds = [letters, lines, patches, patches, pairs]
+    kinds = [letters, lines, patches, pairs, limbs, textures, patches]
     counts = [len(part) for part in torch.arange(count).tensor_split(len(kinds))]
     return torch.cat([kind(digits.float(), part) for kind, part in zip(kinds, counts, strict=True) if part])
 
@@ -86,6 +87,53 @@ def lines(digits: Tensor, count: int) -> Tensor:
         line = (width / 2 + 0.5 + rough - distance_to_segment(side, start, end)).clamp(0, 1)
         images = torch.maximum(images, line * (index < number)[:, None, None])
     return images[:, None]
+
+
+def limbs(digits: Tensor, count: int) -> Tensor:
+    """A trunk with three to six limbs, in MNIST's format: stand-ins for hands, clothes, plants and figures."""
+    side, device = digits.shape[-1], digits.device
+    number = torch.randint(3, 7, (count, 1, 1), device=device)
+    middle = torch.full((count, 2), (side - 1) / 2, device=device)
+    turn, spread, first_width, taper = torch.rand(4, count, device=device)
+    spread = 0.25 + 0.75 * spread  # of a full turn: the fingers of a hand, or the limbs of a figure
+    trunk = middle + 5 * (torch.rand(count, 2, device=device) - 0.5)
+    radius = (2 + 3.5 * torch.rand(count, 1, 1, device=device)) / 1.0
+    images = (radius + 0.5 - distance_to_segment(side, middle, trunk)).clamp(0, 1)
+    for index in range(6):
+        place = (index + 0.4 * (torch.rand(count, device=device) - 0.5)) / number[:, 0, 0]
+        angle = 2 * torch.pi * (turn + spread * place)
+        length = 7 + 7 * torch.rand(count, 1, device=device)
+        end = trunk + length * torch.stack([angle.cos(), angle.sin()], 1)
+        width = 0.8 + 2 * first_width * (1 - 0.5 * taper * torch.rand(count, device=device))
+        limb = (width[:, None, None] + 0.5 - distance_to_segment(side, trunk, end)).clamp(0, 1)
+        images = torch.maximum(images, limb * (index < number))
+    return fit(images[:, None])
+
+
+def textures(digits: Tensor, count: int) -> Tensor:
+    """Stripes, checks and knots, alone or within a patch: cloth, fences, keyboards."""
+    side, device = digits.shape[-1], digits.device
+    position = torch.arange(side, device=device, dtype=torch.float32)
+    x, y = position.expand(side, side), position[:, None].expand(side, side)
+    turn, first_phase, second_phase, crossed, share = torch.rand(5, count, 1, 1, device=device)
+    angle = torch.pi * turn * (torch.rand(count, 1, 1, device=device) < 0.5)
+    frequency = 2 * torch.pi / (2.5 + 7 * torch.rand(2, count, 1, 1, device=device))
+    first = ((angle.cos() * x + angle.sin() * y) * frequency[0] + 6.3 * first_phase).sin()
+    second = ((angle.cos() * y - angle.sin() * x) * frequency[1] + 6.3 * second_phase).sin()
+    waves = torch.where(crossed < 0.4, first, torch.where(crossed < 0.7, first * second, torch.maximum(first, second)))
+    sharpness = 1 + 5 * torch.rand(count, 1, 1, device=device)
+    pattern = (waves * sharpness + 0.5).clamp(0, 1)[:, None]
+    return torch.where(share[:, None] < 0.5, pattern * patches(digits, count), fit(_crop(pattern)))
+
+
+def _crop(images: Tensor) -> Tensor:
+    """Keeps a random rectangle of each image."""
+    count, side, device = len(images), images.shape[-1], images.device
+    position = torch.arange(side, device=device)
+    start = torch.randint(2, 9, (2, count, 1), device=device)
+    end = side - torch.randint(2, 9, (2, count, 1), device=device)
+    rows, columns = (position >= start) & (position < end)
+    return images * rows[:, None, :, None] * columns[:, None, None, :]
 
 
 def patches(digits: Tensor, count: int) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import update_bn
 
-from digits.data.non_digits import make_non_digits
+from digits.data.non_digits import NO_DIGIT, make_non_digits
 from digits.data.sampler import share, world_size
 from digits.data.sources import Digits
 from digits.errors import InputError
@@ -89,9 +89,13 @@ class DigitsModule(LightningModule):
         images, labels = batch
         with torch.autocast(self.device.type, enabled=False):  # bfloat16 coordinates would be off by a pixel
             pixels = scale_images(images)
-            pixels = self.augment(pixels, labels) if hasattr(self.augment, "needs_labels") else self.augment(pixels)
-            if count := round(self.non_digits * len(images)):
-                pixels = torch.cat([pixels, make_non_digits(pixels, count)])
+            count = round(self.non_digits * len(images))
+            # All images pass through the same augmentation, so that no texture tells digits from others.
+            pixels = torch.cat([pixels, make_non_digits(pixels, count)])
+            if hasattr(self.augment, "needs_labels"):
+                pixels = self.augment(pixels, F.pad(labels, (0, count), value=NO_DIGIT))
+            else:
+                pixels = self.augment(pixels)
         size = len(pixels)
         if world_size() > 1:
             if len(images) < world_size():

@@ -1,0 +1,140 @@
+"""What scanners, cameras and file formats do to an image: hard edges, coarse pixels, gray paper, lines, noise.
+
+Digits and images without a digit are degraded in the same way. Otherwise a network learns to tell them apart by the
+texture of their edges."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from digits.data.augmentation import smooth_noise
+
+SIDES = range(8, 23)  # pixels; below 8 many digits cannot be read
+MODES = "nearest", "bilinear", "bicubic"
+
+
+class Degradation(NamedTuple):
+    """A change of pixels float32 [N, 1, H, W] in [0, 1], and its probability for a degraded image."""
+
+    change: Callable[[Tensor], Tensor]
+    probability: float
+
+
+def degrade(pixels: Tensor, probability: float) -> Tensor:
+    """Degrades each image of float32 [N, 1, H, W] in [0, 1] with this probability, by a random choice of the changes in
+    `DEGRADATIONS`, in their order. The shape, dtype and range stay the same."""
+    degraded = _chosen(pixels, probability)
+    for change, share in DEGRADATIONS:
+        changed = change(pixels).clamp(0, 1)
+        pixels = torch.where(degraded & _chosen(pixels, share), changed, pixels)
+    return pixels
+
+
+def blur(pixels: Tensor) -> Tensor:
+    """Mixes each image with a blurred one, of a Gaussian with a standard deviation of about 1.2 pixels."""
+    weights = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=pixels.device) / 16
+    kernel = (weights[:, None] * weights).expand(1, 1, 5, 5)
+    blurred = F.conv2d(F.conv2d(pixels, kernel, padding=2), kernel, padding=2)
+    return pixels + _uniform(pixels, 0, 1) * (blurred - pixels)
+
+
+def harden_edges(pixels: Tensor) -> Tensor:
+    """Steeper edges; a half of the images has two tones, as after a threshold."""
+    level = _uniform(pixels, 0.15, 0.8) * _peak(pixels)
+    slope = 1 / _uniform(pixels, 0.05, 1)
+    slope = torch.where(_chosen(pixels, 0.5), 1000.0, slope)
+    return (pixels - level) * slope + 0.5
+
+
+def coarsen(pixels: Tensor) -> Tensor:
+    """Reduces each image to 8 to 22 pixels a side, and enlarges it again by one of three interpolations."""
+    full_side = pixels.shape[-1]
+    order = torch.randperm(len(pixels), device=pixels.device)
+    coarse = []
+    # Equal shares of the batch have the same side: the shapes do not depend on the draws.
+    for side, indices in zip(SIDES, order.tensor_split(len(SIDES)), strict=True):
+        small = F.interpolate(pixels[indices], size=side, mode="area")
+        for mode, images in zip(MODES, small.tensor_split(len(MODES)), strict=True):
+            if len(images):
+                coarse.append(F.interpolate(images, size=full_side, mode=mode))
+    return torch.cat(coarse)[order.argsort()]
+
+
+def add_line(pixels: Tensor) -> Tensor:
+    """Draws a line across each image: in half of them parallel to a side, as on ruled paper; in half of them dashed."""
+    count, side, device = len(pixels), pixels.shape[-1], pixels.device
+    position = torch.arange(side, device=device) - (side - 1) / 2
+    angle = torch.pi * torch.rand(count, device=device)
+    right_angles = torch.pi / 2 * torch.randint(2, (count,), device=device)
+    angle = torch.where(torch.rand(count, device=device) < 0.5, angle, right_angles)[:, None, None]
+    across = angle.cos() * position + angle.sin() * position[:, None]
+    along = angle.cos() * position[:, None] - angle.sin() * position
+    offset, width, period, phase, strength, dashed = torch.rand(6, count, 1, 1, device=device)
+    line = (0.5 + 0.3 + 0.7 * width - (across - side * 0.8 * (offset - 0.5)).abs()).clamp(0, 1)
+    gaps = ((along / (3 + 5 * period) + phase) % 1 < 0.5) & (dashed < 0.5)
+    line = line * ~gaps * (0.3 + 0.7 * strength)
+    return torch.maximum(pixels, line[:, None])
+
+
+def change_paper(pixels: Tensor) -> Tensor:
+    """Gray paper and weaker ink: the darkest and the brightest value move together. In half of the images the paper is
+    uneven, as under a shadow."""
+    count, side, device = len(pixels), pixels.shape[-1], pixels.device
+    field = smooth_noise(count, side, 8.0, device)[..., 0].sigmoid()[:, None]
+    uneven = torch.where(_chosen(pixels, 0.5), field, 1.0)
+    paper = _uniform(pixels, 0, 0.5) * uneven
+    contrast = _uniform(pixels, 0.35, 1) * (1 - paper)
+    return paper + contrast * pixels
+
+
+def add_noise(pixels: Tensor) -> Tensor:
+    """Normal noise with a standard deviation of up to a quarter of the range, for each pixel or each spot of about two
+    pixels."""
+    fine = torch.randn_like(pixels)
+    coarse = smooth_noise(len(pixels), pixels.shape[-1], 2.0, pixels.device)[..., 0][:, None]
+    noise = torch.where(_chosen(pixels, 0.7), fine, coarse)
+    return pixels + _uniform(pixels, 0, 0.25) * noise
+
+
+def add_specks(pixels: Tensor) -> Tensor:
+    """Replaces up to a fifth of the pixels by black or white ("salt and pepper")."""
+    speck = torch.rand_like(pixels) < _uniform(pixels, 0, 0.2)
+    white = (torch.rand_like(pixels) < 0.5).to(pixels.dtype)
+    return torch.where(speck, white, pixels)
+
+
+def reduce_levels(pixels: Tensor) -> Tensor:
+    """Rounds to 2 to 8 gray levels."""
+    steps = torch.randint(1, 8, (len(pixels), 1, 1, 1), device=pixels.device)
+    return (pixels * steps).round() / steps
+
+
+def _uniform(pixels: Tensor, low: float, high: float) -> Tensor:
+    """A number for each image, float32 [N, 1, 1, 1]."""
+    return low + (high - low) * torch.rand(len(pixels), 1, 1, 1, device=pixels.device)
+
+
+def _chosen(pixels: Tensor, probability: float) -> Tensor:
+    """Images chosen with this probability, bool [N, 1, 1, 1]."""
+    return torch.rand(len(pixels), 1, 1, 1, device=pixels.device) < probability
+
+
+def _peak(pixels: Tensor) -> Tensor:
+    return pixels.amax((2, 3), keepdim=True)
+
+
+# Two tones may come before coarse pixels (a small scan, enlarged) and after them (a threshold of a blurred image).
+DEGRADATIONS = (
+    Degradation(blur, 0.15),
+    Degradation(harden_edges, 0.25),
+    Degradation(coarsen, 0.35),
+    Degradation(harden_edges, 0.25),
+    Degradation(add_line, 0.15),
+    Degradation(change_paper, 0.25),
+    Degradation(add_noise, 0.35),
+    Degradation(add_specks, 0.1),
+    Degradation(reduce_levels, 0.15),
+)
