@@ -101,7 +101,9 @@ def transform(images: Images, matrices: Any) -> Images:
     transformed = np.empty(images.shape)
     for index, matrix in enumerate(np.asarray(matrices)):
         offset = CENTER - matrix @ (CENTER, CENTER)
-        transformed[index] = ndimage.affine_transform(images[index].astype(np.float32), matrix, offset, order=1)
+        image = images[index].astype(np.float32)
+        # grid-constant also interpolates between the outermost pixels and black.
+        transformed[index] = ndimage.affine_transform(image, matrix, offset, order=1, mode="grid-constant")
     return to_uint8(transformed)
 
 
