@@ -20,7 +20,7 @@ from tools.file_corruptions import FILE_CORRUPTIONS, apply_corruption
 from tools.mnist_c import MNIST_C
 from tools.robustness import (
     PARTS,
-    choose_evenly,
+    choose_digits,
     main,
     measure,
     predict_pictures,
@@ -48,7 +48,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
 
 
 def test_errors_are_those_of_the_corrupted_digits(trained: Path) -> None:
-    digits = choose_evenly(sample().test, 50)
+    digits = choose_digits(sample().test, 50)
     results = measure(str(trained), digits, 50, ["files"])
     assert results.keys() == {"network", "count", "unchanged", "files"}
     assert list(results["files"]["errors"]) == list(FILE_CORRUPTIONS)
@@ -60,7 +60,7 @@ def test_errors_are_those_of_the_corrupted_digits(trained: Path) -> None:
 
 
 def test_pictures_are_wrong_or_refused_or_right(trained: Path) -> None:
-    digits = choose_evenly(sample().test, 3)
+    digits = choose_digits(sample().test, 3)
     images = np.concatenate([digits.images.numpy(), np.zeros((1, 28, 28), np.uint8)])
     labels = load_classifier(trained).predict(images[:3]).argmax(1)
     labels = torch.cat([(labels + 1) % 10, torch.tensor([0])])
@@ -70,12 +70,20 @@ def test_pictures_are_wrong_or_refused_or_right(trained: Path) -> None:
     assert sum(results.values()) <= 4
 
 
-def test_chosen_digits_are_evenly_spaced() -> None:
-    digits = Digits(torch.zeros(10, 28, 28, dtype=torch.uint8), torch.arange(10))
-    assert choose_evenly(digits, 4).labels.tolist() == [0, 2, 5, 7]
-    assert choose_evenly(digits, 10_000).labels.tolist() == list(range(10))
+def test_chosen_digits_are_the_same_each_time() -> None:
+    digits = Digits(torch.zeros(100, 28, 28, dtype=torch.uint8), torch.arange(100))
+    chosen = choose_digits(digits, 20).labels
+    assert len(chosen.unique()) == 20
+    assert chosen.max() > 50
+    assert torch.equal(chosen, choose_digits(digits, 20).labels)
+    assert choose_digits(digits, 10_000).labels.tolist() == list(range(100))
     with pytest.raises(InputError, match="at least 1"):
-        choose_evenly(digits, 0)
+        choose_digits(digits, 0)
+
+
+def test_chosen_digits_have_all_classes_though_the_classes_alternate() -> None:
+    digits = Digits(torch.zeros(1000, 28, 28, dtype=torch.uint8), torch.arange(1000) % 10)
+    assert choose_digits(digits, 100).labels.bincount(minlength=10).min() >= 3
 
 
 def test_validation_digits_are_those_that_the_run_held_out(trained: Path) -> None:

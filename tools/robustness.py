@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("checkpoint", nargs="?", default="bundled", help="a checkpoint or a run's folder")
     parser.add_argument("--root", default="data", help="folder of MNIST/raw (default: data)")
     parser.add_argument("--digits", choices=("test", "validation"), default="test", help="(default: test)")
-    parser.add_argument("--count", type=int, default=10_000, help="of the digits, at most all (default: 10,000)")
+    parser.add_argument("--count", type=int, default=10_000, help="of the digits, chosen at random (default: 10,000)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="(default: all)")
     parser.add_argument("--results", type=Path, help="a JSON file for the results")
     parser.add_argument("--page", type=Path, help="rebuild the table of this page from the results in its folder")
@@ -104,14 +104,14 @@ def read_held_out_digits(checkpoint: str, root: str) -> Digits:
 def measure(checkpoint: str, digits: Digits, count: int, parts: Sequence[str]) -> dict[str, Any]:
     """The errors of a network for each corruption. Prints each as soon as it is known."""
     classifier = load_classifier(checkpoint)
-    chosen = choose_evenly(digits, count)
+    chosen = choose_digits(digits, count)
     results: dict[str, Any] = {"network": classifier.name, "count": len(chosen.labels)}
     results["unchanged"] = count_errors(UNCHANGED, classifier.predict(chosen.images), chosen.labels)
     for part, corruptions in CORRUPTIONS.items():
         if part in parts:
             results[part] = measure_corruptions(classifier, chosen, corruptions)
     if "pictures" in parts:
-        results["pictures"] = measure_pictures(checkpoint, choose_evenly(digits, min(count, PICTURE_COUNT)))
+        results["pictures"] = measure_pictures(checkpoint, choose_digits(digits, min(count, PICTURE_COUNT)))
     return results
 
 
@@ -147,13 +147,14 @@ def measure_pictures(checkpoint: str, digits: Digits) -> dict[str, Any]:
     return results
 
 
-def choose_evenly(digits: Digits, count: int) -> Digits:
-    """At most `count` digits, evenly spaced: the first half of MNIST's test digits is easier than the second."""
+def choose_digits(digits: Digits, count: int) -> Digits:
+    """At most `count` digits, the same random ones each time. The first half of MNIST's test digits is easier than the
+    second, and in validation digits the classes alternate: the first ones or each tenth would be no fair choice."""
     if count < 1:
-        raise InputError(f"{count} digits: must be at least 1")
-    count = min(count, len(digits.labels))
-    positions = torch.arange(count) * len(digits.labels) // count
-    return Digits(digits.images[positions], digits.labels[positions])
+        raise InputError(f"--count {count}: must be at least 1")
+    shuffled = torch.randperm(len(digits.labels), generator=torch.Generator().manual_seed(0))
+    chosen = shuffled[:count].sort().values
+    return Digits(digits.images[chosen], digits.labels[chosen])
 
 
 def predict_pictures(checkpoint: str, images: Images, labels: Tensor) -> dict[str, int]:
