@@ -82,6 +82,17 @@ def smooth_noise(count: int, side: int, sigma: float, device: torch.device) -> T
     return field.movedim(1, -1)
 
 
+def rotated_coordinates(count: int, side: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Coordinates of pixels in systems with random axes, each float32 [count, side, side], zero in the center. The axes
+    are parallel to the sides in half of them."""
+    position = torch.arange(side, device=device) - (side - 1) / 2
+    right_angles = torch.pi / 2 * torch.randint(4, (count,), device=device)
+    any_angles = 2 * torch.pi * torch.rand(count, device=device)
+    angle = torch.where(torch.rand(count, device=device) < 0.5, any_angles, right_angles)[:, None, None]
+    x, y = position, position[:, None]
+    return angle.cos() * x + angle.sin() * y, angle.cos() * y - angle.sin() * x
+
+
 def erase_squares(pixels: Tensor, probability: float, size: Sequence[float]) -> Tensor:
     """Blackens one square in each image of [N, C, H, H], with this probability. The square lies inside the image;
     `size` are its smallest and its largest side in pixels."""

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from digits.data.augmentation import smooth_noise
+from digits.data.augmentation import rotated_coordinates, smooth_noise
 
 SIDES = range(8, 23)  # pixels; below 8 many digits cannot be read
 MODES = "nearest", "bilinear", "bicubic"
@@ -34,10 +34,12 @@ def degrade(pixels: Tensor, probability: float) -> Tensor:
 
 
 def blur(pixels: Tensor) -> Tensor:
-    """Mixes each image with a blurred one, of a Gaussian with a standard deviation of about 1.2 pixels."""
-    weights = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=pixels.device) / 16
-    kernel = (weights[:, None] * weights).expand(1, 1, 5, 5)
-    blurred = F.conv2d(F.conv2d(pixels, kernel, padding=2), kernel, padding=2)
+    """Mixes each image with a blurred one, of a Gaussian with a standard deviation of 1.4 pixels."""
+    position = torch.arange(-3, 4, device=pixels.device)
+    weights = (-0.5 * (position / 1.4) ** 2).exp()
+    weights = weights / weights.sum()
+    kernel = (weights[:, None] * weights)[None, None]
+    blurred = F.conv2d(pixels, kernel, padding=3)
     return pixels + _uniform(pixels, 0, 1) * (blurred - pixels)
 
 
@@ -64,19 +66,33 @@ def coarsen(pixels: Tensor) -> Tensor:
 
 
 def add_line(pixels: Tensor) -> Tensor:
-    """Draws a line across each image: in half of them parallel to a side, as on ruled paper; in half of them dashed."""
+    """Draws a line across each image. Half of the lines are parallel to a side, as on ruled paper. Half are dashed, and
+    half are zigzags."""
     count, side, device = len(pixels), pixels.shape[-1], pixels.device
-    position = torch.arange(side, device=device) - (side - 1) / 2
-    angle = torch.pi * torch.rand(count, device=device)
-    right_angles = torch.pi / 2 * torch.randint(2, (count,), device=device)
-    angle = torch.where(torch.rand(count, device=device) < 0.5, angle, right_angles)[:, None, None]
-    across = angle.cos() * position + angle.sin() * position[:, None]
-    along = angle.cos() * position[:, None] - angle.sin() * position
-    offset, width, period, phase, strength, dashed = torch.rand(6, count, 1, 1, device=device)
-    line = (0.5 + 0.3 + 0.7 * width - (across - side * 0.8 * (offset - 0.5)).abs()).clamp(0, 1)
-    gaps = ((along / (3 + 5 * period) + phase) % 1 < 0.5) & (dashed < 0.5)
+    across, along = rotated_coordinates(count, side, device)
+    offset, width, dash, phase, strength, dashed = torch.rand(6, count, 1, 1, device=device)
+    period, amplitude, zigzag = torch.rand(3, count, 1, 1, device=device)
+    wave = 4 * ((along / (5 + 8 * period) + phase) % 1 - 0.5).abs() - 1  # a triangle wave from -1 to 1
+    swing = wave * (1 + 3 * amplitude) * (zigzag < 0.5)
+    distance = (across + swing - side * 0.8 * (offset - 0.5)).abs()
+    line = (0.8 + 0.7 * width - distance).clamp(0, 1)
+    gaps = ((along / (3 + 5 * dash) + phase) % 1 < 0.5) & (dashed < 0.5)
     line = line * ~gaps * (0.3 + 0.7 * strength)
     return torch.maximum(pixels, line[:, None])
+
+
+def change_side(pixels: Tensor) -> Tensor:
+    """Changes one side of each image, or two opposite sides. The side is inverted, as where a digit crosses the edge of
+    a dark area, or it is covered by one brightness, as the edge of a table does."""
+    count, side, device = len(pixels), pixels.shape[-1], pixels.device
+    across, _ = rotated_coordinates(count, side, device)
+    distance = 3 + (side / 2 - 3) * torch.rand(count, 1, 1, device=device)  # from the center
+    on_both_sides = torch.rand(count, 1, 1, device=device) < 0.5
+    beyond = torch.where(on_both_sides, across.abs(), across) > distance
+    # A side of one brightness hides a part of the digit: only a small one, or the digit cannot be read.
+    is_covered = _chosen(pixels, 0.4) & (distance > 8)[:, None]
+    side_pixels = torch.where(is_covered, _uniform(pixels, 0.3, 1), 1 - pixels)
+    return torch.where(beyond[:, None], side_pixels, pixels)
 
 
 def change_paper(pixels: Tensor) -> Tensor:
@@ -132,7 +148,8 @@ DEGRADATIONS = (
     Degradation(harden_edges, 0.25),
     Degradation(coarsen, 0.35),
     Degradation(harden_edges, 0.25),
-    Degradation(add_line, 0.15),
+    Degradation(add_line, 0.2),
+    Degradation(change_side, 0.1),
     Degradation(change_paper, 0.25),
     Degradation(add_noise, 0.35),
     Degradation(add_specks, 0.1),

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from digits.data.augmentation import RandomTransform, smooth_noise
+from digits.data.augmentation import RandomTransform, rotated_coordinates, smooth_noise
 from digits.data.handwriting import distance_to_segment
 
 NO_DIGIT = -1  # the label of an image without a digit
@@ -92,48 +92,53 @@ def lines(digits: Tensor, count: int) -> Tensor:
 def limbs(digits: Tensor, count: int) -> Tensor:
     """A trunk with three to six limbs, in MNIST's format: stand-ins for hands, clothes, plants and figures."""
     side, device = digits.shape[-1], digits.device
-    number = torch.randint(3, 7, (count, 1, 1), device=device)
-    middle = torch.full((count, 2), (side - 1) / 2, device=device)
-    turn, spread, first_width, taper = torch.rand(4, count, device=device)
-    spread = 0.25 + 0.75 * spread  # of a full turn: the fingers of a hand, or the limbs of a figure
-    trunk = middle + 5 * (torch.rand(count, 2, device=device) - 0.5)
-    radius = (2 + 3.5 * torch.rand(count, 1, 1, device=device)) / 1.0
-    images = (radius + 0.5 - distance_to_segment(side, middle, trunk)).clamp(0, 1)
+    center = torch.full((count, 2), (side - 1) / 2, device=device)
+    joint = center + 5 * (torch.rand(count, 2, device=device) - 0.5)  # of the limbs, at the end of the trunk
+    trunk_radius = 2 + 3.5 * torch.rand(count, 1, 1, device=device)
+    images = (trunk_radius + 0.5 - distance_to_segment(side, center, joint)).clamp(0, 1)
+
+    number = torch.randint(3, 7, (count,), device=device)
+    first_angle = 2 * torch.pi * torch.rand(count, device=device)
+    spread = 2 * torch.pi * (0.25 + 0.75 * torch.rand(count, device=device))  # a hand spreads less than a figure
+    radius = 0.8 + 2 * torch.rand(count, device=device)
     for index in range(6):
-        place = (index + 0.4 * (torch.rand(count, device=device) - 0.5)) / number[:, 0, 0]
-        angle = 2 * torch.pi * (turn + spread * place)
+        position = index + 0.4 * (torch.rand(count, device=device) - 0.5)
+        angle = first_angle + spread * position / number
         length = 7 + 7 * torch.rand(count, 1, device=device)
-        end = trunk + length * torch.stack([angle.cos(), angle.sin()], 1)
-        width = 0.8 + 2 * first_width * (1 - 0.5 * taper * torch.rand(count, device=device))
-        limb = (width[:, None, None] + 0.5 - distance_to_segment(side, trunk, end)).clamp(0, 1)
-        images = torch.maximum(images, limb * (index < number))
+        end = joint + length * torch.stack([angle.cos(), angle.sin()], 1)
+        limb_radius = radius * (0.5 + 0.5 * torch.rand(count, device=device))
+        limb = (limb_radius[:, None, None] + 0.5 - distance_to_segment(side, joint, end)).clamp(0, 1)
+        images = torch.maximum(images, limb * (index < number)[:, None, None])
     return fit(images[:, None])
 
 
 def textures(digits: Tensor, count: int) -> Tensor:
-    """Stripes, checks and knots, alone or within a patch: cloth, fences, keyboards."""
+    """Stripes and checks within a patch or a rectangle: cloth, fences, keyboards."""
     side, device = digits.shape[-1], digits.device
-    position = torch.arange(side, device=device, dtype=torch.float32)
-    x, y = position.expand(side, side), position[:, None].expand(side, side)
-    turn, first_phase, second_phase, crossed, share = torch.rand(5, count, 1, 1, device=device)
-    angle = torch.pi * turn * (torch.rand(count, 1, 1, device=device) < 0.5)
-    frequency = 2 * torch.pi / (2.5 + 7 * torch.rand(2, count, 1, 1, device=device))
-    first = ((angle.cos() * x + angle.sin() * y) * frequency[0] + 6.3 * first_phase).sin()
-    second = ((angle.cos() * y - angle.sin() * x) * frequency[1] + 6.3 * second_phase).sin()
-    waves = torch.where(crossed < 0.4, first, torch.where(crossed < 0.7, first * second, torch.maximum(first, second)))
+    across, along = rotated_coordinates(count, side, device)
+    wavelength = 2.5 + 7 * torch.rand(2, count, 1, 1, device=device)
+    phase = 2 * torch.pi * torch.rand(2, count, 1, 1, device=device)
+    stripes = (2 * torch.pi * across / wavelength[0] + phase[0]).sin()
+    other_stripes = (2 * torch.pi * along / wavelength[1] + phase[1]).sin()
+    kind = torch.rand(count, 1, 1, device=device)
+    waves = torch.where(kind < 0.4, stripes, stripes * other_stripes)
+    waves = torch.where(kind > 0.7, torch.maximum(stripes, other_stripes), waves)
     sharpness = 1 + 5 * torch.rand(count, 1, 1, device=device)
     pattern = (waves * sharpness + 0.5).clamp(0, 1)[:, None]
-    return torch.where(share[:, None] < 0.5, pattern * patches(digits, count), fit(_crop(pattern)))
+    in_patch = torch.rand(count, 1, 1, 1, device=device) < 0.5
+    return torch.where(in_patch, pattern * patches(digits, count), fit(crop(pattern)))
 
 
-def _crop(images: Tensor) -> Tensor:
-    """Keeps a random rectangle of each image."""
+def crop(images: Tensor) -> Tensor:
+    """Blackens each image outside of a random rectangle."""
     count, side, device = len(images), images.shape[-1], images.device
     position = torch.arange(side, device=device)
     start = torch.randint(2, 9, (2, count, 1), device=device)
     end = side - torch.randint(2, 9, (2, count, 1), device=device)
     rows, columns = (position >= start) & (position < end)
-    return images * rows[:, None, :, None] * columns[:, None, None, :]
+    inside = rows[:, None, :, None] & columns[:, None, None, :]
+    cropped: Tensor = images * inside
+    return cropped
 
 
 def patches(digits: Tensor, count: int) -> Tensor:
