@@ -14,8 +14,11 @@ from PIL import Image
 
 import digits
 from digits.data.idx import read_mnist
+from digits.data.pictures.normalize import hypotheses
 from digits.data.sources import sample
+from digits.prediction.pictures import choose
 from digits.runs.checkpoint import BUNDLED_PATH, read_checkpoint
+from tools.file_corruptions import FILE_CORRUPTIONS, apply_corruption
 
 CARD = (PROJECT / "docs" / "model_card.md").read_text()
 DATA = PROJECT.parent / "shared" / "data"
@@ -49,6 +52,40 @@ def test_its_error_on_mnist_is_that_of_the_card() -> None:
 def test_its_error_on_the_bundled_digits_is_small() -> None:
     images, labels = sample().test or ()
     assert (digits.load_classifier(accelerator="cpu").predict(images).argmax(1) != labels).sum() <= 5
+
+
+MADE_WORSE = (
+    "threshold 64",
+    "threshold 127",
+    "threshold 191",
+    "noise 20",
+    "noise 40",
+    "14×14, nearest neighbor",
+    "14×14, bicubic",
+    "14×14 in two tones, nearest neighbor",
+)
+
+
+@pytest.mark.parametrize("name", MADE_WORSE)
+def test_digits_made_worse_are_read(name: str) -> None:
+    """Hard edges, noise and coarse pixels: an earlier network misread up to a half of these digits."""
+    images, labels = sample().test or ()
+    worse = apply_corruption(FILE_CORRUPTIONS[name], name, images.numpy())
+    predicted = digits.load_classifier(accelerator="cpu").predict(worse).argmax(1)
+    assert (predicted != labels).sum() <= 0.02 * len(labels)
+
+
+@pytest.mark.parametrize("black_on_white", [False, True])
+def test_small_pictures_of_two_tones_are_read(black_on_white: bool) -> None:
+    images, labels = (tensor.numpy()[:50] for tensor in sample().test or ())
+    two_tones = np.where(images > 127, 255, 0).astype(np.uint8)
+    if black_on_white:
+        two_tones = 255 - two_tones
+    chosen = choose({str(index): hypotheses(Image.fromarray(pixels)) for index, pixels in enumerate(two_tones)})
+    found = [hypothesis.digits[0] for hypothesis in chosen.values() if hypothesis]
+    assert len(found) == 50
+    predicted = digits.load_classifier(accelerator="cpu").predict(np.stack(found)).argmax(1)
+    assert (predicted.numpy() != labels).sum() <= 1
 
 
 def test_the_first_prediction_needs_no_training_and_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

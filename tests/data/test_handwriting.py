@@ -75,7 +75,7 @@ def test_an_upstroke_is_steeper_than_the_top_of_a_7() -> None:
 
 
 @pytest.mark.parametrize("change", [draw_outline, redraw_lines, change_width, fade, cut_gaps])
-def test_changes_of_ink_differ_per_image_and_keep_the_range(change: object) -> None:
+def test_changes_of_ink_keep_the_range(change: object) -> None:
     assert callable(change)
     pixels = bars(64)
     changed = change(pixels)
@@ -85,6 +85,28 @@ def test_changes_of_ink_differ_per_image_and_keep_the_range(change: object) -> N
     assert not torch.equal(changed, pixels)
 
 
+def test_outlines_are_empty_inside() -> None:
+    wide = dilate(bars(1))  # five pixels
+    outline = draw_outline(wide)[0, 0, 14]
+    assert outline[11:18].tolist() == [1, 1, 0, 0, 0, 1, 1]
+
+
+def test_redrawn_lines_have_one_width() -> None:
+    """A wide stroke becomes as narrow as a narrow one."""
+    pixels = torch.zeros(2, 1, 28, 28)
+    pixels[0, 0, 4:24, 14] = 1
+    pixels[1, 0, 4:24, 11:18] = 1
+    torch.manual_seed(3)
+    narrow, wide = redraw_lines(pixels)[:, 0, 14].gt(0.9).sum(1).tolist()
+    assert narrow == wide == 1
+
+
+def test_dilation_and_erosion_are_opposites() -> None:
+    pixels = torch.rand(4, 1, 28, 28)
+    assert torch.equal(dilate(pixels), torch.nn.functional.max_pool2d(pixels, 3, 1, 1))
+    torch.testing.assert_close(erode(pixels), 1 - dilate(1 - pixels))
+
+
 def test_gaps_cut_a_stroke_in_two() -> None:
     rows = cut_gaps(bars(200))[:, 0, 4:24].amax(2)
     assert ((rows.amin(1) < 0.4) & (rows.amax(1) == 1)).float().mean() > 0.5
@@ -92,10 +114,10 @@ def test_gaps_cut_a_stroke_in_two() -> None:
 
 def test_without_probabilities_nothing_changes() -> None:
     pixels, labels = torch.rand(8, 1, 28, 28), torch.arange(8)
-    assert torch.allclose(RandomHandwriting(strokes=0.0, ink=0.0)(pixels, labels), pixels, atol=1e-5)
+    assert torch.allclose(RandomHandwriting(strokes=0.0, ink=0.0, degradation=0.0)(pixels, labels), pixels, atol=1e-5)
 
 
-@pytest.mark.parametrize("setting", ["strokes", "ink", "elastic"])
+@pytest.mark.parametrize("setting", ["strokes", "ink", "degradation", "elastic"])
 def test_impossible_settings_are_named(setting: str) -> None:
     with pytest.raises(InputError, match=f"augment.{setting}=-1: a number from 0"):
         RandomHandwriting(**{setting: -1})

@@ -23,7 +23,7 @@ class RandomHandwriting(nn.Module):
 
     needs_labels = True
 
-    def __init__(self, *, strokes: float = 0.4, ink: float = 0.2, degradation: float = 0.0, **transform: Any) -> None:
+    def __init__(self, *, strokes: float = 0.4, ink: float = 0.2, degradation: float = 0.5, **transform: Any) -> None:
         super().__init__()
         self.transform = RandomTransform(**transform)
         self.strokes = check_number("strokes", strokes, 0, 1)

@@ -55,6 +55,16 @@ def test_mnist_digit_is_unchanged(inverted: bool) -> None:
         assert np.array_equal(normalize(255 - digit if inverted else digit), digit)
 
 
+@pytest.mark.parametrize("levels", [2, 3, 4])
+def test_a_digit_of_few_gray_levels_gets_soft_edges(levels: int) -> None:
+    """Hard edges are not MNIST's format."""
+    for digit in DIGITS[:12]:
+        hard = np.round(digit / 255 * (levels - 1)) / (levels - 1) * 255
+        found = normalize(hard)
+        assert len(np.unique(found)) > 16
+        assert difference(digit, found) < 0.8
+
+
 @pytest.fixture(scope="module")
 def shaded_digits() -> Array:
     generator = np.random.default_rng(0)
