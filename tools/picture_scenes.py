@@ -39,6 +39,9 @@ Color: TypeAlias = tuple[int, int, int]
 Digits: TypeAlias = list[Array]  # uint8 [28, 28]: the digit of the picture, and three others
 Drawing: TypeAlias = Callable[[Digits, int, np.random.Generator], Array]  # strokes [side, side] in [0, 1]
 
+SKIN: tuple[Color, ...] = ((196, 150, 125), (150, 100, 75), (95, 62, 48))
+CLOTH: tuple[Color, ...] = ((60, 80, 130), (150, 40, 50), (50, 50, 55), (110, 140, 90))
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -103,13 +106,18 @@ def update_page(page: str, folder: Path) -> str:
     rows = [
         [
             scene,
-            *(f"{one['scenes'][scene]['failures'] / one['scenes'][scene]['pictures']:.1%}" for one in (before, now)),
+            *(failure_rate(one["scenes"].get(scene)) for one in (before, now)),
         ]
         for scene in SCENES
     ]
     rows.append(["calibration error", *(f"{one['calibration_error']:.1%}" for one in (before, now))])
 
     return replace_blocks(page, lambda _: markdown_table(["failures", "before", "now"], rows))
+
+
+def failure_rate(result: dict[str, int] | None) -> str:
+    """The rate of a scene, or a dash for a scene that was not measured."""
+    return f"{result['failures'] / result['pictures']:.1%}" if result else "–"
 
 
 def save_pictures(folder: Path, scene: str, root: str, indices: Sequence[int], name: str | None = None) -> pd.Series:
@@ -319,6 +327,70 @@ def letter(digits: Digits, side: int, generator: np.random.Generator) -> Array:
     return np.asarray(picture) / 255
 
 
+def hand(digits: Digits, side: int, generator: np.random.Generator) -> Array:
+    """A palm with a wrist, a thumb and two to four fingers, spread or closed."""
+    picture = Image.new("L", (side, side))
+    pen = ImageDraw.Draw(picture)
+    palm = np.array([0.5, 0.62]) * side
+    spread = generator.uniform(5, 18)  # degrees between fingers
+    fingers = generator.integers(2, 5)
+    down = np.array([0, side])
+    draw_limb(pen, palm, palm + 0.5 * down, generator.uniform(0.13, 0.17) * side)
+    draw_limb(pen, palm - 0.04 * down, palm + 0.06 * down, generator.uniform(0.15, 0.19) * side)
+    for finger in range(fingers):
+        angle = np.radians((finger - 1.5) * spread + generator.normal(scale=2))
+        direction = np.array([np.sin(angle), -np.cos(angle)])
+        knuckle = palm + side * np.array([(finger - 1.5) * 0.085, -0.1])
+        length = generator.uniform(0.28, 0.38) * side
+        draw_limb(pen, knuckle, knuckle + length * direction, 0.045 * side)
+    thumb = np.radians(generator.uniform(35, 75)) * generator.choice([-1, 1])
+    draw_limb(pen, palm, palm + 0.33 * side * np.array([np.sin(thumb), -np.cos(thumb)]), 0.055 * side)
+    return np.asarray(picture.rotate(generator.uniform(-30, 30))) / 255
+
+
+def draw_limb(pen: ImageDraw.ImageDraw, start: Array, end: Array, radius: float) -> None:
+    """A line with round ends."""
+    for t in np.linspace(0, 1, 40):
+        x, y = start + t * (end - start)
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), 255)
+
+
+def clothes(digits: Digits, side: int, generator: np.random.Generator) -> Array:
+    """A shirt or trousers, laid flat."""
+    picture = Image.new("L", (side, side))
+    pen = ImageDraw.Draw(picture)
+    width, length = generator.uniform(0.14, 0.2), generator.uniform(0.35, 0.42)
+    sleeve, drop = generator.uniform(0.2, 0.34), generator.uniform(0.02, 0.25)
+    if generator.random() < 0.5:
+        half = [(0.07, -0.38), (width, -0.36), (width + sleeve, drop - 0.25), (width + sleeve - 0.08, drop - 0.13)]
+        half += [(width, -0.15), (width, length - 0.02)]
+    else:
+        half = [(width, -0.42), (width + 0.1, length), (width - 0.02, length), (0.01, -0.12)]
+    right = [(0.5 + x, 0.5 + y) for x, y in half]
+    left = [(0.5 - x, 0.5 + y) for x, y in reversed(half)]
+    pen.polygon([(x * side, y * side) for x, y in right + left], 255)
+    return np.asarray(picture.rotate(generator.uniform(-15, 15))) / 255
+
+
+def scan(digits: Digits, generator: np.random.Generator) -> Image.Image:
+    """A photo in two tones, reduced to 60 to 300 pixels of its shorter side."""
+    picture = photograph(digits, generator, size=(0.4, 0.8)).convert("L")
+    factor = generator.uniform(60, 300) / min(picture.size)
+    picture = picture.resize((round(picture.width * factor), round(picture.height * factor)), Image.Resampling.BOX)
+    values = np.asarray(picture)
+    level = generator.uniform(0.5, 0.8) * np.median(values)
+    return Image.fromarray(np.where(values > level, 255, 0).astype(np.uint8))
+
+
+def small_scan(digits: Digits, generator: np.random.Generator) -> Image.Image:
+    """A digit in two tones, with a side of 12 to 32 pixels, dark or light."""
+    side = int(generator.integers(12, 33))
+    picture = Image.fromarray(digits[0]).resize((side, side), Image.Resampling.BICUBIC)
+    ink = np.asarray(picture) > generator.uniform(80, 160)
+    dark_ink = generator.random() < 0.5
+    return Image.fromarray(np.where(ink == dark_ink, 0, 255).astype(np.uint8))
+
+
 def blank(digits: Digits, side: int, generator: np.random.Generator) -> Array:
     return np.zeros((side, side))
 
@@ -387,9 +459,14 @@ SCENES: dict[str, Callable[[Digits, np.random.Generator], Image.Image]] = {
     "two beside": partial(photograph, draw=partial(several, (1, 2))),
     "two stacked": partial(photograph, draw=partial(several, (2, 1))),
     "four": partial(photograph, draw=partial(several, (1, 4)), size=(0.5, 0.7)),
+    # New scenes come last: the position of a scene is a part of its seeds.
+    "scan in two tones": scan,
+    "12 to 32 pixels, two tones": small_scan,
+    "hands": partial(photograph, draw=hand, pens=SKIN, size=(0.5, 0.9)),
+    "clothes": partial(photograph, draw=clothes, pens=CLOTH, size=(0.5, 0.7)),
 }
 OF_CLASS = {"European 1": 1, "open 4": 4, "crossed 7": 7, "curled 9": 9}
-NO_DIGIT = ("letters", "landscape", "clouds", "empty ruled", "empty squared")
+NO_DIGIT = ("letters", "landscape", "clouds", "empty ruled", "empty squared", "hands", "clothes")
 SEVERAL = ("two beside", "two stacked", "four")
 
 
