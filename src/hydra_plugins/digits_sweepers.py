@@ -25,7 +25,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from digits.cli.app import resolve_config
+from digits.cli.job import resolve_config
 from digits.cli.signals import interrupt_on_signals
 from digits.config import validate_sweep_job
 from digits.errors import InputError
