@@ -20,6 +20,7 @@ from digits.cli.console import ConsoleHandler
 from digits.cli.hydra_versions import VERSION_BASE, limited_targets
 from digits.cli.job import USER_ERRORS, HydraJob, hydra_job, register_resolvers
 from digits.cli.messages import error_message
+from digits.config import NAME_SETTINGS
 from digits.errors import InputError
 from digits.evaluation.score import Score
 from digits.instantiation import CONF
@@ -102,6 +103,8 @@ def _job_or_error(config: DictConfig) -> HydraJob | Exception:
 
 def _to_override(key: str, value: Any) -> str:
     """Text is quoted where Hydra's grammar would read something else."""
+    if key in NAME_SETTINGS and type(value) is int:
+        value = str(value)
     if isinstance(value, str):
         try:
             [parsed] = OverridesParser.create().parse_overrides([f"{key}={value}"])

@@ -61,12 +61,31 @@ def resolve_config(config: DictConfig, hydra: Any) -> dict[str, Any]:
     return resolved
 
 
+def _run_folder(
+    name: object, resume: str | None, debug: bool = False, find: str | None = None, *, _root_: DictConfig
+) -> str:
+    require_name(_root_, "name")
+    return resolve_run_folder(str(name), resume, debug, find)
+
+
+def require_name(config: DictConfig, setting: str) -> None:
+    """Raises InputError if a name is a number, or nothing. YAML reads 2026_11_30 without quotes as 20261130."""
+    value = config[setting]
+    is_number = not isinstance(value, str) and not OmegaConf.is_interpolation(config, setting)
+    if is_number or str(value).strip("./ ") == "":
+        shown = "null" if value is None else value
+        raise InputError(
+            f"{setting}={shown}: must be the name of a folder in outputs/; a file of settings needs quotes around "
+            f'a number or a date, {setting}: "2026_11_30"'
+        )
+
+
 def register_resolvers() -> None:
     """Registers the resolvers of `conf/`."""
     resolvers: dict[str, Callable[..., Any]] = {
         "pick": lookup,
         # hydra.run.dir: checked before Hydra writes into the folder.
-        "run_folder": resolve_run_folder,
+        "run_folder": _run_folder,
         # Logging of train.py: the jobs of a sweep are silent, the sweep logs its progress.
         "console_level": lambda mode: "CRITICAL" if mode == RunMode.MULTIRUN else "INFO",
         # Logging of predict.py: to stderr when the predictions go to stdout.

@@ -29,7 +29,7 @@ def error_message(error: BaseException, config_dir: Path, config_name: str, word
             quotes = "quotes and brackets must be closed, and names in a list quoted: 'SETTING=[\"a (1).png\",b.png]'"
             return one_line(f"{cause.override}: not of the form SETTING=VALUE; {quotes}")
         if ambiguous := ambiguous_override(cause):
-            name, _, values = ambiguous.partition("=")
+            name, _, values = ambiguous.replace('"', "").partition("=")
             sweep = ", or add -m to sweep over the values" if config_name == "train" else ""
             choices = f"write '{name}=[{values}]' for a list, '{name}=\"{values}\"' for a text with a comma{sweep}"
             return one_line(f"{name}={values}: several values; {choices}")
