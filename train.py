@@ -10,8 +10,9 @@ if __name__ == "__main__":
 import hydra
 from omegaconf import DictConfig
 
-from digits.cli.app import hydra_job, job_errors, run_app
+from digits.cli.app import job_errors, run_app
 from digits.cli.hydra_versions import VERSION_BASE
+from digits.cli.job import hydra_job
 
 CONF = Path(__file__).parent.resolve() / "conf"
 

@@ -26,6 +26,12 @@ def test_invalid_setting_of_a_training_is_named(setting: str, message: str) -> N
         validate_train(config("data=csv", "data.train_csv=train.csv", setting))
 
 
+def test_fast_dev_run_names_debug() -> None:
+    with pytest.raises(InputError, match=r"fast_dev_run=true.*debug=true"):
+        validate_train(config("+trainer.fast_dev_run=true"))
+    validate_train(config("+trainer.fast_dev_run=false"))
+
+
 def test_best_weights_need_validation_digits() -> None:
     validate_train(config("weights=best"))
     with pytest.raises(InputError, match=r"weights=best .*data\.val_size=0"):

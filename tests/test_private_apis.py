@@ -29,7 +29,7 @@ from hydra import initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn, JobRuntime, JobStatus
 from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
 from lightning.pytorch import Callback
@@ -42,7 +42,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from digits import private_apis
-from digits.cli.hydra_versions import HAS_WHITELIST, VERSION_BASE
+from digits.cli.hydra_versions import HAS_WHITELIST, VERSION_BASE, register_resolver
 from digits.errors import InputError
 from digits.private_apis import COUPLINGS, IRRELEVANT_WARNINGS, SRUN_WARNING
 from digits.runs.safe_archive import open_archive
@@ -199,6 +199,23 @@ def test_job_of_hydra_returns_the_result_of_its_function(tmp_path: Path) -> None
             assert OmegaConf.load(tmp_path / "run" / ".hydra" / "config.yaml").seed == 3
     finally:
         HydraConfig.instance().cfg = None
+
+
+def test_hydra_can_be_put_aside(tmp_path: Path) -> None:
+    with (
+        coupling("Singleton._instances, BaseContainer._resolvers"),
+        initialize_config_dir(str(tmp_path), **VERSION_BASE, job_name="outer"),
+    ):
+        outer = GlobalHydra.instance().hydra
+        with private_apis.hydra_put_aside():
+            assert not GlobalHydra.instance().is_initialized()
+            assert not HydraConfig.initialized()
+            register_resolver("only_inside", lambda: 1)
+            with initialize_config_dir(str(tmp_path), **VERSION_BASE, job_name="inner"):
+                assert JobRuntime.instance().get("name") == "inner"
+        assert GlobalHydra.instance().hydra is outer
+        assert JobRuntime.instance().get("name") == "outer"
+        assert not OmegaConf.has_resolver("only_inside")
 
 
 # Launchers of sweeps

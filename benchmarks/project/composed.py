@@ -11,8 +11,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from benchmarks.harness import PROJECT
-from digits.cli.app import register_resolvers
 from digits.cli.hydra_versions import VERSION_BASE
+from digits.cli.job import register_resolvers
 from digits.training.train import train
 
 

@@ -1,5 +1,6 @@
 """Validation of a resolved configuration, as nested plain values: one clear line for each error."""
 
+import json
 from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any, TypeAlias
@@ -7,6 +8,29 @@ from typing import Any, TypeAlias
 from digits.errors import InputError
 
 Rules: TypeAlias = dict[str, tuple[Callable[[Any], bool], str]]  # setting: (is it valid?, what is expected)
+
+CONFIG_GROUPS = ("data", "model", "optimizer", "schedule", "augment", "trainer", "logger", "experiment")
+LIST_SETTINGS = ("checkpoint", "input", "teacher")
+"""Settings that are a path or a list of paths."""
+NAME_SETTINGS = ("name", "study")
+"""Settings that are always text, even `null`."""
+LOGGER_TEXTS = (
+    "name", "project", "experiment_name", "run_name", "run_id", "id", "version", "entity", "group", "job_type", "notes",
+    "prefix", "sub_dir", "save_dir", "dir", "tracking_uri", "artifact_location",
+)  # fmt: skip
+LAUNCHER_TEXTS = (
+    "submitit_folder", "name", "partition", "account", "qos", "constraint", "comment", "nodelist", "exclude",
+)  # fmt: skip
+TEXT_SETTINGS = {
+    *LIST_SETTINGS, *NAME_SETTINGS, *CONFIG_GROUPS, "hydra/launcher", "hydra/sweeper",
+    "output", "preview", "export", "export_dtype", "page",
+    "resume", "weights", "find", "explain", "data.root", "data.train_csv", "data.test_csv", "model.name",
+    "trainer.accelerator", "trainer.precision", "trainer.strategy", "trainer.default_root_dir",
+    "hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.job.name",
+    *(f"logger.{name}" for name in LOGGER_TEXTS), *(f"hydra.launcher.{name}" for name in LAUNCHER_TEXTS),
+}  # fmt: skip
+"""Settings whose value is text. It is kept as it is typed: Hydra would read 2026_11_30, 1e3, true and null as a number,
+a truth value and nothing."""
 
 RENAMED_TARGETS = {  # configurations of older runs name the modules of their time
     **dict.fromkeys(
@@ -35,6 +59,11 @@ def validate_train(config: Mapping[str, Any]) -> None:
     if config["weights"] == "best" and _is_int(every) and every > config["trainer"]["max_epochs"]:
         raise InputError(
             f"weights=best needs a validation, but trainer.check_val_every_n_epoch={every} validates no epoch"
+        )
+    if config["trainer"].get("fast_dev_run"):
+        raise InputError(
+            f"trainer.fast_dev_run={str(config['trainer']['fast_dev_run']).lower()}: writes no checkpoint, which a run "
+            "needs; debug=true trains and evaluates one batch of everything"
         )
     if config["debug"] and config["find"]:
         raise InputError("debug=true and find=lr exclude each other; use only one")
@@ -106,7 +135,8 @@ def _validate(config: Mapping[str, Any], rules: Rules) -> None:
     for key, (is_valid, expected) in rules.items():
         value = _select(config, key)
         if not is_valid(value):
-            raise InputError(f"{key}={str(value)[:100]}: must be {expected}")
+            shown = json.dumps(value) if value is None or isinstance(value, bool) else str(value)[:100]
+            raise InputError(f"{key}={shown}: must be {expected}")
 
 
 def _select(config: Any, key: str) -> Any:
@@ -132,7 +162,7 @@ PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 SEED = (lambda value: _is_int(value) and 0 <= value < 2**32, "an integer from 0 to 4294967295")
 PRECISION = (lambda value: value in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
 POSITIVE_INT = (lambda value: _is_int(value) and 1 <= value < 2**31, "an integer from 1 to 2147483647")
-QUOTED = "a name such as 2024 or true needs quotes within quotes: 'SETTING=\"2024\"'"
+QUOTED = "in a file of settings, a name such as 2024 or true needs quotes"
 PATH = (lambda value: value is None or (isinstance(value, str) and value != ""), f"a path; {QUOTED}")
 TRAIN_RULES: Rules = {
     "seed": SEED,

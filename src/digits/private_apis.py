@@ -79,6 +79,12 @@ COUPLINGS = (
         "hydra-core", "hydra._internal.defaults_list.DefaultsList", "explain= names the file of each choice", HYDRA
     ),
     Coupling("hydra-core", "GlobalHydra.hydra.run", "digits.train writes the same files as train.py", HYDRA),
+    Coupling(
+        "hydra-core",
+        "Singleton._instances, BaseContainer._resolvers",
+        "digits.train runs inside a Hydra program",
+        HYDRA,
+    ),
     Coupling("hydra-joblib-launcher", "JoblibLauncher.joblib", "jobs_per_gpu is no setting of joblib", "1.2.0"),
     Coupling("hydra-submitit-launcher", "SlurmLauncher.params", "a short time limit needs an early signal", "1.2.0"),
     Coupling(
@@ -155,9 +161,9 @@ def refused_target(error: BaseException) -> str | None:
 
 def limit_targets_of_hydra_1_3(
     build_callback: Callable[[Mapping[str, Any], str], Any], check_class: Callable[[str], None]
-) -> None:
-    """Limits the objects that Hydra 1.3 builds from a configuration, for the rest of the process. Hydra 1.4 has
-    `hydra.utils.execution_whitelist` for it.
+) -> Callable[[], None]:
+    """Limits the objects that Hydra 1.3 builds from a configuration, until the returned function is called. Hydra 1.4
+    has `hydra.utils.execution_whitelist` for it.
 
     `build_callback(settings, name)` builds a callback of Hydra. `check_class(name)` raises an exception for a class
     that the log must not use. A sweeper or a launcher is a plugin that Hydra has found; its settings stay values."""
@@ -172,6 +178,7 @@ def limit_targets_of_hydra_1_3(
         settings: Any = OmegaConf.to_container(chosen, resolve=True) if chosen else {}
         self.callbacks = [build_callback(settings[name], f"hydra.callbacks.{name}") for name in settings]
 
+    original_init, original_instantiate = Callbacks.__init__, plugins.instantiate  # type: ignore[attr-defined]
     resolve = HydraDictConfigurator.resolve
 
     def resolve_checked(self: HydraDictConfigurator, s: str) -> Any:
@@ -181,6 +188,13 @@ def limit_targets_of_hydra_1_3(
     Callbacks.__init__ = build_callbacks  # type: ignore[method-assign]
     HydraDictConfigurator.resolve = resolve_checked  # type: ignore[method-assign]
     plugins.instantiate = partial(hydra.utils.instantiate, _recursive_=False)  # type: ignore[attr-defined]
+
+    def remove_limit() -> None:
+        Callbacks.__init__ = original_init  # type: ignore[method-assign]
+        HydraDictConfigurator.resolve = resolve  # type: ignore[method-assign]
+        plugins.instantiate = original_instantiate  # type: ignore[attr-defined]
+
+    return remove_limit
 
 
 class Defaults(NamedTuple):
@@ -223,6 +237,30 @@ def run_hydra_job(config_name: str, function: Callable[[Any], Any], overrides: S
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None
     return hydra.run(config_name, function, list(overrides), with_log_configuration=False).return_value
+
+
+@contextmanager
+def hydra_put_aside() -> Iterator[None]:
+    """Gives the block a Hydra that is not initialized, as in a new process. Afterwards everything is as before: a
+    program that uses Hydra, or a notebook after `initialize_config_dir`, keeps its configuration, the name of its job,
+    its `version_base` and its resolvers.
+
+    Hydra refuses a second initialization. `GlobalHydra.clear` would lose the first one, and `Singleton.get_state`
+    copies objects that the program still holds."""
+    from hydra.core.singleton import Singleton
+    from omegaconf.basecontainer import BaseContainer
+
+    own_names = ("GlobalHydra", "HydraConfig", "JobRuntime", "VersionBase")  # the others are registries of classes
+    before, resolvers = Singleton._instances, BaseContainer._resolvers
+    own = {kind: one for kind, one in before.items() if kind.__name__ in own_names}
+    Singleton._instances = {kind: one for kind, one in before.items() if kind not in own}
+    BaseContainer._resolvers = {**resolvers}
+    try:
+        yield
+    finally:
+        registries = {kind: one for kind, one in Singleton._instances.items() if kind.__name__ not in own_names}
+        Singleton._instances = {**registries, **own}
+        BaseContainer._resolvers = resolvers
 
 
 # Launchers of sweeps

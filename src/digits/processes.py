@@ -32,6 +32,32 @@ def is_disconnected(error: BaseException) -> bool:
     return isinstance(error, dist.DistError) or is_gloo_error(error)
 
 
+def require_free_port(error: BaseException) -> None:
+    """Raises InputError if a run could not connect because another program uses the port in MASTER_PORT."""
+    port = os.environ.get("MASTER_PORT", "")
+    if not isinstance(error, dist.DistNetworkError) or dist.is_initialized() or not port.isdecimal():
+        return
+    with socket.socket() as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind(("", int(port)))
+        except (OSError, OverflowError) as reason:
+            raise InputError(
+                f"MASTER_PORT={port}: the processes cannot connect through this port ({reason}); "
+                "set another one, or unset MASTER_PORT"
+            ) from error
+
+
+def slurm_hint() -> str:
+    """What to do if Slurm's variables do not fit to the devices of a run; empty outside of Slurm."""
+    if os.environ.get("SLURM_NTASKS", "1") == "1":
+        return ""
+    return (
+        "; in an interactive session of Slurm set SLURM_JOB_NAME=interactive, for one process in each task start the "
+        "program with srun"
+    )
+
+
 @contextmanager
 def end_together(launcher: Any, on_blocked: Callable[[BaseException], NoReturn]) -> Iterator[None]:
     """Watches the processes during the block (see `ProcessWatch`), and kills the others if it raises. If another
@@ -43,6 +69,12 @@ def end_together(launcher: Any, on_blocked: Callable[[BaseException], NoReturn])
         watch.finish(failed=False)
     except BaseException as error:
         disconnected = is_disconnected(error)
+        if watch.is_starter and disconnected:
+            try:
+                require_free_port(error)
+            except InputError:
+                watch.finish(failed=True)
+                raise
         if watch.is_starter:
             watch.ending.wait(5 if disconnected else 0.3)  # until the watch knows the reason
         watch.finish(failed=True)

@@ -25,14 +25,15 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from digits.cli.app import resolve_config
+from digits.cli.arguments import quote_text
+from digits.cli.job import require_name, resolve_config
 from digits.cli.signals import interrupt_on_signals
 from digits.config import validate_sweep_job
 from digits.errors import InputError
 from digits.files import write_json
 from digits.private_apis import joblib_settings, slurm_parameters
-from digits.runs.folder import RunFolder
-from digits.studies.study import REPLICATE_KEYS, Job, Study, job_name, plural
+from digits.studies.study import REPLICATE_KEYS, Job, Study, plural
+from digits.studies.values import SweepValue, override_values
 
 if TYPE_CHECKING:
     from digits.studies.runner import Launch, StudyRunner
@@ -67,7 +68,8 @@ class GridSweeper(Sweeper):
         self.sequential = config.hydra.launcher._target_.endswith(".BasicLauncher")
 
     def sweep(self, arguments: list[str]) -> None:
-        parsed = self.parser.parse_overrides([*(f"{key}={values}" for key, values in self.params.items()), *arguments])
+        own = [quote_text(f"{key}={values}") for key, values in self.params.items()]
+        parsed = self.parser.parse_overrides([*own, *arguments])
         overrides = {override.get_key_element(): override for override in parsed}
         for key, instead in {
             "name": "a sweep has study=…", "resume": "a sweep has study=…, which resumes by itself",
@@ -76,8 +78,9 @@ class GridSweeper(Sweeper):
             if key in overrides:
                 raise InputError(f"{key}=… is for a single run; {instead}")
         study = overrides.get("study")
-        if study and (study.is_sweep_override() or _values(study)[0].strip("'\"./ ") in ("", "null")):
+        if study and study.is_sweep_override():
             raise InputError(f"{study.input_line}: must be the name of one folder in outputs/")
+        require_name(self.config, "study")
         self._sweep(overrides)
 
     def _sweep(self, overrides: Mapping[str, Override]) -> None:
@@ -85,27 +88,32 @@ class GridSweeper(Sweeper):
         if not varies and self.sequential:
             raise InputError("nothing to sweep: give a setting several values, as in seed=0,1,2, or omit -m")
         study = self._study(overrides, varies)
-        values = {key: _values(override) for key, override in overrides.items()}
+        values = {key: sweep_values(override) for key, override in overrides.items()}
         jobs = {job.name: job for job in self._jobs(study, values, varies)}
         with self._running(study, len(jobs)) as runner:
             runner.run(list(jobs.values()))
 
     def _study(self, overrides: Mapping[str, Override], varies: Sequence[str]) -> Study:
-        fixed = {key: _values(override)[0] for key, override in overrides.items() if not override.is_sweep_override()}
+        fixed = {
+            key: sweep_values(override)[0].text
+            for key, override in overrides.items()
+            if not override.is_sweep_override()
+        }
         return Study(str(self.config.study), Path(str(self.config.hydra.sweep.dir)), fixed, varies)
 
     def _jobs(
-        self, study: Study, values: Mapping[str, Sequence[str]], varies: Sequence[str], **named: object
+        self, study: Study, values: Mapping[str, Sequence[SweepValue]], varies: Sequence[str], trial: int | None = None
     ) -> Iterator[Job]:
-        """All combinations of the values, named after `named` and the settings that vary. Hydra raises if a combination
-        cannot be composed."""
+        """All combinations of the values, named after the trial of a search and the settings that vary. Hydra raises if
+        a combination cannot be composed."""
+        named = {} if trial is None else {"trial": SweepValue(str(trial), str(trial))}
         for combination in itertools.product(*values.values()):
             chosen = dict(zip(values, combination, strict=True))
-            overrides = tuple(f"{key}={value}" for key, value in chosen.items())
+            overrides = tuple(f"{key}={value.text}" for key, value in chosen.items())
             config = self.compose(overrides)
             validate_sweep_job(config)
             varied = {**named, **{key.lstrip("+"): chosen[key] for key in varies if key != "seed"}}
-            yield Job(RunFolder(study.folder / job_name(varied, config["seed"])), overrides, config)
+            yield Job(study.job_folder(varied, config), overrides, config)
 
     @contextmanager
     def _running(self, study: Study, total: int) -> Iterator["StudyRunner"]:
@@ -167,24 +175,24 @@ class OptunaSweeper(GridSweeper):
             example = "'optimizer.lr=tag(log,interval(1e-4,1e-1))'"
             raise InputError(f"nothing to search: give a setting a range, as in {example}")
         distributions = {key: to_distribution(override) for key, override in searched.items()}
-        others = {key: _values(override) for key, override in overrides.items() if key not in searched}
+        others = {key: sweep_values(override) for key, override in overrides.items() if key not in searched}
         replicates = [key for key in swept if key not in searched]
         study = self._study(overrides, [str(override.input_line) for override in searched.values()])
 
         def make_jobs(number: int, settings: Mapping[str, str]) -> list[Job]:
-            values = {**others, **{key: (value,) for key, value in settings.items()}}
+            values = {**others, **{key: (SweepValue(text, text),) for key, text in settings.items()}}
             return list(self._jobs(study, values, replicates, trial=number))
 
-        choices = {key: _values(override) for key, override in searched.items() if override.is_discrete_sweep()}
+        choices = {key: sweep_values(override) for key, override in searched.items() if override.is_discrete_sweep()}
         sample = {
-            key: choices[key][0] if key in choices else str(override.value().start)  # type: ignore[union-attr]
+            key: choices[key][0].text if key in choices else str(override.value().start)  # type: ignore[union-attr]
             for key, override in searched.items()
         }
         first = make_jobs(0, sample)
         jobs = [*first]
         for key, values in choices.items():  # composes every choice once, to refuse an invalid one now
             for value in values:
-                jobs += make_jobs(0, {**sample, key: value})
+                jobs += make_jobs(0, {**sample, key: value.text})
         if first[0].config["data"]["val_size"] == 0 and first[0].config["data"]["folds"] is None:
             raise InputError("a search needs validation digits; data.val_size=0 holds none out")
         epochs = {str(job.config["trainer"].get("max_epochs")) for job in jobs}
@@ -284,12 +292,10 @@ class NoSweeper(Sweeper):
         )
 
 
-def _values(override: Override) -> tuple[str, ...]:
-    """The values that an override gives its setting, as text for another override."""
-    if not override.is_sweep_override():
-        return (override.get_value_element_as_str(),)
-    if not override.is_discrete_sweep():
-        raise InputError(f"{override.input_line}: a range without steps; hydra/sweeper=optuna draws values from it")
-    if values := tuple(override.sweep_string_iterator()):
-        return values
-    raise InputError(f"{override.input_line}: an empty sweep gives the setting no value")
+def sweep_values(override: Override) -> tuple[SweepValue, ...]:
+    """The values that an override gives its setting. Text of a sweep function, choice(1e3,b), is without quotes."""
+    key = override.key_or_group
+    return tuple(
+        value._replace(text=quote_text(f"{key}={value.text}").removeprefix(f"{key}="))
+        for value in override_values(override)
+    )

@@ -61,6 +61,8 @@ def test_experiment_is_composed(here: Path) -> None:
         (None, {"optimizer.lrr": 1}, "did you mean lr"),
         (None, {"data": "csv", "data.train_csv": "a, b (1)=c.csv"}, r"^a, b \(1\)=c.csv: no such file"),
         (None, {"trainer.max_epochs": 0}, "max_epochs=0"),
+        (None, {"name": None}, "name=null: must be the name of a folder"),
+        (None, {"name": "."}, "name=.: must be the name of a folder"),
         (None, {"find": "lr"}, "find=lr trains no network"),
         ("study/smoke", {}, "experiment=study/smoke is a sweep"),
         (None, {"explain": "optimizer.lr"}, "explain=optimizer.lr: must be given on the command line"),
@@ -78,7 +80,7 @@ def test_bad_settings_raise_one_line(
 def test_values_reach_the_configuration_unchanged(here: Path, made_csv: Path) -> None:
     stopping = {"_target_": "lightning.pytorch.callbacks.EarlyStopping", "monitor": "val/error"}
     given = {
-        "name": "2024",
+        "name": "2026_11_30",
         "trainer.callbacks": [stopping],
         "optimizer.weight_decay": 1e-05,
         "ema": None,
@@ -86,7 +88,8 @@ def test_values_reach_the_configuration_unchanged(here: Path, made_csv: Path) ->
     }
     run = digits.train(settings={**SETTINGS, "data.train_csv": made_csv, **given})
     written = json.loads((run.folder / "metrics.json").read_text())["config"]
-    assert written["name"] == "2024"
+    assert written["name"] == "2026_11_30"
+    assert run.folder.name == "2026_11_30"
     assert written["trainer"]["callbacks"] == [stopping]
     assert (written["ema"], written["test"], written["optimizer"]["weight_decay"]) == (None, False, 1e-05)
 

@@ -6,11 +6,17 @@ from pathlib import Path
 
 import hydra
 import pytest
+from helpers import config
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 from digits.cli.arguments import check_options, prepare_arguments
 from digits.cli.hydra_versions import VERSION_BASE
+from digits.cli.job import require_name
+from digits.config import TEXT_SETTINGS, flatten
+from digits.errors import InputError
 from digits.private_apis import without_help_check
+from hydra_plugins.digits_sweepers import sweep_values
 
 
 @pytest.mark.parametrize(
@@ -29,6 +35,52 @@ from digits.private_apis import without_help_check
 def test_any_name_is_a_value(name: str) -> None:
     [word] = prepare_arguments([f"input={name}"])
     assert OverridesParser.create().parse_override(word).value() == name
+
+
+@pytest.mark.parametrize(
+    "text", ["2026_11_30", "1_0", "10", "007", "1e3", "1.50", "-1", "0x10", "inf", "true", "False", "yes", "2026-11-30"]
+)
+def test_text_stays_as_typed(text: str) -> None:
+    for key in ("name", "+study", "input", "data.root", "experiment", "hydra.run.dir", "logger.project"):
+        [word] = prepare_arguments([f"{key}={text}"])
+        assert OverridesParser.create().parse_override(word).value() == text
+
+
+def test_every_setting_with_a_text_is_kept() -> None:
+    """Those of the configurations of both programs."""
+    texts = set()
+    for program in ("train", "predict"):
+        for words in ([], ["logger=wandb"], ["logger=mlflow"], ["logger=tensorboard"], ["data=csv"]):
+            if program == "predict" and words:
+                continue
+            settings = flatten(config(*words, program=program))
+            texts |= {key for key, value in settings.items() if isinstance(value, str) and "_target_" not in key}
+    assert texts - TEXT_SETTINGS <= {"trainer.devices"}  # also a number, or a list
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("name=null", "null"), ("study=null", "null"), ("resume=null", None), ("experiment=null", None),
+        ("teacher=runs/lr=0.1/last.ckpt", "runs/lr=0.1/last.ckpt"),
+        ("teacher=[2026_11,lr=0.1/last.ckpt,null]", ["2026_11", "lr=0.1/last.ckpt", "null"]),
+        ("input=[1e3,\"a,b\",c d]", ["1e3", "a,b", "c d"]), ("experiment=[2026_11,fast]", ["2026_11", "fast"]),
+        ("hydra.run.dir=runs/lr=0.1", "runs/lr=0.1"), ("name=${now:%Y_%m}", "${now:%Y_%m}"),
+        ("seed=1_0", 10), ("optimizer.lr=1e-3", 0.001), ("test=false", False), ("trainer.max_epochs=5", 5),
+    ],
+)  # fmt: skip
+def test_only_text_is_quoted(word: str, value: object) -> None:
+    [prepared] = prepare_arguments([word])
+    parsed = OverridesParser.create().parse_override(prepared).value()
+    assert (parsed, type(parsed)) == (value, type(value))
+
+
+@pytest.mark.parametrize("values", ["2026_11,b,1e3", "choice(2026_11,b,1e3)"])
+def test_texts_of_a_sweep_stay_as_typed(values: str) -> None:
+    [word] = prepare_arguments([f"data.train_csv={values}"])
+    override = OverridesParser.create().parse_override(word)
+    texts = [f"data.train_csv={value.text}" for value in sweep_values(override)]
+    assert [OverridesParser.create().parse_override(text).value() for text in texts] == ["2026_11", "b", "1e3"]
 
 
 @pytest.mark.parametrize(
@@ -87,3 +139,14 @@ def test_options_of_hydra_are_known(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         check_options(["--info", "unknown"])
     choices = str(refused.value).partition("choose from ")[2].partition(")")[0]
     assert choices.replace("'", "").split(", ") == known.split(",")
+
+
+@pytest.mark.parametrize("text", ["name: 2026_11_30", "name: 10", "name: null", "name: ''", "name: ../."])
+def test_name_in_a_file_must_be_text(text: str) -> None:
+    with pytest.raises(InputError, match="name=.*: must be the name of a folder"):
+        require_name(OmegaConf.create(text), "name")
+
+
+@pytest.mark.parametrize("text", ["name: '2026_11_30'", "{name: '${seed}', seed: 3}"])
+def test_other_names_in_a_file_are_accepted(text: str) -> None:
+    require_name(OmegaConf.create(text), "name")

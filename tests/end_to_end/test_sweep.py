@@ -361,3 +361,23 @@ def test_study_file_is_a_sweep_without_m(tmp_path: Path, arguments: list[str]) -
     assert {
         (row["optimizer"], row["augment"], row["seeds"]) for row in leaderboard(tmp_path / "outputs" / "smoke")
     } == {(optimizer, augment, "3") for optimizer in ("adam", "adadelta") for augment in ("none", "affine")}
+
+
+@pytest.mark.slow
+def test_equal_values_are_one_job_also_of_an_older_version(tmp_path: Path) -> None:
+    small = [*SMALL, "model=mlp", "augment=none", "trainer.max_epochs=1", "+trainer.limit_train_batches=2"]
+    first = run_main("train.py", "-m", *small, "label_smoothing=range(0.6,0.8,0.1)", "study=2026_11", folder=tmp_path)
+    assert first.returncode == 0, first.stderr
+    study = tmp_path / "outputs" / "2026_11"
+    named = study / "label_smoothing-0.7_seed-0"
+    older = study / "label_smoothing-0.7000000000000001_seed-0"
+    metrics = (named / "metrics.json").read_text()
+    assert '"label_smoothing": 0.7,' in metrics
+    named.rename(older)
+    (older / "metrics.json").write_text(metrics.replace('smoothing": 0.7,', 'smoothing": 0.7000000000000001,'))
+    again = run_main("train.py", "-m", *small, "label_smoothing=0.60,7e-1", "study=2026_11", folder=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "2 of 2 jobs already completed" in again.stdout
+    assert not named.exists()
+    with (study / "leaderboard.csv").open() as file:
+        assert sorted(row["label_smoothing"] for row in csv.DictReader(file)) == ["0.6", "0.7"]

@@ -14,8 +14,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from studies.made_runs import write_run
 
-from digits.cli.app import resolve_config
 from digits.cli.hydra_versions import VERSION_BASE
+from digits.cli.job import resolve_config
 from digits.runs.folder import RunFolder
 from digits.studies import report, results, runner
 from digits.studies.runner import StudyRunner

@@ -8,10 +8,12 @@ from unittest import mock
 import pytest
 from helpers import PROJECT, config
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from studies.made_runs import write_run
 
 from digits.errors import InputError
 from digits.runs.folder import RunFolder
 from digits.studies.study import Job, Study, changed_since_completed, job_name
+from digits.studies.values import SweepValue
 
 
 @pytest.mark.parametrize(
@@ -19,11 +21,46 @@ from digits.studies.study import Job, Study, changed_since_completed, job_name
     [
         ({"optimizer": "adam", "trainer.max_epochs": "5"}, "optimizer-adam_max_epochs-5_seed-0"),
         ({}, "seed-0"),
+        ({"label_smoothing": "0.30000000000000004"}, "label_smoothing-0.3_seed-0"),
+        ({"optimizer.lr": "1.0", "optimizer.eps": "1e-05"}, "lr-1_eps-1e-5_seed-0"),
+        ({"data.train_csv": '"2026_11"'}, "train_csv-2026_11_seed-0"),
         ({"augment.degrees": "1", "other.degrees": "2"}, "augment.degrees-1_other.degrees-2_seed-0"),
     ],
 )
 def test_job_is_named_after_the_settings_that_vary(varied: dict[str, str], name: str) -> None:
     assert job_name(varied, 0) == name
+
+
+@pytest.mark.parametrize(
+    ("existing", "then", "now"),
+    [
+        ("label_smoothing-0.7000000000000001_seed-0", 0.7000000000000001, SweepValue("0.7", "0.7")),
+        ("label_smoothing-0.7000000000000001_seed-0", 0.7000000000000001, SweepValue("0.7", "0.7000000000000001")),
+        ("label_smoothing-1.0_seed-0", 1.0, SweepValue("1", "1")),
+        ("label_smoothing-1e-05_seed-0", 1e-05, SweepValue("1e-05", "1e-05")),
+    ],
+)
+def test_folder_of_an_earlier_version_is_found(tmp_path: Path, existing: str, then: float, now: SweepValue) -> None:
+    write_run(tmp_path / existing, "", 1, config={"seed": 0, "label_smoothing": then})
+    wanted = {"seed": 0, "label_smoothing": float(now.text)}
+    job = Job(Study("s", tmp_path, {}, []).job_folder({"label_smoothing": now}, wanted), (), wanted)
+    assert job.name == existing
+    assert changed_since_completed([job]) == []
+
+
+def test_folder_with_another_value_is_not_taken(tmp_path: Path) -> None:
+    write_run(tmp_path / "train_csv-1e3_seed-0", "", 1, config={"seed": 0, "data": {"train_csv": "1e3"}})
+    wanted = {"seed": 0, "data": {"train_csv": "1000"}}
+    text = SweepValue('"1000"', '"1000"')
+    folder = Study("s", tmp_path, {}, []).job_folder({"data.train_csv": text}, wanted)
+    assert folder.path.name == "train_csv-1000_seed-0"
+
+
+def test_equal_settings_are_the_same_study(tmp_path: Path) -> None:
+    with Study("s", tmp_path, {"ema": "1.0", "augment": "'none'"}, ["optimizer.lr=interval(1e-4, 1.0)"]).acquire():
+        pass
+    with Study("s", tmp_path, {"ema": "1", "augment": "none"}, ["optimizer.lr=interval(0.0001,1)"]).acquire():
+        pass
 
 
 @pytest.mark.parametrize("value", ["[a,b]", "'it is'", "a/b", "../..", "x" * 300, "ü=1", "${name}", "$HOME;ls"])

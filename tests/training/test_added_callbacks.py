@@ -199,3 +199,25 @@ class Temporary(Callback):
 def test_added_checkpoint_cannot_replace_that_of_the_run(tmp_path: Path, made_csv: Path, name: str) -> None:
     with pytest.raises(InputError, match=f"cannot write {name}.ckpt, which the run writes"):
         train_small(tmp_path, made_csv, f"trainer.callbacks=[{{{CHECKPOINT}, filename: {name}}}]")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (
+            "trainer.callbacks=[{_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: nope}]",
+            "`nope`.*val/error",
+        ),
+        (
+            "trainer.callbacks=[{_target_: lightning.pytorch.callbacks.ModelCheckpoint, monitor: nope, save_top_k: 2}]",
+            "'nope'.*val/error",
+        ),
+        ("+trainer.val_check_interval=1000", "val_check_interval"),
+        ("+trainer.max_steps=0", "no weights to evaluate"),
+    ],
+)
+def test_what_lightning_refuses_in_a_fit_is_one_line(
+    tmp_path: Path, made_csv: Path, setting: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        train_small(tmp_path / "run", made_csv, "schedule=constant", setting)

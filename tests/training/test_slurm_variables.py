@@ -20,6 +20,7 @@ from helpers import (
 )
 
 from digits.data.sources import Digits
+from digits.errors import InputError
 from digits.runs.checkpoint import read_checkpoint
 from digits.training.callbacks import AtomicCheckpointIO
 from digits.training.lr_range import find_lr
@@ -133,3 +134,12 @@ def test_warning_of_slurm_is_an_interruption(
     assert read_metrics_json(folder)["status"] == "interrupted"
     assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["epoch"] == (1 if step == "test_step" else 0)
     assert not list(tmp_path.rglob("hpc_ckpt*"))
+
+
+def test_tasks_of_an_interactive_session_get_a_hint(
+    tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    with pytest.raises(InputError, match="SLURM_JOB_NAME=interactive.*srun"):
+        train_small(tmp_path / "run", made_csv)

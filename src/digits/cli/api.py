@@ -1,7 +1,8 @@
 """`digits.train`: trains from Python as `python train.py` does from the command line."""
 
 import logging
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,17 +16,20 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from digits.cli.app import USER_ERRORS, hydra_job
 from digits.cli.console import ConsoleHandler
 from digits.cli.hydra_versions import VERSION_BASE, limited_targets
+from digits.cli.job import USER_ERRORS, HydraJob, hydra_job, register_resolvers
 from digits.cli.messages import error_message
+from digits.config import NAME_SETTINGS
 from digits.errors import InputError
 from digits.evaluation.score import Score
 from digits.instantiation import CONF
 from digits.prediction.classifier import Classifier, load_classifier
-from digits.private_apis import run_hydra_job
+from digits.private_apis import hydra_put_aside, run_hydra_job
 from digits.runs.folder import RunFolder
 from digits.training import train as training
+
+hydra_lock = threading.Lock()  # Hydra's state is global: one composition at a time
 
 
 @dataclass(frozen=True)
@@ -54,39 +58,53 @@ def train(experiment: str | None = None, settings: Mapping[str, Any] | None = No
     chosen = {"experiment": experiment} if experiment else {}
     overrides = [_to_override(key, value) for key, value in {**chosen, **(settings or {})}.items()]
     try:
-        with initialize_config_dir(str(CONF), **VERSION_BASE, job_name="train"), limited_targets():
-            if compose("train", overrides, return_hydra_config=True).hydra.mode == RunMode.MULTIRUN:
-                raise InputError(f"experiment={experiment} is a sweep; train it with python train.py")
-            result = run_hydra_job("train", _train, overrides)
-        if isinstance(result, Exception):
-            raise result
-    except USER_ERRORS as error:
-        raise InputError(error_message(error, CONF, "train")) from None
-    except SystemExit:  # Lightning turns KeyboardInterrupt into it
-        raise KeyboardInterrupt from None
-    assert isinstance(result, Run)
-    return result
-
-
-def _train(config: DictConfig) -> Run | Exception:
-    """Returns an error, because Hydra prints those that are raised."""
-    try:
-        job = hydra_job(config)
-        if job.config["find"]:
-            raise InputError("find=lr trains no network; use it on the command line, python train.py find=lr")
+        job = _prepare(overrides)
         with _logging_to(job.folder / "train.log"):
             training.train(**job._asdict())
-        metrics = RunFolder(job.folder).metrics()
-        assert metrics is not None
-    except Exception as error:
-        return error
+    except USER_ERRORS as error:
+        raise InputError(error_message(error, CONF, "train", overrides)) from None
+    except SystemExit:  # Lightning turns KeyboardInterrupt into it
+        raise KeyboardInterrupt from None
+    metrics = RunFolder(job.folder).metrics()
+    assert metrics is not None
     scores = (metrics.val, metrics.test)
     val, test = (Score(int(score["errors"]), int(score["total"])) if score else None for score in scores)
     return Run(job.folder, val, test)
 
 
+def _prepare(overrides: Sequence[str]) -> HydraJob:
+    """Composes the job and writes what Hydra writes into its folder. The training itself runs with the Hydra of the
+    program that calls it, if it has one."""
+    with hydra_lock, hydra_put_aside(), limited_targets():
+        register_resolvers()
+        with initialize_config_dir(str(CONF), **VERSION_BASE, job_name="train"):
+            hydra = compose("train", list(overrides), return_hydra_config=True).hydra
+            if hydra.mode == RunMode.MULTIRUN:
+                raise InputError(
+                    f"experiment={hydra.runtime.choices.experiment} is a sweep; train it with python train.py"
+                )
+            prepared = run_hydra_job("train", _job_or_error, overrides)
+    if isinstance(prepared, Exception):
+        raise prepared
+    assert isinstance(prepared, HydraJob)
+    return prepared
+
+
+def _job_or_error(config: DictConfig) -> HydraJob | Exception:
+    """Returns an error, because Hydra prints those that are raised."""
+    try:
+        job = hydra_job(config)
+        if job.config["find"]:
+            raise InputError("find=lr trains no network; use it on the command line, python train.py find=lr")
+        return job
+    except Exception as error:
+        return error
+
+
 def _to_override(key: str, value: Any) -> str:
     """Text is quoted where Hydra's grammar would read something else."""
+    if key in NAME_SETTINGS and type(value) is int:
+        value = str(value)
     if isinstance(value, str):
         try:
             [parsed] = OverridesParser.create().parse_overrides([f"{key}={value}"])

@@ -2,43 +2,79 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.core.override_parser.types import Quote, QuotedString, ValueType
 from hydra.errors import HydraException
 
 from digits.cli.hydra_versions import HAS_WHITELIST
+from digits.config import LIST_SETTINGS, NAME_SETTINGS, TEXT_SETTINGS
 from digits.errors import one_line
 
-TEXT_SETTINGS = (
-    "checkpoint", "input", "output", "preview", "export", "page",
-    "name", "study", "resume", "data.root", "data.train_csv", "data.test_csv",
-)  # fmt: skip
+# The parts of a list: text in quotes, an escaped character, an interpolation, other characters.
+LIST_PART = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|\$\{[^{}]*\}|[^,])+""", re.DOTALL)
 
 
 def prepare_arguments(words: Sequence[str]) -> list[str]:
-    """Moves options such as `-m` before the settings, as Hydra requires. Quotes paths and names that Hydra's grammar
-    cannot parse, such as `input=photo(1).png`."""
+    """Moves options such as `-m` before the settings, as Hydra requires. Quotes the text that Hydra's grammar cannot
+    parse or reads as something else (see `quote_text`)."""
     is_option = [word.startswith("-") or "=" not in word for word in words]
     options = [word for word, option in zip(words, is_option, strict=True) if option]
-    return options + [_quote(word) for word, option in zip(words, is_option, strict=True) if not option]
+    return options + [quote_text(word) for word, option in zip(words, is_option, strict=True) if not option]
 
 
-def _quote(word: str) -> str:
+def quote_text(word: str) -> str:
+    """Quotes the value of a setting in `TEXT_SETTINGS` if Hydra would not read it as typed: `input=photo(1).png`, which
+    its grammar cannot parse, and `name=2026_11_30`, a number. The values of a list or of a sweep are quoted one by one.
+    """
     key, _, value = word.partition("=")
-    if key not in TEXT_SETTINGS or value.startswith(("[", "'", '"')):  # a list, or quoted already
+    if key.lstrip("+") not in TEXT_SETTINGS:
         return word
+    setting = key.lstrip("+")
+    return f"{key}={_as_typed(setting, value, null_is_text=setting in NAME_SETTINGS)}"
+
+
+def _as_typed(key: str, value: str, null_is_text: bool) -> str:
     if value.startswith("~/"):  # some shells do not expand it after =
         value = os.path.expanduser(value)
-        word = f"{key}={value}"
     try:
-        OverridesParser.create().parse_override(word)
+        override = OverridesParser.create().parse_override(f"{key}={value}")
     except HydraException:
-        return f"{key}={QuotedString(value, Quote.double).with_quotes()}"
-    return word
+        return _quote_unreadable(key, value)
+    if override.value_type == ValueType.SIMPLE_CHOICE_SWEEP:
+        return _quote_parts(key, value, null_is_text)
+    if isinstance(override.value(), list):
+        return f"[{_quote_parts(key, value.strip()[1:-1], null_is_text=True)}]"
+    choice = re.fullmatch(r"choice\((.*)\)", value)
+    if override.value_type == ValueType.CHOICE_SWEEP and choice:
+        return f"choice({_quote_parts(key, choice[1], null_is_text)})"
+    is_number = isinstance(override.value(), int | float)  # true and false are int
+    is_null = override.value() is None and not override.is_sweep_override()
+    if is_number or (is_null and null_is_text):
+        return _in_quotes(value)
+    return value
+
+
+def _quote_unreadable(key: str, value: str) -> str:
+    """A value that Hydra's grammar cannot parse."""
+    if value.startswith(("'", '"')):
+        return value
+    if value.startswith("["):
+        is_list = key in LIST_SETTINGS and value.endswith("]")
+        return f"[{_quote_parts(key, value[1:-1], null_is_text=True)}]" if is_list else value
+    return _in_quotes(value)
+
+
+def _quote_parts(key: str, values: str, null_is_text: bool) -> str:
+    return ",".join(_as_typed(key, part.strip(), null_is_text) for part in LIST_PART.findall(values))
+
+
+def _in_quotes(text: str) -> str:
+    return QuotedString(text, Quote.double).with_quotes()
 
 
 def check_options(words: Sequence[str]) -> None:

@@ -15,8 +15,9 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from digits.cli.hydra_versions import VERSION_BASE
+from digits.cli.job import register_resolvers
 from digits.errors import InputError
-from digits.private_apis import compute_defaults
+from digits.private_apis import compute_defaults, hydra_put_aside
 
 
 def explain(key: str, words: Sequence[str], config_dir: Path, config_name: str) -> str:
@@ -26,10 +27,12 @@ def explain(key: str, words: Sequence[str], config_dir: Path, config_name: str) 
     Raises InputError for an unknown key and for a sweep, and Hydra's errors if the words cannot be composed."""
     if options := [word for word in words if word.startswith("-") or ("=" not in word and not word.startswith("~"))]:
         raise InputError(f"explain={key} describes a single run; omit {options[0]}")
-    composition = Composition(words, config_dir, config_name)
-    if composition.config.hydra.mode == RunMode.MULTIRUN:
-        raise InputError(f"explain={key} describes a single run; omit experiment=study/…, which is a sweep")
-    return "".join(f"{line}\n" for line in composition.describe(key))
+    with hydra_put_aside():
+        register_resolvers()
+        composition = Composition(words, config_dir, config_name)
+        if composition.config.hydra.mode == RunMode.MULTIRUN:
+            raise InputError(f"explain={key} describes a single run; omit experiment=study/…, which is a sweep")
+        return "".join(f"{line}\n" for line in composition.describe(key))
 
 
 class Place(NamedTuple):
@@ -44,7 +47,7 @@ class Composition:
 
     def __init__(self, words: Sequence[str], config_dir: Path, config_name: str) -> None:
         self.words, self.config_dir = words, config_dir
-        with initialize_config_dir(str(config_dir), config_name, **VERSION_BASE):
+        with hydra_put_aside(), initialize_config_dir(str(config_dir), config_name, **VERSION_BASE):
             loader = GlobalHydra.instance().config_loader()
             self.config = loader.load_configuration(config_name, list(words), RunMode.RUN)
             defaults = compute_defaults(loader, config_name, words)

@@ -49,15 +49,26 @@ def run_main(main: Callable[[], Any]) -> None:
 @contextmanager
 def limited_targets() -> Iterator[None]:
     """Limits the targets that Hydra builds itself, its callbacks and handlers of the log, to the full names in
-    `conf/targets.yaml` and `LOGGING_CLASSES`. Hydra passes the limit on to worker processes.
+    `conf/targets.yaml` and `LOGGING_CLASSES`. Hydra 1.4 passes the limit on to worker processes.
 
     Hydra 1.3 has no such limit. `limit_targets_of_hydra_1_3` replaces it."""
     if not HAS_WHITELIST:
-        yield
+        remove_limit = limit_targets_of_hydra_1_3(_build_callback, _check_logging_class)
+        try:
+            yield
+        finally:
+            remove_limit()
         return
     execution_whitelist: Any = hydra.utils.execution_whitelist  # type: ignore[attr-defined, unused-ignore]
     with execution_whitelist([*allowed_packages(), *LOGGING_CLASSES], reset=True):
         yield
+
+
+def limit_targets() -> None:
+    """The same for the rest of this process, which may be a worker process that runs no entry point. With Hydra 1.4
+    a worker has the limit already."""
+    if not HAS_WHITELIST:
+        limit_targets_of_hydra_1_3(_build_callback, _check_logging_class)
 
 
 def _build_callback(settings: Mapping[str, Any], setting: str) -> Any:
@@ -68,8 +79,3 @@ def _build_callback(settings: Mapping[str, Any], setting: str) -> Any:
 def _check_logging_class(name: str) -> None:
     if name not in LOGGING_CLASSES:
         require_listed(name, "hydra.logging")
-
-
-if not HAS_WHITELIST:
-    # At import: worker processes of a parallel launcher import this module but run no entry point.
-    limit_targets_of_hydra_1_3(_build_callback, _check_logging_class)

@@ -1,12 +1,10 @@
 """Errors of the user as one line."""
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
@@ -20,17 +18,18 @@ from omegaconf.errors import (
 from digits.cli.hydra_versions import VERSION_BASE
 from digits.errors import InputError, one_line
 from digits.instantiation import TARGETS_FILE
-from digits.private_apis import ambiguous_override, refused_target
+from digits.private_apis import ambiguous_override, hydra_put_aside, refused_target
 
 
-def error_message(error: BaseException, config_dir: Path, config_name: str) -> str:
-    """The error in one line; a misspelt choice or setting with those that exist."""
+def error_message(error: BaseException, config_dir: Path, config_name: str, words: Sequence[str]) -> str:
+    """The error in one line; a misspelt choice or setting with those that exist. `words` are those of the command
+    line."""
     for cause in exception_chain(error):
         if isinstance(cause, OverrideParseException):
             quotes = "quotes and brackets must be closed, and names in a list quoted: 'SETTING=[\"a (1).png\",b.png]'"
             return one_line(f"{cause.override}: not of the form SETTING=VALUE; {quotes}")
         if ambiguous := ambiguous_override(cause):
-            name, _, values = ambiguous.partition("=")
+            name, _, values = ambiguous.replace('"', "").partition("=")
             sweep = ", or add -m to sweep over the values" if config_name == "train" else ""
             choices = f"write '{name}=[{values}]' for a list, '{name}=\"{values}\"' for a text with a comma{sweep}"
             return one_line(f"{name}={values}: several values; {choices}")
@@ -46,7 +45,7 @@ def error_message(error: BaseException, config_dir: Path, config_name: str) -> s
             if choices := ", ".join(sorted(option for option in options if group and not option.startswith("_"))):
                 return f"{group}={choice}: no such choice; choose one of {choices}"
         if isinstance(cause, ConfigKeyError | ConfigAttributeError) and isinstance(error, ConfigCompositionException):
-            return _unknown_setting(str(cause.full_key), config_dir, config_name)
+            return _unknown_setting(str(cause.full_key), config_dir, config_name, words)
     return describe_error(error)
 
 
@@ -64,16 +63,16 @@ def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _unknown_setting(key: str, config_dir: Path, config_name: str) -> str:
+def _unknown_setting(key: str, config_dir: Path, config_name: str, words: Sequence[str]) -> str:
     if key.startswith("hydra."):
         return f"{key}: no such setting of Hydra (+{key}=… adds one that a launcher may know)"
-    if any(word.startswith(("--config-", "-cn", "-cp", "-cd")) for word in sys.argv[1:]):
+    if any(word.startswith(("--config-", "-cn", "-cp", "-cd")) for word in words):
         return f"{key}: no such setting in this --config-…; omit that option"
-    config = _compose_without(key, config_dir, config_name)
+    config = _compose_without(key, config_dir, config_name, words)
     parent = key.rpartition(".")[0]
     node = OmegaConf.select(config, parent) if parent else config
     if node is None:
-        return _unknown_setting(parent, config_dir, config_name)
+        return _unknown_setting(parent, config_dir, config_name, words)
     if not isinstance(node, DictConfig):
         return f"{key}: no such setting; {parent} is a single value, {node}"
     known = [str(other) for other in node if not str(other).startswith("_")]
@@ -89,11 +88,10 @@ def unknown_setting_message(key: str, known: Iterable[str], where: str) -> str:
     return f"{key}: no such setting; {hint}{where} has {', '.join(known)}"
 
 
-def _compose_without(key: str, config_dir: Path, config_name: str) -> DictConfig:
+def _compose_without(key: str, config_dir: Path, config_name: str, words: Sequence[str]) -> DictConfig:
     """The configuration of the command line without the unknown setting."""
-    overrides = [word for word in sys.argv[1:] if "=" in word and not word.startswith(("-", key, f"+{key}"))]
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(config_dir), **VERSION_BASE):
+    overrides = [word for word in words if "=" in word and not word.startswith(("-", key, f"+{key}"))]
+    with hydra_put_aside(), initialize_config_dir(str(config_dir), **VERSION_BASE):
         try:
             return compose(config_name, overrides)
         except (HydraException, OmegaConfBaseException):

@@ -14,7 +14,7 @@ import torch.distributed as dist
 from digits.devices import resolve_device
 from digits.errors import InputError
 from digits.private_apis import SRUN_WARNING, starts_processes
-from digits.processes import ProcessWatch
+from digits.processes import ProcessWatch, require_free_port, slurm_hint
 
 Devices: TypeAlias = int | str | list[int]  # a count, auto, or device numbers
 T = TypeVar("T")
@@ -53,12 +53,13 @@ def launch(accelerator: str, devices: Devices, num_nodes: int) -> ProcessInfo:
     try:
         fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=num_nodes, strategy="ddp")
     except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
-        raise InputError(f"trainer: {' '.join(str(error).split())}") from error
+        raise InputError(f"trainer: {' '.join(str(error).split()).rstrip('.')}{slurm_hint()}") from error
     if starts_processes(fabric.strategy.launcher):  # one process for each device
         ProcessWatch(fabric.strategy.launcher)
     try:
         fabric.launch()
     except dist.DistError as error:
+        require_free_port(error)
         raise InputError(f"trainer.devices={devices}: the processes cannot connect ({error})") from error
     atexit.register(dist.destroy_process_group)  # without it Gloo's threads may abort the process at exit
     return ProcessInfo(fabric.global_rank, fabric.world_size, fabric.device)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from digits.errors import InputError
 from digits.studies.leaderboard import Leaderboard
-from digits.studies.results import MeanStd, RunResult, canonical, natural_key
+from digits.studies.results import MeanStd, RunResult, natural_key
 from digits.studies.study import REPLICATE_KEYS, short_names
+from digits.studies.values import is_typed_as
 
 FOLD = REPLICATE_KEYS.index("data.fold")
 ALPHA, POWER = 0.05, 0.8
@@ -95,14 +96,14 @@ def _parse_selector(board: Leaderboard, selector: str) -> dict[str, str]:
             reason = "pairs the runs" if name in REPLICATE_KEYS else "is not a column of the table"
             columns = ", ".join(board.names) or "nothing"
             raise InputError(f"--compare {selector}: {name} {reason}; the columns are {columns}")
-        selected[keys[name]] = canonical(value)
+        selected[keys[name]] = value
     return selected
 
 
 def _select(board: Leaderboard, side: str, pairing_keys: Sequence[str]) -> dict[tuple[str, ...], RunResult]:
     """The selected runs with a validation error, by seed, fold and values of the pairing keys."""
     selector = _parse_selector(board, side)
-    runs = [run for run in board.results if all(run.setting(key) == value for key, value in selector.items())]
+    runs = [run for run in board.results if all(is_typed_as(run.setting(key), text) for key, text in selector.items())]
     if not runs:
         values = (f"{key}: {', '.join(sorted({run.setting(key) for run in board.results}))}" for key in selector)
         raise InputError(f"--compare {side}: no such run; the values are {'; '.join(values)}")

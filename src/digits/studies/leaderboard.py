@@ -14,6 +14,7 @@ from digits.runs.fingerprint import BOOKKEEPING_KEYS
 from digits.runs.metrics_file import SCORE_KEYS
 from digits.studies.results import Configuration, MeanStd, RunResult
 from digits.studies.study import REPLICATE_KEYS, defines_configuration, short_names
+from digits.studies.values import is_typed_as
 
 Table = Sequence[Mapping[str, str]]
 
@@ -89,7 +90,9 @@ class Leaderboard:
             shown = test if val is None else val
             yield Cell({f"val_{name}_mean": val, f"test_{name}_mean": test}, name, _number(shown, ".4g"))
         settings = list(zip(self.keys, row.values, strict=False))
-        lines = (line for line in extra_columns if all(line.get(key, value) == value for key, value in settings))
+        lines = (
+            line for line in extra_columns if all(is_typed_as(value, line.get(key, value)) for key, value in settings)
+        )
         line = next(lines, {})
         for name in extra_columns[0] if extra_columns else ():
             if name not in self.keys:

@@ -9,11 +9,12 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from digits.errors import InputError, printable
+from digits.errors import InputError
 from digits.runs.fingerprint import all_settings
 from digits.runs.folder import RunFolder
 from digits.runs.metrics_file import RunMetrics, read_metrics
 from digits.studies.study import defines_configuration
+from digits.studies.values import canonical, canonical_setting, is_quoted
 
 
 class RunResult:
@@ -25,10 +26,10 @@ class RunResult:
         self.files = RunFolder(folder)
         self.metrics = metrics
         overrides = (str(override).lstrip("+").partition("=") for override in metrics.overrides)
-        self.overrides = {key: canonical(value.strip("'\"")) for key, _, value in overrides}
-        config = {key: canonical(value) for key, value in all_settings(metrics.config).items()}
+        self.overrides = {key: _override_value(text) for key, _, text in overrides}
+        config = {key: canonical_setting(value) for key, value in all_settings(metrics.config).items()}
         self.config = {key: value for key, value in config.items() if defines_configuration(key)}
-        choices = {group: canonical(choice) for group, choice in metrics.choices.items()}
+        choices = {group: canonical_setting(choice) for group, choice in metrics.choices.items()}
         self.settings = {**self.overrides, **config, **choices}
         numbers: dict[str, object] = {}
         if metrics.completed:
@@ -42,15 +43,9 @@ class RunResult:
         return self.settings.get(key, "")
 
 
-def canonical(value: object) -> str:
-    """The same printable text for equal values of a setting: 0.001 for 1e-3, null for None."""
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    text = printable(str(value))
-    try:
-        return text if text.lstrip("-").isdecimal() else f"{float(text):g}"
-    except ValueError:
-        return text
+def _override_value(text: str) -> str:
+    """The value of an override in canonical form. Older runs recorded text with and without quotes."""
+    return canonical_setting(text[1:-1]) if is_quoted(text) else canonical(text.strip("'\""))
 
 
 class MeanStd(NamedTuple):

@@ -12,6 +12,7 @@ from digits.errors import InputError
 from digits.files import write_json
 from digits.runs.folder import errors_by_epoch
 from digits.studies.study import Job
+from digits.studies.values import canonical_override, override_values, rounded
 
 try:
     import optuna
@@ -28,10 +29,11 @@ def to_distribution(override: Override) -> BaseDistribution:
     list of choices."""
     value = override.value()
     if not isinstance(value, IntervalSweep):
-        return CategoricalDistribution(tuple(override.sweep_string_iterator()))
+        return CategoricalDistribution(tuple(value.text for value in override_values(override)))
     is_int = isinstance(value.start, int) and isinstance(value.end, int)
+    low, high = rounded(value.start), rounded(value.end)
     try:
-        return (IntDistribution if is_int else FloatDistribution)(value.start, value.end, log="log" in value.tags)  # type: ignore[arg-type]
+        return (IntDistribution if is_int else FloatDistribution)(low, high, log="log" in value.tags)
     except ValueError as error:
         raise InputError(f"{override.input_line}: {error}") from error
 
@@ -108,6 +110,9 @@ class Search:
             return []
         try:
             trials: list[dict[str, Any]] = json.loads(self.path.read_text())
+            for params in trials:
+                for key in params.keys() & self.distributions.keys():
+                    params[key] = _as_written_now(self.distributions[key], params[key])
             valid = (
                 isinstance(trials, list)
                 and all(params.keys() == self.distributions.keys() for params in trials)
@@ -118,6 +123,16 @@ class Search:
         if not valid:  # its values become settings: only those that are searched, within their ranges
             raise InputError(f"{self.path}: damaged; remove the folder, or choose another study=…")
         return trials
+
+
+def _as_written_now(distribution: BaseDistribution, value: Any) -> Any:
+    """A stored value, which an earlier version may not have rounded."""
+    if isinstance(distribution, CategoricalDistribution):
+        for choice in distribution.choices:
+            if canonical_override(str(choice)) == canonical_override(value):
+                return choice
+        return value
+    return rounded(value)
 
 
 def _contains(distribution: BaseDistribution, value: object) -> bool:

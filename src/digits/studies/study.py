@@ -6,15 +6,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from digits.config import TEXT_SETTINGS, flatten
 from digits.errors import InputError
 from digits.files import remove_partial_files, write_json
 from digits.runs.fingerprint import RESULT_NEUTRAL_KEYS, relevant_settings, source_hash
 from digits.runs.folder import RunFolder, folder_lock
+from digits.studies.values import NUMBER, TOKEN, SweepValue, canonical, canonical_override, equal, is_quoted
 
+# As in `label_smoothing-0.7000000000000001_seed-0`.
+NUMBER_IN_NAME = re.compile(r"(?<=-)[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?(?=_|$)")
 REPLICATE_KEYS = ("seed", "data.seed", "data.split_seed", "data.fold")
 """Settings that differ between the runs of one configuration."""
 
@@ -41,6 +46,24 @@ class Study:
         self.folder = folder
         self.fixed = {key: fixed[key] for key in sorted(fixed) if defines_configuration(key)}
         self.varies = sorted(set(varies) - set(REPLICATE_KEYS))
+
+    def job_folder(self, varied: Mapping[str, SweepValue], config: Mapping[str, Any]) -> RunFolder:
+        """The folder of the job with these values of the settings that vary. A folder that an earlier version has named
+        otherwise is kept if its run has the same values."""
+        seed = config["seed"]
+        name = job_name({key: value.text for key, value in varied.items()}, seed)
+        former = _folder_name({key: value.former for key, value in varied.items()}, seed)
+        if not (self.folder / name).exists():
+            for other in (former, self._former_names.get(name)):
+                if other and other != name and _has_values(self.folder / other, varied, config):
+                    return RunFolder(self.folder / other)
+        return RunFolder(self.folder / name)
+
+    @cached_property
+    def _former_names(self) -> dict[str, str]:
+        """The names of existing folders with numbers that are now written otherwise, by their present names."""
+        existing = [path.name for path in self.folder.iterdir()] if self.folder.is_dir() else []
+        return {NUMBER_IN_NAME.sub(lambda match: canonical(match[0]), name): name for name in existing}
 
     @contextmanager
     def acquire(self) -> Iterator[None]:
@@ -71,7 +94,14 @@ class Study:
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{path}: damaged; remove the file if {self.folder} holds the same study") from error
         current = {**self.fixed, **dict.fromkeys(self.varies, "(several values)")}
-        if changed := [key for key in sorted(stored | current) if stored.get(key) != current.get(key)]:
+        stored = {canonical_override(key): value for key, value in stored.items()}
+        current = {canonical_override(key): value for key, value in current.items()}
+        changed = []
+        for key in sorted(stored | current):
+            then, now = (canonical_override(str(settings.get(key, "(not set)"))) for settings in (stored, current))
+            if then != now:
+                changed.append(key)
+        if changed:
             settings = ", ".join(f"{key}={stored.get(key, '(not set)')}" for key in changed)
             raise InputError(
                 f"{self.folder} holds another study, with {settings}; choose another study=…, or remove that folder"
@@ -91,7 +121,7 @@ def changed_since_completed(jobs: Iterable[Job]) -> list[str]:
         if metrics is None or not metrics.config:
             continue
         then, now = relevant_settings(metrics.config), relevant_settings(job.config)
-        keys = [key for key in sorted(then | now) if then.get(key) != now.get(key)]
+        keys = [key for key in sorted(then | now) if not equal(then.get(key), now.get(key))]
         changes = [f"{key} was {then.get(key)}, is {now.get(key)}" for key in keys]
         if not changes and metrics.fingerprint.get("code", source_hash()) != source_hash():
             changes = ["the code has changed"]
@@ -105,8 +135,30 @@ def changed_since_completed(jobs: Iterable[Job]) -> list[str]:
 
 
 def job_name(varied: Mapping[str, object], seed: object) -> str:
-    """The folder name of a job from the settings that vary: `optimizer-adam_max_epochs-5_seed-0`. Its characters need
-    no quotes in a shell or a Hydra override. The seed is always included, so that seeds can be added later."""
+    """The folder name of a job from the settings that vary: `optimizer-adam_max_epochs-5_seed-0`. Equal values have
+    equal names. Its characters need no quotes in a shell or a Hydra override. The seed is always included, so that
+    seeds can be added later."""
+    return _folder_name({key: _in_name(key, str(value)) for key, value in varied.items()}, seed)
+
+
+def _in_name(key: str, text: str) -> str:
+    if is_quoted(text):
+        inner = text[1:-1]
+        is_plain_text = key in TEXT_SETTINGS or not NUMBER.fullmatch(inner)
+        return inner if is_plain_text else text
+    return "".join(canonical(token) if NUMBER.fullmatch(token) else token for token in TOKEN.findall(text))
+
+
+def _has_values(folder: Path, varied: Iterable[str], config: Mapping[str, Any]) -> bool:
+    """Whether the run in a folder has the values of these settings that a configuration has."""
+    metrics = RunFolder(folder).metrics()
+    if metrics is None:
+        return False
+    then, now = flatten(metrics.config), flatten(config)
+    return all(equal(then.get(key), now.get(key)) for key in varied)
+
+
+def _folder_name(varied: Mapping[str, object], seed: object) -> str:
     named = {**varied, "seed": seed}
     plain = "_".join(f"{key}-{value}" for key, value in zip(short_names(list(named)), named.values(), strict=True))
     name = re.sub(r"[^\w.+-]+", "-", plain.replace("'", "").replace('"', ""), flags=re.ASCII)

@@ -41,7 +41,12 @@ from digits.training.distillation import Teacher
 from digits.training.module import DigitsModule
 from digits.training.resume import prepare_resume, resume_hint, sweep_resume_point
 from digits.training.schedules import plateau
-from digits.training.trainer import build_trainer, resolved_precision, silence_lightning
+from digits.training.trainer import (
+    build_trainer,
+    is_refused_by_lightning,
+    resolved_precision,
+    silence_lightning,
+)
 
 log = logging.getLogger(__name__)
 
@@ -184,6 +189,8 @@ class Training:
             path = os.path.abspath(resume) if resume else None
             self.trainer.fit(self.module, self.datamodule, ckpt_path=path, weights_only=True)
         except Exception as error:
+            if is_refused_by_lightning(error):
+                raise InputError(f"trainer: {error}") from error
             other_causes = (InputError, OSError, torch.OutOfMemoryError)
             if resume is None or self.history.started or isinstance(error, other_causes) or is_disconnected(error):
                 raise
@@ -206,6 +213,11 @@ class Training:
     def evaluate(self) -> dict[str, Evaluation]:
         """Evaluates the weights of the final checkpoint. Adds the temperature to it, and with `precise_bn` the
         statistics of batch normalization. The returned logits are divided by the temperature, as in prediction."""
+        if not self.history.rows:
+            raise InputError(
+                "the training has ended before its first epoch was complete, so that there are no weights to evaluate; "
+                "raise trainer.max_steps, trainer.max_time or trainer.limit_train_batches"
+            )
         metrics, trainer, pending = self.metrics, self.trainer, self.checkpoint_io.pending
         metrics.checkpoint = f"checkpoints/{metrics.config['weights']}.ckpt"
         path = self.run.path / metrics.checkpoint

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ from digits.private_apis import (
     scale_and_add,
     write_no_slurm_checkpoints,
 )
+from digits.processes import slurm_hint
 from digits.runs.folder import RunFolder
 from digits.training.callbacks import AtomicCheckpointIO, ReseedEachEpoch, RunCheckpoint, SaveConfig, StopAtEpochEnd
 
@@ -89,10 +91,26 @@ def _trainer_errors() -> Iterator[None]:
     try:
         yield
     except BuildError as error:
+        hint = slurm_hint()
+        if hint and isinstance(error.__cause__, MisconfigurationException | ValueError | TypeError | RuntimeError):
+            reason = " ".join(str(error.__cause__).split()).rstrip(".")
+            raise InputError(f"trainer: {reason}{hint}") from error
         if isinstance(error.__cause__, MisconfigurationException | ValueError | TypeError):
             reason = " ".join(str(error.__cause__).split())
             raise InputError(f"trainer: {reason} (trainer=auto uses the available hardware)") from error
         raise
+
+
+def is_refused_by_lightning(error: Exception) -> bool:
+    """Whether Lightning refuses settings of the trainer or its callbacks in a fit: an EarlyStopping of a metric that
+    does not exist, a `val_check_interval` above the number of batches."""
+    if isinstance(error, MisconfigurationException):
+        return True
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    module = str(frame.f_globals.get("__name__"))
+    if type(error) is RuntimeError:
+        return module.startswith("lightning.pytorch.callbacks.")
+    return type(error) in (ValueError, TypeError) and module.startswith("lightning.pytorch.")
 
 
 def resolved_precision(config: Mapping[str, Any]) -> str:

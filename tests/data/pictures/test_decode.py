@@ -111,6 +111,8 @@ def test_number_of_pixels_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(InputError, match="has 60×60 pixels; reduce it to at most 3,000 pixels"):
         read_picture(tmp_path / "one.png")
     read_picture(tmp_path / "one.jpg")  # decoded at reduced size
+    one().save(tmp_path / "phone.jpg", "MPO", save_all=True, append_images=[one()])
+    read_picture(tmp_path / "phone.jpg")
     monkeypatch.setattr(decode, "MAX_JPEG_PIXELS", 3000)
     with pytest.raises(InputError, match="has 60×60 pixels"):
         read_picture(tmp_path / "one.jpg")

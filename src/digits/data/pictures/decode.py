@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from digits.data.pictures.normalize import LARGE, Hypothesis, orient, oriented_hypotheses
@@ -82,7 +83,7 @@ def read_picture(path: str | Path) -> tuple[Array, list[Hypothesis]]:
 def _decode(file: Image.Image, content: bytes) -> Image.Image:
     """The picture as `orient` returns it. Raises InputError if it is too large, and any error if it is damaged."""
     pixels = file.width * file.height
-    is_jpeg = file.format == "JPEG"
+    is_jpeg = isinstance(file, JpegImageFile)  # also MPO, the JPEG of phones with further pictures behind the first
     max_pixels = MAX_JPEG_PIXELS if is_jpeg else MAX_PIXELS
     if pixels > max_pixels or max(file.size) > MAX_SIDE:
         limit = f"at most {max_pixels:,} pixels, and {MAX_SIDE:,} a side"

@@ -1,0 +1,95 @@
+"""The job that Hydra runs, as plain values, and the resolvers of `conf/`.
+
+This module changes nothing of Hydra when it is imported: Hydra imports the sweepers, and with them this module, in
+every program of the same Python environment."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from digits.cli.help import top_level_settings
+from digits.cli.hydra_versions import register_resolver
+from digits.cli.messages import unknown_setting_message
+from digits.config import lookup
+from digits.errors import InputError
+from digits.runs.folder import resolve_run_folder
+
+# An OSError names its file: a folder without write permission, a full disk.
+USER_ERRORS = (InputError, HydraException, OmegaConfBaseException, OSError)
+
+
+class HydraJob(NamedTuple):
+    """The job that Hydra runs at the moment, as plain values."""
+
+    config: dict[str, Any]
+    """the configuration, all interpolations resolved"""
+    folder: Path
+    overrides: list[str]
+    choices: dict[str, str]
+    """the selected option of each config group"""
+    in_sweep: bool
+
+
+def hydra_job(config: DictConfig) -> HydraJob:
+    """Raises InputError for a setting that does not exist, and an OmegaConf error if an interpolation cannot be
+    resolved."""
+    hydra = HydraConfig.get()
+    return HydraJob(
+        config=resolve_config(config, hydra),
+        folder=Path(hydra.runtime.output_dir),
+        overrides=list(hydra.overrides.task),
+        choices={str(group): str(choice) for group, choice in hydra.runtime.choices.items() if "/" not in group},
+        in_sweep=hydra.mode == RunMode.MULTIRUN,
+    )
+
+
+def resolve_config(config: DictConfig, hydra: Any) -> dict[str, Any]:
+    """A composed configuration as plain values.
+
+    Raises InputError for a setting that `+name=…` or an experiment adds to the top level, where nothing reads it."""
+    resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    [source] = [source for source in hydra.runtime.config_sources if source.provider == "main"]
+    known = top_level_settings(Path(source.path), hydra.job.config_name)
+    if unknown := [key for key in resolved if key not in known]:
+        raise InputError(unknown_setting_message(unknown[0], known, f"{hydra.job.config_name}.py"))
+    return resolved
+
+
+def _run_folder(
+    name: object, resume: str | None, debug: bool = False, find: str | None = None, *, _root_: DictConfig
+) -> str:
+    require_name(_root_, "name")
+    return resolve_run_folder(str(name), resume, debug, find)
+
+
+def require_name(config: DictConfig, setting: str) -> None:
+    """Raises InputError if a name is a number, or nothing. YAML reads 2026_11_30 without quotes as 20261130."""
+    value = config[setting]
+    is_number = not isinstance(value, str) and not OmegaConf.is_interpolation(config, setting)
+    if is_number or str(value).strip("./ ") == "":
+        shown = "null" if value is None else value
+        raise InputError(
+            f"{setting}={shown}: must be the name of a folder in outputs/; a file of settings needs quotes around "
+            f'a number or a date, {setting}: "2026_11_30"'
+        )
+
+
+def register_resolvers() -> None:
+    """Registers the resolvers of `conf/`."""
+    resolvers: dict[str, Callable[..., Any]] = {
+        "pick": lookup,
+        # hydra.run.dir: checked before Hydra writes into the folder.
+        "run_folder": _run_folder,
+        # Logging of train.py: the jobs of a sweep are silent, the sweep logs its progress.
+        "console_level": lambda mode: "CRITICAL" if mode == RunMode.MULTIRUN else "INFO",
+        # Logging of predict.py: to stderr when the predictions go to stdout.
+        "console_stream": lambda digits, output: "stderr" if digits and output == "-" else "stdout",
+    }
+    for name, resolver in resolvers.items():
+        register_resolver(name, resolver)
