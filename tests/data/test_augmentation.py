@@ -124,3 +124,13 @@ def test_seed_reproduces_the_transforms() -> None:
 def test_impossible_range_is_named(name: str, value: Any) -> None:
     with pytest.raises(InputError, match=f"augment.{name}="):
         RandomTransform(**{"degrees": 10.0, name: value})
+
+
+def test_strength_narrows_the_transform_of_each_image() -> None:
+    torch.manual_seed(0)
+    pixels = torch.rand(3, 1, 28, 28)
+    transform = RandomTransform(degrees=30.0, translate=(0.2, 0.2), scale=(0.5, 1.5), shear=20.0)
+    changed = transform(pixels, torch.tensor([0.0, 0.05, 1.0]))
+    differences = (changed - pixels).abs().flatten(1).mean(1)
+    assert differences[0] < 1e-4
+    assert differences[0] < differences[1] < differences[2]

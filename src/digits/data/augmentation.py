@@ -42,14 +42,19 @@ class RandomTransform(nn.Module):
         self.erasing = check_number("erasing", erasing, 0, 1)
         self.erasing_size = _range("erasing_size", erasing_size, 1, 28)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Float32 [N, C, H, H] to the same shape and dtype."""
+    def forward(self, pixels: Tensor, strength: Tensor | None = None) -> Tensor:
+        """Float32 [N, C, H, H] to the same shape and dtype. `strength` float32 [N], from 0 to 1, narrows the ranges of
+        the affine transform for each image."""
         count, device = len(pixels), pixels.device
         rotation, shear, shift_x, shift_y = torch.rand(4, count, device=device) * 2 - 1
         smallest, largest = self.scale
+        scale = smallest + (largest - smallest) * torch.rand(count, device=device)
+        if strength is not None:
+            rotation, shear, shift_x, shift_y = (draw * strength for draw in (rotation, shear, shift_x, shift_y))
+            scale = 1 + (scale - 1) * strength
         matrices = affine_matrices(
             radians(self.degrees) * rotation,
-            smallest + (largest - smallest) * torch.rand(count, device=device),
+            scale,
             radians(self.shear) * shear,
             self.translate[0] * shift_x,
             self.translate[1] * shift_y,

@@ -17,19 +17,18 @@ MODES = "nearest", "bilinear", "bicubic"
 
 
 class Degradation(NamedTuple):
-    """A change of pixels float32 [N, 1, H, W] in [0, 1], and its probability for a degraded image."""
+    """A change of pixels float32 [N, 1, H, W] in [0, 1], and its probability for each image."""
 
     change: Callable[[Tensor], Tensor]
     probability: float
 
 
-def degrade(pixels: Tensor, probability: float) -> Tensor:
-    """Degrades each image of float32 [N, 1, H, W] in [0, 1] with this probability, by a random choice of the changes in
-    `DEGRADATIONS`, in their order. The shape, dtype and range stay the same."""
-    degraded = _chosen(pixels, probability)
-    for change, share in DEGRADATIONS:
+def degrade(pixels: Tensor) -> Tensor:
+    """Degrades each image of float32 [N, 1, H, W] in [0, 1] by a random choice of `DEGRADATIONS`, in their order. The
+    shape, dtype and range stay the same."""
+    for change, probability in DEGRADATIONS:
         changed = change(pixels).clamp(0, 1)
-        pixels = torch.where(degraded & _chosen(pixels, share), changed, pixels)
+        pixels = torch.where(_chosen(pixels, probability), changed, pixels)
     return pixels
 
 

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from digits.data.augmentation import RandomTransform, check_number, smooth_noise
 from digits.data.degradation import degrade
 
+PLAIN_STRENGTH = 0.6  # of the ranges of the transform, for images that are not degraded
+
 
 class RandomHandwriting(nn.Module):
     """Changes strokes and ink, transforms each image as `RandomTransform` does, and degrades it.
@@ -19,11 +21,12 @@ class RandomHandwriting(nn.Module):
     Ink, each change with probability `ink` for each image: wider or narrower strokes, fading ink, gaps. With a fifth of
     this probability: lines of one width, and outlines.
 
-    Degradation, with probability `degradation` for each image: `digits.data.degradation`."""
+    Degradation, with probability `degradation` for each image: `digits.data.degradation`. Only the degraded images are
+    transformed over the full ranges, since digits in MNIST's format have one size and lie in the center."""
 
     needs_labels = True
 
-    def __init__(self, *, strokes: float = 0.4, ink: float = 0.2, degradation: float = 0.5, **transform: Any) -> None:
+    def __init__(self, *, strokes: float = 0.4, ink: float = 0.2, degradation: float = 0.4, **transform: Any) -> None:
         super().__init__()
         self.transform = RandomTransform(**transform)
         self.strokes = check_number("strokes", strokes, 0, 1)
@@ -44,8 +47,9 @@ class RandomHandwriting(nn.Module):
         ):
             chosen = torch.rand(len(pixels), 1, 1, 1, device=pixels.device) < probability
             pixels = torch.where(chosen, change(pixels), pixels)
-        transformed: Tensor = self.transform(pixels)
-        return degrade(transformed, self.degradation)
+        degraded = torch.rand(len(pixels), device=pixels.device) < self.degradation
+        transformed: Tensor = self.transform(pixels, torch.where(degraded, 1.0, PLAIN_STRENGTH))
+        return torch.where(degraded[:, None, None, None], degrade(transformed), transformed)
 
 
 def draw_strokes(pixels: Tensor, labels: Tensor, probability: float) -> Tensor:
