@@ -276,7 +276,7 @@ def make_training(settings: list[str], folder: Path) -> Training:
     silence_lightning()
     resolved = config("trainer=gpu", "trainer.max_epochs=1", "data.batch_size=4", *settings)
     metrics = RunMetrics("running", config=resolved, precision=resolved["trainer"]["precision"])
-    training = Training(RunFolder(folder), metrics, in_sweep=False)
+    training = Training(RunFolder(folder), metrics, loggers=[], in_sweep=False)
     train, test = (Digits(torch.zeros(count, 28, 28).byte(), torch.zeros(count).long()) for count in (12 + 768, 768))
     training.datamodule.source = Source(train, test)
     training.datamodule.split_indices = lambda labels: torch.arange(780).split([12, 768])  # the real one reads labels

@@ -37,6 +37,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.trainer.connectors.logger_connector import result
 from lightning.pytorch.utilities.data import has_len_all_ranks
+from logger_runs import hparams
 from omegaconf import OmegaConf
 from torch import nn
 from torch.utils.data import DataLoader
@@ -543,6 +544,22 @@ def test_content_of_a_checkpoint_has_known_names(tmp_path: Path) -> None:
         }
         torch.save(content, tmp_path / "x.ckpt")
         open_archive(tmp_path / "x.ckpt")
+
+
+def test_outcome_of_a_run_is_a_part_of_hparams(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from torch.utils.tensorboard import SummaryWriter
+
+    with coupling("SummaryWriter.file_writer, hparams"):
+        with SummaryWriter(str(tmp_path)) as writer:
+            private_apis.write_hparams(writer, {"lr": 0.5, "model": "mlp", "ema": None}, ["val/error"])
+        private_apis.write_session_end(str(tmp_path), ".outcome", "failed", "diverged")
+        page = hparams(tmp_path)
+        settings = page.session_start_info.hparams
+        assert settings["lr"].number_value == 0.5
+        assert (settings["model"].string_value, settings["ema"].string_value) == ("mlp", "None")
+        assert [metric.name.tag for metric in page.experiment.metric_infos] == ["val/error"]
+        assert page.session_end_info.status == 2  # failure
 
 
 # Results of jobs

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from submitit.slurm.slurm import SlurmJob
     from torch import Tensor
     from torch.optim.swa_utils import AveragedModel
+    from torch.utils.tensorboard import SummaryWriter
 
 
 class Coupling(NamedTuple):
@@ -110,6 +111,9 @@ COUPLINGS = (
     Coupling("torch", "torch._foreach_mul_, _foreach_mul, _foreach_add_", "ema= updates all weights at once", "2.15.0"),
     Coupling("torch", "torch.batch_norm_update_stats", "trainer=ddp computes what one process computes", "2.15.0"),
     Coupling("torch", "the error text gloo", "a lost process is reported in one line", "2.15.0"),
+    Coupling(
+        "torch", "SummaryWriter.file_writer, hparams", "TensorBoard shows settings, scores and outcomes", "2.15.0"
+    ),
     Coupling("torch", "names in a file of torch.save", "a checkpoint is checked before it is loaded", "2.15.0"),
 )
 
@@ -415,6 +419,38 @@ def is_gloo_error(error: BaseException) -> bool:
     """Whether a collective operation on CPUs failed. NCCL raises a class of its own, Gloo only RuntimeError. Its text
     begins with the path of the file in Gloo's source."""
     return isinstance(error, RuntimeError) and "gloo" in str(error)
+
+
+def write_hparams(writer: "SummaryWriter", settings: Mapping[str, Any], metrics: Sequence[str]) -> None:
+    """Writes what TensorBoard's page HPARAMS shows of a run: its settings, and the names of scalars whose last value it
+    shows. The public `add_hparams` needs their values at the start, and adds a run for each call."""
+    from torch.utils.tensorboard.summary import hparams
+
+    plain = {key: value if isinstance(value, int | float | str) else str(value) for key, value in settings.items()}
+    experiment, start, _ = hparams(plain, dict.fromkeys(metrics, 0.0))
+    assert writer.file_writer is not None
+    writer.file_writer.add_summary(experiment)
+    writer.file_writer.add_summary(start)
+
+
+def write_session_end(folder: str, suffix: str, status: str, reason: str | None) -> None:
+    """Writes the outcome of a run for TensorBoard's page HPARAMS, and as text, into an event file of its own.
+
+    `add_hparams` of PyTorch always writes a success. TensorBoard's own function for it needs TensorFlow."""
+    from tensorboard.plugins.hparams.api_pb2 import Status
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+    from torch.utils.tensorboard import SummaryWriter
+    from torch.utils.tensorboard.summary import hparams
+
+    *_, end = hparams({}, {})
+    plugin_data = end.value[0].metadata.plugin_data
+    content = HParamsPluginData.FromString(plugin_data.content)
+    is_success = status in ("completed", "pruned")
+    content.session_end_info.status = Status.Value("STATUS_SUCCESS" if is_success else "STATUS_FAILURE")
+    plugin_data.content = content.SerializeToString()
+    with SummaryWriter(folder, filename_suffix=suffix) as writer:
+        writer.file_writer.add_summary(end)
+        writer.add_text("outcome", f"{status}: {reason}" if reason else status)
 
 
 # The functions and classes that torch.load with weights_only=True needs for numbers and tensors.

@@ -34,6 +34,8 @@ class HydraJob(NamedTuple):
     choices: dict[str, str]
     """the selected option of each config group"""
     in_sweep: bool
+    start_folder: Path
+    """the folder in which the command was given; a worker of a launcher may run in another one"""
 
 
 def hydra_job(config: DictConfig) -> HydraJob:
@@ -46,6 +48,7 @@ def hydra_job(config: DictConfig) -> HydraJob:
         overrides=list(hydra.overrides.task),
         choices={str(group): str(choice) for group, choice in hydra.runtime.choices.items() if "/" not in group},
         in_sweep=hydra.mode == RunMode.MULTIRUN,
+        start_folder=Path(hydra.runtime.cwd),
     )
 
 

@@ -18,7 +18,8 @@ State = Literal["new", "running", "resumable", "failed", "ended"]
 
 class RunFolder:
     """`outputs/<name>/`: metrics.json, history.csv, mistakes.csv, checkpoints/, plots/ and a lock file; with
-    cross-validation also out_of_fold.csv, in a search that prunes also earlier_trials.json."""
+    cross-validation also out_of_fold.csv, in a search that prunes also earlier_trials.json, with W&B or MLflow also
+    logger_runs.json."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -27,6 +28,7 @@ class RunFolder:
         self.mistakes_path = self.path / "mistakes.csv"
         self.out_of_fold_path = self.path / "out_of_fold.csv"
         self.earlier_trials_path = self.path / "earlier_trials.json"
+        self.logger_runs_path = self.path / "logger_runs.json"
         self.checkpoints = self.path / "checkpoints"
         self.last_checkpoint = self.checkpoints / "last.ckpt"
         self.plots = self.path / "plots"
@@ -91,7 +93,7 @@ class RunFolder:
 
     def remove_run(self) -> None:
         """Removes the files of the run in the folder."""
-        for path in (self.checkpoints, self.plots):
+        for path in (self.checkpoints, self.plots, self.path / "tensorboard", self.path / "wandb"):
             shutil.rmtree(path, ignore_errors=True)
         for path in (self.history_path, self.mistakes_path, self.out_of_fold_path, self.metrics_path):
             path.unlink(missing_ok=True)  # metrics.json last: it shows that debug=true wrote the rest

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from digits.config import has_validation, validate_train
@@ -38,6 +39,7 @@ from digits.runs.provenance import git_state, versions
 from digits.seeding import seed_everything
 from digits.training.callbacks import AtomicCheckpointIO, CollectEvaluation, EpochHistory
 from digits.training.distillation import Teacher
+from digits.training.loggers import RunLoggers, logger_errors
 from digits.training.module import DigitsModule
 from digits.training.resume import prepare_resume, resume_hint, sweep_resume_point
 from digits.training.schedules import plateau
@@ -57,10 +59,11 @@ def train(
     overrides: Sequence[str] = (),
     choices: Mapping[str, str] | None = None,
     in_sweep: bool = False,
+    start_folder: Path = Path(),
 ) -> float | None:
     """Trains with the resolved configuration of `conf/train.yaml`, evaluates the final weights on the validation and
     test digits, and writes metrics.json, history.csv, checkpoints/ and plots/ into `folder`. Returns the validation
-    error, a fraction; None without validation digits.
+    error, a fraction; None without validation digits. `start_folder` is the folder in which the command was given.
 
     Raises InputError for an error in the configuration or the data. metrics.json records how the run ended.
     """
@@ -70,6 +73,7 @@ def train(
     metrics = RunMetrics(
         "failed", config.get("seed"), list(overrides), dict(choices or {}), copy.deepcopy(dict(config))
     )
+    loggers = RunLoggers(config, run, start_folder, in_sweep)
     is_rank_zero = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     try:
         with folder_lock(folder, f"another process is training in {folder}") if is_rank_zero else nullcontext():
@@ -80,8 +84,8 @@ def train(
                 run.remove_run()
             if is_rank_zero:
                 run.remove_partial_files()
-            with _recorded_outcome(run, metrics, in_sweep):
-                _run(run, metrics, in_sweep)
+            with _recorded_outcome(run, metrics, loggers, in_sweep), logger_errors():
+                _run(run, metrics, loggers, in_sweep)
     finally:
         if in_sweep:  # Lightning's trainer and module refer to each other: free their memory for the next job
             gc.collect()
@@ -97,8 +101,8 @@ def _one_batch_of_everything(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _recorded_outcome(run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> Iterator[None]:
-    """Writes metrics.json however the training ends."""
+def _recorded_outcome(run: RunFolder, metrics: RunMetrics, loggers: RunLoggers, in_sweep: bool) -> Iterator[None]:
+    """Writes metrics.json, and ends the runs of the loggers, however the training ends."""
     try:
         yield
         metrics.status = "pruned" if metrics.reason else "completed"
@@ -116,9 +120,10 @@ def _recorded_outcome(run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> It
         raise
     finally:
         _write(metrics, run)
+        loggers.finish(metrics)
 
 
-def _run(run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> None:
+def _run(run: RunFolder, metrics: RunMetrics, loggers: RunLoggers, in_sweep: bool) -> None:
     """Fills `metrics` step by step, so that a run that ends early still records what is known."""
     silence_lightning()
     config = metrics.config
@@ -131,10 +136,12 @@ def _run(run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> None:
         prepare_resume(resume, config, run)
 
     def end(reason: BaseException) -> NoReturn:
-        with _recorded_outcome(run, metrics, in_sweep):
+        with _recorded_outcome(run, metrics, loggers, in_sweep):
             raise reason
 
-    training = Training(run, metrics, in_sweep)
+    loggers.build(resume)
+    loggers.start()
+    training = Training(run, metrics, loggers.loggers, in_sweep)
     try:
         with (
             end_together(training.trainer.strategy.launcher, end) if training.trainer.world_size > 1 else nullcontext()
@@ -157,7 +164,7 @@ def _run(run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> None:
 class Training:
     """The built objects of a run: data, module, history, Trainer. `fit`, then `evaluate`."""
 
-    def __init__(self, run: RunFolder, metrics: RunMetrics, in_sweep: bool) -> None:
+    def __init__(self, run: RunFolder, metrics: RunMetrics, loggers: Sequence[Logger], in_sweep: bool) -> None:
         config = metrics.config
         keep_freed_memory()
         seed_everything(config["seed"])
@@ -171,15 +178,15 @@ class Training:
             from digits.training.pruning import MedianPruning  # imported late: Optuna is an extra
 
             epoch_callbacks.append(MedianPruning(run.earlier_trials_path, self.history, metrics))
-        self.trainer = build_trainer(config, str(metrics.precision), run, epoch_callbacks, self.checkpoint_io, in_sweep)
+        self.trainer = build_trainer(
+            config, str(metrics.precision), run, epoch_callbacks, self.checkpoint_io, loggers, in_sweep
+        )
         metrics.model = config["model"]["name"]
         metrics.parameters = sum(parameter.numel() for parameter in self.module.network.parameters())
         metrics.device = device_name(self.trainer.strategy.root_device)
         metrics.precision = self.trainer.precision
         metrics.versions, metrics.git = versions(), git_state()
         metrics.teacher = self.module.teacher_hashes or None
-        for logger in self.trainer.loggers:
-            logger.log_hyperparams(config)
 
     def fit(self, resume: str | None) -> None:
         """Trains, from the start or from the checkpoint `resume`."""
@@ -190,7 +197,7 @@ class Training:
             self.trainer.fit(self.module, self.datamodule, ckpt_path=path, weights_only=True)
         except Exception as error:
             if is_refused_by_lightning(error):
-                raise InputError(f"trainer: {error}") from error
+                raise InputError(self._refusal(error)) from error
             other_causes = (InputError, OSError, torch.OutOfMemoryError)
             if resume is None or self.history.started or isinstance(error, other_causes) or is_disconnected(error):
                 raise
@@ -202,6 +209,13 @@ class Training:
                 metrics.checkpoint = "checkpoints/last.ckpt"
                 metrics.images_per_second = self.history.images_per_second(self._images_per_epoch)
         self.history.write()
+
+    def _refusal(self, error: Exception) -> str:
+        """An error of Lightning or of a callback about the settings, as one line."""
+        reason = " ".join(str(error).split()).removesuffix(".")
+        if "logger" in reason and not self.trainer.loggers:
+            return f"trainer: {reason}; add logger=tensorboard, logger=wandb or logger=mlflow"
+        return f"trainer: {reason}"
 
     @property
     def _images_per_epoch(self) -> int:

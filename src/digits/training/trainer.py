@@ -38,6 +38,7 @@ def build_trainer(
     run: RunFolder,
     epoch_callbacks: Sequence[Callback],
     checkpoint_io: AtomicCheckpointIO,
+    loggers: Sequence[Logger],
     in_sweep: bool,
 ) -> Trainer:
     """Raises InputError for settings that Lightning refuses, and for several processes in a sweep, which would hang."""
@@ -59,7 +60,7 @@ def build_trainer(
         run,
         precision=precision,
         callbacks=[*added, *callbacks],
-        logger=_build_logger(config["logger"], run),
+        logger=list(loggers),
         plugins=[checkpoint_io],
         enable_progress_bar=on_terminal,
         enable_model_summary=False,
@@ -195,19 +196,6 @@ def _place_checkpoints(callbacks: Sequence[Callback], run: RunFolder) -> list[Pa
             callback.CHECKPOINT_NAME_LAST = "last_of_callback"
         folders.append(Path(callback.dirpath))
     return folders
-
-
-def _build_logger(config: Mapping[str, Any] | None, run: RunFolder) -> Logger | bool:
-    if config is None:
-        return False
-    try:
-        logger: Logger = build(config, "logger", save_dir=str(run.path))
-    except BuildError as error:
-        if isinstance(error.__cause__, ModuleNotFoundError):
-            reason = " ".join(str(error.__cause__).split())
-            raise InputError(f"logger: {reason} (or pip install -e '.[tensorboard,wandb,mlflow]')") from error
-        raise
-    return logger
 
 
 def silence_lightning() -> None:

@@ -1,0 +1,336 @@
+"""The loggers of a run beside history.csv: TensorBoard, W&B, MLflow, or another one of Lightning.
+
+Each logger gets one run for each run of this project. A resumed run continues it, and it ends with the outcome of the
+run: completed, pruned, interrupted or failed.
+"""
+
+import json
+import logging
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from digits.config import flatten, has_validation
+from digits.errors import InputError
+from digits.files import write_json
+from digits.instantiation import BuildError, build, find_target
+from digits.private_apis import write_hparams, write_session_end
+from digits.runs.folder import RunFolder
+from digits.runs.metrics_file import RunMetrics
+from digits.training.mlflow_runs import MLflowServer, describe_mlflow_error
+
+log = logging.getLogger(__name__)
+
+LOGGER_LIBRARIES = ("wandb", "mlflow", "sqlalchemy")
+OUTCOME_SUFFIX = ".outcome"  # of TensorBoard's file
+WANDB_EXIT_CODES = {"completed": 0, "pruned": 0, "failed": 1, "interrupted": 255}
+WANDB_TIMEOUT_S = 30
+
+
+class RunLoggers:
+    """The loggers of `config["logger"]`: null, the settings of one logger, or a list of them. `build`, `start`, and
+    `finish` however the run ends. Only the first process of a run on several devices starts and finishes them.
+
+    `start_folder` is the folder in which the command was given. A worker of a launcher may start elsewhere."""
+
+    def __init__(self, config: Mapping[str, Any], run: RunFolder, start_folder: Path, in_sweep: bool) -> None:
+        self.config = config
+        self.run = run
+        self.start_folder = start_folder
+        self.in_sweep = in_sweep
+        self.trackers: list[Tracker] = []
+
+    @property
+    def loggers(self) -> list[Logger]:
+        return [tracker.logger for tracker in self.trackers]
+
+    def build(self, resume: str | None) -> None:
+        """Builds the loggers of a new run, or of one that continues from the checkpoint `resume`.
+
+        Raises InputError for invalid settings, and if a database or a server cannot be reached."""
+        settings = self.config["logger"]
+        if settings is None:
+            settings = []
+        several = settings if isinstance(settings, list) else [settings]
+        earlier = self._earlier_ids(resume)
+        if resume is None:
+            self._forget_ids()
+        for index, one in enumerate(several):
+            setting = f"logger.{index}" if isinstance(settings, list) else "logger"
+            if not isinstance(one, Mapping) or "_target_" not in one:
+                raise InputError(f"{setting}: must be a logger, {{_target_: …}}; see conf/logger")
+            target = find_target(one["_target_"], f"{setting}._target_")
+            tracker_class = _tracker_class(target)
+            tracker = tracker_class(f"{index} {target.__name__}", setting, self)
+            earlier_id = earlier.get(tracker.key)
+            with logger_errors():
+                tracker.build(one, None if resume is None else earlier_id, resume is not None)
+                if resume is None and earlier_id and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+                    tracker.end_abandoned(earlier_id)
+            self.trackers.append(tracker)
+
+    @rank_zero_only
+    def start(self) -> None:
+        """Starts the run of each logger, and records the settings."""
+        for tracker in self.trackers:
+            with logger_errors():
+                tracker.start()
+
+    @rank_zero_only
+    def finish(self, metrics: RunMetrics) -> None:
+        """Ends the run of each logger with the outcome in `metrics`. An error is logged: it does not change the
+        outcome."""
+        for tracker in self.trackers:
+            if not tracker.is_started:
+                continue
+            tracker.is_started = False
+            try:
+                tracker.finish(metrics)
+            except Exception as error:
+                log.warning(f"{tracker.setting}: the end of the run could not be recorded: {_describe(error)}")
+
+    def remember_id(self, key: str, value: str) -> None:
+        """Stores the id of a logger's run in the folder of this run, for a later `resume`."""
+        write_json({**_read_ids(self.run), key: value}, self.run.logger_runs_path)
+
+    def _earlier_ids(self, resume: str | None) -> dict[str, str]:
+        """The ids of the runs of an earlier part of this run, or of an earlier attempt, by the key of the logger. A
+        checkpoint can be resumed in another folder: the ids are then in the folder of the run that wrote it."""
+        ids = _read_ids(self.run)
+        if resume is not None and not ids:
+            ids = _read_ids(RunFolder(Path(resume).resolve().parent.parent))
+        return ids
+
+    @rank_zero_only
+    def _forget_ids(self) -> None:
+        self.run.logger_runs_path.unlink(missing_ok=True)
+
+
+class Tracker:
+    """The run of a logger. Lightning finalizes a logger after each `fit`, `validate` and `test`, and not at all if the
+    data cannot be read. Here it is finalized once, at the end of the run."""
+
+    logger: Logger
+
+    def __init__(self, key: str, setting: str, loggers: RunLoggers) -> None:
+        self.key = key
+        self.setting = setting
+        self.loggers = loggers
+        self.is_started = False
+
+    def build(self, settings: Mapping[str, Any], earlier_id: str | None, is_resumed: bool) -> None:
+        """Sets `logger`. `earlier_id` is the id of the logger's run that a resumed run continues, if it is known."""
+        self._build(settings, {})
+
+    def end_abandoned(self, earlier_id: str) -> None:
+        """Ends the run of an earlier attempt that was killed."""
+
+    def start(self) -> None:
+        """Starts the run of the logger, sets `is_started`, and records the settings."""
+        self.is_started = True
+        self.logger.log_hyperparams(dict(self.loggers.config))
+
+    def finish(self, metrics: RunMetrics) -> None:
+        self.finalize("success" if metrics.ended else "failed")
+
+    def finalize(self, status: str) -> None:
+        type(self.logger).finalize(self.logger, status)
+
+    def _build(self, settings: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
+        folder = str(self.loggers.run.path)
+        try:
+            self.logger = build(settings, self.setting, save_dir=folder, **arguments)
+        except BuildError as error:
+            if isinstance(error.__cause__, ModuleNotFoundError):
+                reason = " ".join(str(error.__cause__).split())
+                raise InputError(f"{self.setting}: {reason} (or pip install -e '.[{self._extras}]')") from error
+            raise
+        if not isinstance(self.logger, Logger):
+            raise InputError(f"{self.setting}: {type(self.logger).__name__} is not a logger of Lightning")
+        self.logger.finalize = _leave_open  # type: ignore[method-assign]
+
+    @property
+    def _extras(self) -> str:
+        own = EXTRAS.get(type(self))
+        return own or ",".join(EXTRAS.values())
+
+
+class TensorBoardTracker(Tracker):
+    """Event files in the folder of the run. TensorBoard takes the settings of a run and its outcome from the first
+    event that has them. The outcome is therefore a file of its own, which a resumed run replaces."""
+
+    logger: TensorBoardLogger
+
+    def build(self, settings: Mapping[str, Any], earlier_id: str | None, is_resumed: bool) -> None:
+        self._build(settings, {})
+        if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+            self._remove_old_files(everything=not is_resumed)
+
+    def start(self) -> None:
+        super().start()
+        if not find_spec("tensorboard"):  # Lightning also accepts tensorboardX
+            return
+        config = self.loggers.config
+        metrics = ["train/error"]
+        metrics += ["val/error"] if has_validation(config) else []
+        metrics += ["test/error"] if config["test"] else []
+        write_hparams(self.logger.experiment, flatten(config), metrics)
+        self.logger.save()
+
+    def finish(self, metrics: RunMetrics) -> None:
+        super().finish(metrics)
+        if find_spec("tensorboard"):
+            write_session_end(self.logger.log_dir, OUTCOME_SUFFIX, metrics.status, metrics.reason)
+
+    def _remove_old_files(self, everything: bool) -> None:
+        """Removes the files of an earlier attempt, or only its outcome, from a folder inside that of the run."""
+        folder, run = Path(self.logger.log_dir).resolve(), self.loggers.run.path.resolve()
+        if run not in (folder, *folder.parents):
+            return
+        for path in folder.glob("events.out.tfevents.*"):
+            if everything or path.name.endswith(OUTCOME_SUFFIX):
+                path.unlink(missing_ok=True)
+        if everything:
+            (folder / "hparams.yaml").unlink(missing_ok=True)
+
+
+class WandbTracker(Tracker):
+    """A run of Weights & Biases. It has an id of its own, and is finished before the next job of a sweep starts."""
+
+    logger: WandbLogger
+
+    def build(self, settings: Mapping[str, Any], earlier_id: str | None, is_resumed: bool) -> None:
+        arguments: dict[str, Any] = {}
+        if not (settings.get("id") or settings.get("version")):
+            # One id of the environment cannot be that of all jobs of a sweep.
+            from_environment = None if self.loggers.in_sweep else os.environ.get("WANDB_RUN_ID")
+            arguments["id"] = earlier_id or from_environment or secrets.token_hex(4)
+        if "settings" not in settings:
+            arguments["settings"] = self._wandb_settings()
+        self._build(settings, arguments)
+
+    def _wandb_settings(self) -> dict[str, Any]:
+        """Settings of W&B in place of its defaults, unless the environment has them. The jobs of a sweep print nothing,
+        and a server that is away is reported after seconds."""
+        chosen = {"init_timeout": WANDB_TIMEOUT_S, "silent": self.loggers.in_sweep}
+        return {name: value for name, value in chosen.items() if f"WANDB_{name.upper()}" not in os.environ}
+
+    def start(self) -> None:
+        import wandb  # imported late: an extra
+
+        if wandb.run is not None:
+            raise InputError(
+                f"{self.setting}: this program has an active run of W&B; call wandb.finish() before the training"
+            )
+        run_id = self.logger.experiment.id  # starts the run
+        self.loggers.remember_id(self.key, str(run_id))
+        super().start()
+
+    def finish(self, metrics: RunMetrics) -> None:
+        run = self.logger.experiment
+        run.summary["outcome"] = metrics.status
+        if metrics.reason != run.summary.get("reason"):  # a resumed run has that of its earlier part
+            run.summary["reason"] = metrics.reason
+        self.finalize("success" if metrics.ended else "failed")
+        run.finish(exit_code=WANDB_EXIT_CODES[metrics.status])
+
+
+class MLflowTracker(Tracker):
+    """A run of MLflow in a database or on a tracking server."""
+
+    logger: MLFlowLogger
+
+    def build(self, settings: Mapping[str, Any], earlier_id: str | None, is_resumed: bool) -> None:
+        arguments: dict[str, Any] = {}
+        if find_spec("mlflow"):
+            self.server = MLflowServer(settings, self.loggers.start_folder)
+            arguments["tracking_uri"] = self.server.uri
+            arguments["experiment_name"] = self.server.experiment_name
+            if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+                self.server.prepare()
+                if earlier_id and not settings.get("run_id") and self.server.has_run(earlier_id):
+                    arguments["run_id"] = earlier_id
+        self.is_continued = bool(settings.get("run_id")) or "run_id" in arguments
+        self._build(settings, arguments)
+
+    def end_abandoned(self, earlier_id: str) -> None:
+        self.server.end_if_running(earlier_id)
+
+    def start(self) -> None:
+        with self.server.keep_environment():
+            run_id = str(self.logger.run_id)  # starts the run
+        self.is_started = True
+        self.loggers.remember_id(self.key, run_id)
+        self.server.watch(run_id)
+        if self.is_continued:
+            self.server.continue_run(run_id)  # its parameters cannot be changed
+        else:
+            super().start()
+
+    def finish(self, metrics: RunMetrics) -> None:
+        self.server.finish(str(self.logger.run_id), metrics.status, metrics.reason, self.finalize)
+
+
+TRACKERS: list[tuple[type, type[Tracker]]] = [
+    (TensorBoardLogger, TensorBoardTracker),
+    (WandbLogger, WandbTracker),
+    (MLFlowLogger, MLflowTracker),
+]
+EXTRAS: dict[type[Tracker], str] = {TensorBoardTracker: "tensorboard", WandbTracker: "wandb", MLflowTracker: "mlflow"}
+
+
+@contextmanager
+def logger_errors() -> Iterator[None]:
+    """Raises InputError in place of the errors of the loggers' libraries."""
+    try:
+        yield
+    except InputError as error:
+        if not isinstance(error, BuildError) or not is_logger_error(error.__cause__):
+            raise
+        raise InputError(_describe(error.__cause__)) from error
+    except Exception as error:
+        if not is_logger_error(error):
+            raise
+        raise InputError(_describe(error)) from error
+
+
+def is_logger_error(error: BaseException | None) -> bool:
+    """Whether an exception is of the library of a logger, such as that of a server that does not answer."""
+    return any(kind.__module__.partition(".")[0] in LOGGER_LIBRARIES for kind in type(error).__mro__)
+
+
+def _describe(error: BaseException | None) -> str:
+    library = type(error).__module__.partition(".")[0]
+    if library == "wandb":
+        reason = " ".join(str(error).split()).removesuffix(".")
+        return f"W&B: {reason}; with WANDB_MODE=offline it needs no account and no network"
+    if library in LOGGER_LIBRARIES:
+        return describe_mlflow_error(error)
+    return str(error) or type(error).__name__
+
+
+def _tracker_class(target: Any) -> type[Tracker]:
+    for kind, tracker_class in TRACKERS:
+        if isinstance(target, type) and issubclass(target, kind):
+            return tracker_class
+    return Tracker
+
+
+def _leave_open(status: str = "success") -> None:
+    """In place of `Logger.finalize`, which Lightning calls before the run ends."""
+
+
+def _read_ids(run: RunFolder) -> dict[str, str]:
+    """The ids of the runs of the loggers, by key; empty if there are none."""
+    with suppress(OSError, ValueError):
+        content = json.loads(run.logger_runs_path.read_text())
+        if isinstance(content, dict):
+            return {str(key): str(value) for key, value in content.items()}
+    return {}
