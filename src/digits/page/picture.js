@@ -4,6 +4,7 @@
 const MIN_PICTURE_SIDE = 8; // pixels
 const LARGE = 2 ** 22; // pixels; a larger picture is reduced before anything else
 const CROP_SIZE = 120; // pixels of the longer side of a digit with its margin, while its strokes are measured
+const MIN_GRAY_LEVELS = 5; // of soft edges
 const LOW_CONTRAST = 0.15; // in brightness; below it the color channels are tried
 const [THINNEST, THICKEST] = [1.6, 4.6]; // strokes in pixels of 28×28
 const MARGIN = 0.05; // a simpler hypothesis wins unless another with the same label is more convincing by this much
@@ -133,6 +134,7 @@ function isInFormat(values) {
   const image = { values, width: SIDE, height: SIDE };
   const corners = [0, SIDE - 1, SIDE * (SIDE - 1), SIDE * SIDE - 1];
   if (!values.some((value) => value > 0) || corners.some((corner) => values[corner] > 0)) return false;
+  if (new Set(values).size < MIN_GRAY_LEVELS) return false;
   const isCentered = centerOfMass(image).every((center) => Math.abs(center - SIDE / 2) < 0.75);
   return isCentered && [BOX - 1, BOX].includes(longerSide(boundingBox(image)));
 }
