@@ -220,7 +220,7 @@ def expect_hypotheses_of_predict(made: Sequence[Image.Image]) -> None:
             different += (gaps.max(1) > 2).sum()
             total += len(gaps)
     assert total
-    assert different <= 0.02 * total  # equal sums of float32 and float64 are rounded differently
+    assert different <= 0.05 * total  # a center between two pixels may be rounded to either
 
 
 @needs_javascript
