@@ -252,12 +252,20 @@ def tight(digits: Digits, generator: np.random.Generator) -> Image.Image:
     return Image.fromarray((values + generator.normal(scale=5, size=strokes.shape)).clip(0, 255).astype(np.uint8))
 
 
-def tiny(digits: Digits, generator: np.random.Generator) -> Image.Image:
+def tiny(digits: Digits, generator: np.random.Generator, contrast: float = 1.0) -> Image.Image:
     """A photo reduced to 28×28 pixels."""
-    picture = photograph(digits, generator, size=(0.5, 0.8))
+    picture = photograph(digits, generator, contrast=contrast, size=(0.5, 0.8))
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     return picture.crop((left, top, left + side, top + side)).resize((28, 28), Image.Resampling.BOX)
+
+
+def coarse(tones: int, digits: Digits, generator: np.random.Generator) -> Image.Image:
+    """A digit on 8 to 32 pixels in a few tones, dark or light."""
+    side = int(generator.integers(8, 33))
+    values = np.asarray(Image.fromarray(digits[0]).resize((side, side), Image.Resampling.BICUBIC)) / 255
+    values = np.round(values * (tones - 1)) / (tones - 1) * 255
+    return Image.fromarray((255 - values if generator.random() < 0.5 else values).astype(np.uint8))
 
 
 def broken(digits: Digits, side: int, generator: np.random.Generator) -> Array:
@@ -464,6 +472,12 @@ SCENES: dict[str, Callable[[Digits, np.random.Generator], Image.Image]] = {
     "12 to 32 pixels, two tones": small_scan,
     "hands": partial(photograph, draw=hand, pens=SKIN, size=(0.5, 0.9)),
     "clothes": partial(photograph, draw=clothes, pens=CLOTH, size=(0.5, 0.7)),
+}
+# For the comparison of predict.py with its page, tools/page_pictures.py. They are not in the table of docs/pictures.md.
+SMALL_SCENES: dict[str, Callable[[Digits, np.random.Generator], Image.Image]] = {
+    "faint 28×28": partial(tiny, contrast=0.25),
+    "two tones": partial(coarse, 2),
+    "four tones": partial(coarse, 4),
 }
 OF_CLASS = {"European 1": 1, "open 4": 4, "crossed 7": 7, "curled 9": 9}
 NO_DIGIT = ("letters", "landscape", "clouds", "empty ruled", "empty squared", "hands", "clothes")

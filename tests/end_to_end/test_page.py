@@ -1,25 +1,31 @@
-"""The page that `predict.py page=` writes, used in Chromium: mouse, touch, keyboard, files."""
+"""The page that `predict.py page=` writes, used in Chromium: mouse, pen, touch, keyboard, files, a hidden canvas."""
 
 import io
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import cos, pi, sin
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from helpers import PROJECT
 from PIL import Image
 
+from digits.data.pictures.normalize import hypotheses
 from digits.data.sources import sample
 from digits.prediction.classifier import load_classifier
 from digits.prediction.page import BROWSERS, build_page
+from digits.prediction.pictures import choose
+from tools.picture_scenes import SCENES, SMALL_SCENES
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
+TIMEOUT_MS = 120_000  # of one result, on a busy machine
+TOUCH = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
 Line = Sequence[tuple[float, float]]  # points (x, y) in the drawing area, from 0 to 1
@@ -47,6 +53,7 @@ DIGITS: list[list[Line]] = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    playwright.expect.set_options(timeout=TIMEOUT_MS)
     with playwright.sync_playwright() as started:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
         opened = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
@@ -125,7 +132,7 @@ def test_undo_removes_one_stroke(tab: Any) -> None:
     expect_result(tab, "Nothing drawn")
 
 
-@pytest.mark.parametrize("tab", [{"viewport": {"width": 390, "height": 844}, "has_touch": True}], indirect=True)
+@pytest.mark.parametrize("tab", [TOUCH], indirect=True)
 def test_phone_draws_with_touch_and_does_not_scroll(tab: Any) -> None:
     session = tab.context.new_cdp_session(tab)
     box = tab.locator("#drawing").bounding_box()
@@ -140,20 +147,184 @@ def test_phone_draws_with_touch_and_does_not_scroll(tab: Any) -> None:
     assert tab.evaluate("scrollY") == 0
 
 
-@pytest.mark.parametrize("tab", [{"viewport": {"width": 390, "height": 844}, "has_touch": True}], indirect=True)
-def test_second_finger_draws_nothing(tab: Any) -> None:
-    session = tab.context.new_cdp_session(tab)
-    box = tab.locator("#drawing").bounding_box()
-    palm = {"x": box["x"] + 10, "y": box["y"] + box["height"] - 10, "id": 1}
+class Hands:
+    """A pen or a mouse, and touches, used at the same time. Positions are (x, y) in the drawing area, from 0 to 1."""
+
+    def __init__(self, tab: Any) -> None:
+        self.session = tab.context.new_cdp_session(tab)
+        self.box = tab.locator("#drawing").bounding_box()
+        self.touches: dict[int, dict[str, float]] = {}
+
+    def _place(self, x: float, y: float) -> dict[str, float]:
+        return {"x": self.box["x"] + x * self.box["width"], "y": self.box["y"] + y * self.box["height"]}
+
+    def touch(self, finger: int, x: float, y: float) -> None:
+        """Puts a finger down, or moves it."""
+        kind = "touchMove" if finger in self.touches else "touchStart"
+        self.touches[finger] = {**self._place(x, y), "id": finger}
+        self._send(kind)
+
+    def lift(self, finger: int) -> None:
+        del self.touches[finger]
+        self._send("touchEnd")
+
+    def cancel(self) -> None:
+        """The system takes all touches back."""
+        self.touches = {}
+        self._send("touchCancel")
+
+    def _send(self, kind: str) -> None:
+        points = list(self.touches.values())
+        self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def point(self, kind: str, x: float, y: float, pointer: str = "pen") -> None:
+        """Presses, moves or releases a pen or a mouse."""
+        pressed = {"button": "left", "buttons": 1, "clickCount": 1} if kind != "Released" else {"button": "left"}
+        event = {"type": f"mouse{kind}", "pointerType": pointer, **self._place(x, y), **pressed}
+        self.session.send("Input.dispatchMouseEvent", event)
+
+    def draw(self, line: Line, pointer: str = "pen", meanwhile: Callable[[int], None] = lambda step: None) -> None:
+        """Draws one line; calls `meanwhile` with the number of each step after it began."""
+        self.point("Pressed", *line[0], pointer)
+        for step, (x, y) in enumerate(line[1:]):
+            meanwhile(step)
+            self.point("Moved", x, y, pointer)
+        self.point("Released", *line[-1], pointer)
+
+
+@pytest.fixture
+def hands(tab: Any) -> Hands:
+    return Hands(tab)
+
+
+@pytest.mark.parametrize("tab", [TOUCH], indirect=True)
+def test_second_finger_draws_nothing(tab: Any, hands: Hands) -> None:
     for line in DIGITS[7]:
-        for index, (x, y) in enumerate(line):
-            point = {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"], "id": 0}
-            touches = [point, palm] if index else [point]
-            session.send(
-                "Input.dispatchTouchEvent", {"type": "touchMove" if index > 1 else "touchStart", "touchPoints": touches}
-            )
-        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        for step, point in enumerate(line):
+            hands.touch(0, *point)
+            if step:
+                hands.touch(1, 0.05, 0.95 - 0.02 * step)
+    hands.lift(0)
+    hands.touch(1, 0.8, 0.95)  # it stays after the first one
+    hands.lift(1)
     expect_result(tab, "^7 ")
+
+
+@pytest.mark.parametrize("tab", [TOUCH], indirect=True)
+@pytest.mark.parametrize("pointer", ["pen", "mouse"])
+def test_palm_or_finger_beside_a_stroke_draws_nothing(tab: Any, hands: Hands, pointer: str) -> None:
+    """The palm lies down, moves and is lifted during the stroke, and stays or comes back after it."""
+
+    def palm(step: int) -> None:
+        if step in (3, 4, 5, 12):
+            hands.touch(0, 0.9, 0.9 - 0.01 * step)
+        if step == 8:
+            hands.lift(0)
+
+    hands.draw(DIGITS[0][0], pointer, palm)
+    expect_result(tab, "^0 ")
+    hands.touch(0, 0.2, 0.9)
+    hands.lift(0)
+    expect_result(tab, "^0 ")
+    if pointer == "pen":
+        hands.touch(0, 0.9, 0.9)
+        hands.touch(0, 0.1, 0.9)
+        hands.lift(0)
+        expect_result(tab, "^0 ")
+    assert tab.evaluate("strokes.length") == 1
+
+
+@pytest.mark.parametrize("tab", [TOUCH], indirect=True)
+def test_pen_replaces_the_palm_that_came_first(tab: Any, hands: Hands) -> None:
+    hands.touch(0, 0.95, 0.6)
+    hands.touch(0, 0.9, 0.95)
+    for line in DIGITS[4]:
+        hands.draw(line, meanwhile=lambda step: hands.touch(0, 0.9, 0.9 - 0.01 * step))
+    hands.touch(0, 0.1, 0.95)
+    hands.lift(0)
+    expect_result(tab, "^4 ")
+    assert tab.evaluate("strokes.length") == 2
+
+
+@pytest.mark.parametrize("tab", [TOUCH], indirect=True)
+def test_mouse_does_not_replace_a_finger(tab: Any, hands: Hands) -> None:
+    for step, point in enumerate(DIGITS[0][0]):
+        hands.touch(0, *point)
+        if step == 5:
+            hands.point("Pressed", 0.9, 0.9, "mouse")
+        if step == 9:
+            hands.point("Released", 0.1, 0.9, "mouse")
+    hands.lift(0)
+    expect_result(tab, "^0 ")
+    assert tab.evaluate("strokes.length") == 1
+
+
+@pytest.mark.parametrize("tab", [TOUCH], indirect=True)
+def test_palm_outside_of_the_drawing_does_not_stop_a_finger(tab: Any, hands: Hands) -> None:
+    hands.touch(0, 0.5, 1.4)
+    for point in DIGITS[7][0]:
+        hands.touch(1, *point)
+    hands.lift(1)
+    expect_result(tab, "^7 ")
+
+
+@pytest.mark.parametrize("tab", [TOUCH], indirect=True)
+def test_palm_on_a_button_presses_it_only_after_the_stroke(tab: Any, hands: Hands) -> None:
+    clear = tab.get_by_role("button", name="Clear")
+
+    def press(step: int) -> None:
+        if step == 5:
+            clear.evaluate("(button) => button.click()")
+
+    hands.draw(DIGITS[0][0], meanwhile=press)
+    expect_result(tab, "^0 ")
+    clear.click()
+    expect_result(tab, "Nothing drawn")
+
+
+@pytest.mark.parametrize("tab", [TOUCH], indirect=True)
+def test_touch_that_the_system_takes_back_is_removed(tab: Any, hands: Hands) -> None:
+    for point in DIGITS[7][0]:
+        hands.touch(0, *point)
+    hands.lift(0)
+    hands.touch(0, 0.1, 0.5)
+    hands.touch(0, 0.9, 0.9)
+    hands.cancel()
+    expect_result(tab, "^7 ")
+    assert tab.evaluate("strokes.length") == 1
+    for point in [(0.3, 0.5), (0.7, 0.5)]:
+        hands.touch(0, *point)
+    hands.lift(0)
+    assert tab.evaluate("strokes.length") == 2
+
+
+@pytest.mark.parametrize("tab", [TOUCH], indirect=True)
+def test_finger_draws_again_after_the_strokes_of_a_pen_are_cleared(tab: Any, hands: Hands) -> None:
+    hands.draw(DIGITS[0][0])
+    tab.get_by_role("button", name="Clear").click()
+    for point in DIGITS[7][0]:
+        hands.touch(0, *point)
+    hands.lift(0)
+    expect_result(tab, "^7 ")
+
+
+def test_lost_capture_of_the_pointer_ends_its_stroke(tab: Any, hands: Hands) -> None:
+    line = DIGITS[7][0]
+    hands.point("Pressed", *line[0], "mouse")
+    for point in line[1:]:
+        hands.point("Moved", *point, "mouse")
+    tab.evaluate("drawing.releasePointerCapture(pointer.id)")
+    hands.point("Moved", 0.05, 0.95, "mouse")
+    hands.point("Moved", 0.95, 0.95, "mouse")
+    hands.point("Released", 0.95, 0.95, "mouse")
+    expect_result(tab, "^7 ")
+
+
+def test_keys_do_not_disturb_the_stroke_of_a_pointer(tab: Any, hands: Hands) -> None:
+    tab.locator("#drawing").focus()
+    hands.draw(DIGITS[0][0], "mouse", lambda step: tab.keyboard.press("Space" if step % 2 else "ArrowDown"))
+    expect_result(tab, "^0 ")
+    assert tab.evaluate("strokes.length") == 1
 
 
 def test_keyboard_draws(tab: Any) -> None:
@@ -192,6 +363,125 @@ def test_undo_during_a_stroke_ends_it(tab: Any, button: str) -> None:
 def test_photo_is_read_as_predict_reads_it(tab: Any) -> None:
     tab.set_input_files("#photo", PROJECT / "docs" / "photo.jpg")
     expect_result(tab, "^7 ")  # README has the prediction of predict.py
+
+
+@pytest.mark.parametrize("scene", [*SMALL_SCENES, "28×28", "pencil"])
+def test_made_pictures_are_read_as_predict_reads_them(tab: Any, tmp_path: Path, scene: str) -> None:
+    images = sample().train.images.numpy()
+    draw_scene = {**SCENES, **SMALL_SCENES}[scene]
+    classifier = load_classifier(accelerator="cpu")
+    different = []
+    for index in range(5):
+        picture = draw_scene([*images[index : index + 4]], np.random.default_rng([index, 3]))
+        picture.save(tmp_path / "picture.png")
+        chosen = choose({"picture": hypotheses(picture)})["picture"]
+        expected = "^(Nothing|The picture seems)"
+        if chosen and len(chosen.digits) == 1:
+            expected = f"^{classifier.predict(chosen.digits).argmax().item()} "
+        tab.set_input_files("#photo", tmp_path / "picture.png")
+        expect_result(tab, "^(?!Reading)")
+        if not re.match(expected, tab.locator("#result").inner_text()):
+            different.append(index)
+    assert len(different) <= 1  # the weights of the page are float16
+
+
+def test_picture_of_several_digits_is_refused(tab: Any, tmp_path: Path) -> None:
+    images = sample().train.images.numpy()
+    SCENES["two beside"]([*images[:4]], np.random.default_rng(0)).save(tmp_path / "two.png")
+    tab.set_input_files("#photo", tmp_path / "two.png")
+    expect_result(tab, "seems to hold 2 digits")
+
+
+def test_tiny_picture_is_refused(tab: Any, tmp_path: Path) -> None:
+    Image.new("L", (30, 7), 255).save(tmp_path / "tiny.png")
+    tab.set_input_files("#photo", tmp_path / "tiny.png")
+    expect_result(tab, "has 30×7 pixels; at least 8×8")
+
+
+HIDING = {
+    "noise": "const image = read.apply(this, area); crypto.getRandomValues(image.data); return image;",
+    "white": "const image = read.apply(this, area); image.data.fill(255); return image;",
+    "nothing": "const image = read.apply(this, area); image.data.fill(0); return image;",
+    "an error": "throw new DOMException('hidden', 'SecurityError');",
+}
+
+
+@pytest.mark.parametrize("hiding", HIDING)
+def test_browser_that_hides_the_canvas(tab: Any, hiding: str) -> None:
+    """As Firefox with privacy.resistFingerprinting, Tor Browser and LibreWolf do. Drawing reads no canvas."""
+    tab.evaluate(
+        f"""() => {{
+            const read = CanvasRenderingContext2D.prototype.getImageData;
+            CanvasRenderingContext2D.prototype.getImageData = function (...area) {{ {HIDING[hiding]} }};
+        }}"""
+    )
+    for digit in (0, 4):
+        draw(tab, DIGITS[digit])
+        expect_result(tab, f"^{digit} ")
+        tab.get_by_role("button", name="Clear").click()
+    tab.set_input_files("#photo", PROJECT / "docs" / "photo.jpg")
+    expect_result(tab, "This browser hides the pixels of pictures")
+    draw(tab, DIGITS[0])
+    expect_result(tab, "^0 ")
+
+
+def test_browser_that_changes_the_lowest_bit_of_a_canvas_reads_pictures(tab: Any) -> None:
+    tab.evaluate(
+        """() => {
+            const read = CanvasRenderingContext2D.prototype.getImageData;
+            CanvasRenderingContext2D.prototype.getImageData = function (...area) {
+                const image = read.apply(this, area);
+                image.data.forEach((value, index) => (image.data[index] = value ^ (index % 3 === 0)));
+                return image;
+            };
+        }"""
+    )
+    tab.set_input_files("#photo", PROJECT / "docs" / "photo.jpg")
+    expect_result(tab, "^7 ")
+
+
+def test_strokes_have_the_pixels_that_a_canvas_draws(tab: Any) -> None:
+    """For digits whose center of mass is far from the middle between two pixels."""
+    gap = tab.evaluate(
+        """(digits) => Math.max(...digits.map((lines) => {
+            const side = 28 * 8;
+            const bounds = [0, 1].map((axis) => {
+                const values = lines.flat().map((point) => point[axis]);
+                return [Math.min(...values), Math.max(...values)];
+            });
+            const scale = (8 * (20 - 2.7)) / Math.max(...bounds.map(([low, high]) => high - low));
+            const middle = bounds.map(([low, high]) => (low + high) / 2);
+            const move = (point) => point.map((value, axis) => side / 2 + scale * (value - middle[axis]));
+            const canvas = Object.assign(document.createElement("canvas"), { width: side, height: side });
+            const context = canvas.getContext("2d");
+            context.lineCap = context.lineJoin = "round";
+            context.lineWidth = 8 * 2.7;
+            for (const line of lines) {
+                const points = line.map(move);
+                context.beginPath();
+                context.moveTo(...points[0]);
+                for (let index = 1; index < points.length - 1; index++) {
+                    const [x, y] = points[index], [nextX, nextY] = points[index + 1];
+                    context.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
+                }
+                context.lineTo(...points.at(-1));
+                context.stroke();
+            }
+            const { data } = context.getImageData(0, 0, side, side);
+            const values = Float32Array.from({ length: side * side }, (_, index) => data[4 * index + 3] / 255);
+            const expected = center(averageBlocks({ values, width: side, height: side }, 8, 8).values);
+            return Math.max(...imageOfStrokes(lines).map((value, index) => Math.abs(value - expected[index])));
+        }))""",
+        [DIGITS[digit] for digit in (2, 4, 5, 7)],
+    )
+    assert gap < 0.03
+
+
+def test_dot_is_drawn(tab: Any) -> None:
+    box = tab.locator("#drawing").bounding_box()
+    tab.mouse.click(box["x"] + 50, box["y"] + 60)
+    expect_result(tab, r"^\d ")
+    assert tab.evaluate("imageOfStrokes(strokes).reduce((sum, value) => sum + value)") == pytest.approx(5.7, abs=0.2)
 
 
 @pytest.mark.parametrize("invert", [False, True])
@@ -263,6 +553,34 @@ def test_large_and_animated_pictures_are_read(tab: Any, tmp_path: Path) -> None:
         tab.set_input_files("#photo", tmp_path / name)
         expect_result(tab, "^7 ")
         tab.get_by_role("button", name="Clear").click()
+
+
+@pytest.mark.parametrize("tab", [{"java_script_enabled": False}], indirect=True)
+def test_without_javascript_the_top_of_the_page_says_so(tab: Any) -> None:
+    notice = tab.locator("noscript .notice").bounding_box()
+    assert notice["y"] < tab.get_by_role("heading", name="Draw a digit").bounding_box()["y"]
+
+
+def test_long_touch_selects_nothing(tab: Any) -> None:
+    for area in ("#drawing", ".buttons"):
+        assert tab.evaluate("(area) => getComputedStyle(document.querySelector(area)).userSelect", area) == "none"
+    assert "-webkit-touch-callout: none" in tab.content()  # only Safari knows it
+
+
+def test_percent_is_one_line_in_wide_letters(tab: Any) -> None:
+    """Firefox broke `100.0 %` at its space."""
+    draw(tab, DIGITS[0])
+    expect_result(tab, "^0 ")
+    tab.evaluate(
+        """() => {
+            document.body.style.font = "1.1rem / 1.45 monospace";
+            document.querySelector("#bars .percent").textContent = "100.0 %";
+            document.querySelector("#result").style.width = "4rem";
+        }"""
+    )
+    heights = tab.locator("#bars li").evaluate_all("(rows) => rows.map((row) => row.offsetHeight)")
+    assert len(set(heights)) == 1
+    assert len(tab.locator("#result small").evaluate("(text) => [...text.getClientRects()].map((box) => box.top)")) == 1
 
 
 @pytest.mark.parametrize("tab", [{"color_scheme": "dark"}, {"color_scheme": "light"}], indirect=True)

@@ -1,22 +1,30 @@
-"""A page predicts as its checkpoints do, or is not written."""
+"""A page predicts as its checkpoints do, or is not written. Its JavaScript reads pictures as predict.py does."""
 
+import base64
+import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from helpers import slow
+from PIL import Image, ImageDraw
 from torch import nn
 
+from digits.data.pictures.normalize import Hypothesis, hypotheses
 from digits.data.sources import sample
 from digits.errors import InputError
 from digits.models.networks import build_network
-from digits.prediction import page
+from digits.prediction import page, pictures
 from digits.prediction.classifier import Classifier, load_classifier
 from digits.prediction.export import export_onnx
 from digits.prediction.members import CheckpointMember
-from digits.prediction.page import BROWSERS, build_page, run_page, write_page
+from digits.prediction.page import BROWSERS, build_page, run_javascript, run_page, script_of, write_page
 from digits.prediction.predict import PredictOptions, predict
+from tools.picture_scenes import SCENES, SMALL_SCENES
 
 IMAGES = sample().train.images[:500]
 PROGRAMS = [path for name in ("node", *BROWSERS) if (path := shutil.which(name))]
@@ -99,7 +107,7 @@ def test_without_node_and_browser_the_page_is_written_unchecked(
 
 def test_page_contains_the_sources_and_no_link() -> None:
     text = build_page(Classifier([member("fast_cnn")]))
-    for name in ("network", "digit", "picture", "page"):
+    for name in ("network", "filters", "digit", "segment", "picture", "page"):
         assert (page.SOURCES / f"{name}.js").read_text() in text
     assert (page.SOURCES / "page.css").read_text() in text
     assert "src=" not in text
@@ -150,8 +158,6 @@ def test_weights_beyond_float16_are_refused() -> None:
     ],
 )
 def test_bad_options_are_one_line(tmp_path: Path, options: dict[str, object], message: str) -> None:
-    from PIL import Image
-
     Image.new("L", (50, 50)).save(tmp_path / "photo.png")
     given = {key: value.format(tmp_path) if isinstance(value, str) else value for key, value in options.items()}
     with pytest.raises(InputError, match=message):
@@ -184,3 +190,126 @@ def test_program_that_does_not_run_javascript(tmp_path: Path) -> None:
     (tmp_path / "node").chmod(0o755)
     with pytest.raises(InputError, match="cannot run its JavaScript"):
         run_page(build_page(Classifier([member("mlp")])), IMAGES[:1], str(tmp_path / "node"))
+
+
+def found_by_page(made: Sequence[Image.Image]) -> list[list[dict[str, Any]]]:
+    """The hypotheses of the page about each picture, with digits uint8 [K, 784]."""
+    text = build_page(Classifier([member("fast_cnn")]))
+    sources = "\n".join(script_of(text, name) for name in ("network", "filters", "digit", "segment", "picture"))
+    data = [[*one.size, base64.b64encode(one.convert("RGBA").tobytes()).decode()] for one in made]
+    script = f"""{sources}
+        const result = {json.dumps(data)}.map(([width, height, text]) => {{
+            const data = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+            const bytes = (digit) => Array.from(digit, (value) => Math.round(255 * value));
+            const found = findHypotheses({{ data, width, height }});
+            return found.map((hypothesis) => ({{ ...hypothesis, digits: hypothesis.digits.map(bytes) }}));
+        }});"""
+    result: list[list[dict[str, Any]]] = run_javascript(script, PROGRAMS[0])
+    return result
+
+
+def expect_hypotheses_of_predict(made: Sequence[Image.Image]) -> None:
+    different = total = 0
+    for picture, found in zip(made, found_by_page(made), strict=True):
+        expected = hypotheses(picture)
+        assert [(one["description"], one["dark"], one["apart"]) for one in found] == [
+            (one.description, one.dark, one.apart) for one in expected
+        ]
+        for one, other in zip(found, expected, strict=True):
+            gaps = np.abs(np.array(one["digits"]) - other.digits.reshape(-1, 784).astype(int))
+            different += (gaps.max(1) > 2).sum()
+            total += len(gaps)
+    assert total
+    assert different <= 0.05 * total  # a center between two pixels may be rounded to either
+
+
+@needs_javascript
+@pytest.mark.parametrize(
+    "scene", [*SMALL_SCENES, "28×28", slow("pencil"), slow("corner"), slow("table"), slow("tight crop"), slow("four")]
+)
+def test_page_finds_the_hypotheses_of_predict(scene: str) -> None:
+    draw = {**SCENES, **SMALL_SCENES}[scene]
+    digits = IMAGES.numpy()
+    expect_hypotheses_of_predict(
+        [draw([*digits[index : index + 4]], np.random.default_rng([index, 2])) for index in range(8)]
+    )
+
+
+@needs_javascript
+def test_page_finds_the_hypotheses_of_unusual_pictures() -> None:
+    def line(mode: str, background: Any, ink: Any, size: tuple[int, int] = (90, 130)) -> Image.Image:
+        picture = Image.new(mode, size, background)
+        middle = size[0] // 2
+        ImageDraw.Draw(picture).line((middle, size[1] // 8, middle + 5, size[1] * 7 // 8), ink, max(2, size[0] // 10))
+        return picture
+
+    mnist = Image.fromarray(IMAGES[0].numpy())
+    expect_hypotheses_of_predict(
+        [
+            line("RGB", (255, 255, 255), (255, 255, 90)),  # contrast in blue only
+            line("RGBA", (0, 0, 0, 0), (0, 0, 0, 255)),
+            line("RGBA", (0, 0, 0, 0), (255, 255, 255, 255)),
+            line("RGBA", (240, 240, 240, 255), (0, 0, 0, 150)),
+            line("L", 255, 0, (8, 8)),
+            line("L", 255, 0, (9, 31)),
+            line("L", 255, 0, (64, 62)),
+            line("L", 255, 0, (1700, 900)),
+            mnist,
+            Image.eval(mnist, lambda value: 255 - value),
+            Image.eval(mnist, lambda value: 255 * (value > 127)),
+            Image.eval(mnist, lambda value: value // 64 * 64),
+        ]
+    )
+
+
+@needs_javascript
+def test_blank_picture_has_no_hypothesis_in_the_page() -> None:
+    assert found_by_page([Image.new("L", (100, 80), 255)]) == [[]]
+
+
+@needs_javascript
+def test_page_chooses_the_hypothesis_of_predict(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    cases: list[tuple[list[Hypothesis], list[np.ndarray[Any, Any]]]] = []
+    for _ in range(300):
+        counts = [1, *generator.choice([1, 1, 2, 3], size=generator.integers(6)).tolist()]
+        found = [
+            Hypothesis(
+                str(index),
+                np.zeros((count, 28, 28), np.uint8),
+                bool(generator.integers(2)),
+                count > 1 and counts[index - 1] == 1 and bool(generator.integers(2)),
+            )
+            for index, count in enumerate(counts)
+        ]
+        logits = generator.normal(size=(sum(counts), 10)) + 4 * np.eye(10)[generator.integers(3, size=sum(counts))]
+        powers = np.exp(generator.uniform(0.2, 3) * logits)
+        probabilities = np.split(powers / powers.sum(1, keepdims=True), np.cumsum(counts)[:-1])
+        cases.append((found, probabilities))
+    expected = []
+    for found, probabilities in cases:
+        given = torch.from_numpy(np.concatenate(probabilities))
+        monkeypatch.setattr(pictures, "_bundled", lambda given=given: Judge(given))
+        chosen = pictures.choose({"one": found})["one"]
+        expected.append(chosen and chosen.description)
+    data = [
+        [
+            [{"description": one.description, "dark": one.dark, "apart": one.apart} for one in found],
+            [values.tolist() for values in probabilities],
+        ]
+        for found, probabilities in cases
+    ]
+    text = build_page(Classifier([member("fast_cnn")]))
+    sources = "\n".join(script_of(text, name) for name in ("filters", "digit", "picture"))
+    script = f"{sources}\nconst result = {json.dumps(data)}.map((one) => choose(...one)?.description ?? null);"
+    assert run_javascript(script, PROGRAMS[0]) == expected
+    assert None in expected
+    assert len(set(expected)) > 4
+
+
+class Judge:
+    def __init__(self, probabilities: torch.Tensor) -> None:
+        self.probabilities = probabilities
+
+    def predict(self, images: Any) -> torch.Tensor:
+        return self.probabilities

@@ -5,66 +5,77 @@
 const SIDE = 28;
 const BOX = 20;
 const PEN = 2.7; // the width of a stroke in pixels; MNIST's median
-const DETAIL = 8; // the number of drawn pixels in a pixel of the image, in each direction
+const DETAIL = 4; // the number of drawn pixels in a pixel of the image, in each direction
 
-/** Draws smooth lines through the points [x, y] of each stroke. */
+/** Draws smooth lines through the points [x, y] of each stroke on a canvas. */
 function drawStrokes(context, strokes, width) {
   context.lineCap = context.lineJoin = "round";
   context.lineWidth = width;
   for (const points of strokes) {
     context.beginPath();
-    context.moveTo(...points[0]);
-    for (let index = 1; index < points.length - 1; index++) {
-      const [x, y] = points[index];
-      const [nextX, nextY] = points[index + 1];
-      context.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
-    }
-    context.lineTo(...points.at(-1));
+    for (const point of smoothLine(points, width)) context.lineTo(...point);
     context.stroke();
   }
 }
 
-/** Float32Array of 28×28 pixels in [0, 1] for strokes in any unit. The strokes are as wide as those of MNIST. */
+/** The corners of a line along the points of a stroke, close enough to a curve for a pen of this width. */
+function smoothLine(points, width) {
+  const line = [points[0]];
+  for (let index = 1; index < points.length - 1; index++) {
+    const start = line.at(-1);
+    const control = points[index];
+    const end = control.map((value, axis) => (value + points[index + 1][axis]) / 2);
+    const length = distance(start, control) + distance(control, end);
+    const steps = Math.ceil((4 * length) / width);
+    for (let step = 1; step <= steps; step++) {
+      const t = step / steps;
+      const weights = [(1 - t) ** 2, 2 * t * (1 - t), t ** 2]; // of a quadratic Bézier curve
+      line.push(start.map((value, axis) => weights[0] * value + weights[1] * control[axis] + weights[2] * end[axis]));
+    }
+  }
+  line.push(points.at(-1));
+  return line;
+}
+
+const distance = ([x, y], [otherX, otherY]) => Math.hypot(x - otherX, y - otherY);
+
+/**
+ * Float32Array of 28×28 pixels in [0, 1] for strokes in any unit. The strokes are as wide as those of MNIST. No canvas
+ * is read, because some browsers hide its pixels.
+ */
 function imageOfStrokes(strokes) {
   const [xs, ys] = [0, 1].map((axis) => strokes.flat().map((point) => point[axis]));
   const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
-  const scale = Math.min((BOX - PEN) / Math.max(right - left, bottom - top), 1e3); // of a dot: no limit but this
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = SIDE * DETAIL;
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.scale(DETAIL, DETAIL);
-  const moved = strokes.map((points) =>
-    points.map(([x, y]) => [SIDE / 2 + scale * (x - (left + right) / 2), SIDE / 2 + scale * (y - (top + bottom) / 2)]),
-  );
-  drawStrokes(context, moved, PEN);
-  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
-  const ink = Float32Array.from({ length: data.length / 4 }, (_, index) => data[4 * index + 3] / 255);
-  return center(reduce(ink, canvas.width, canvas.height, SIDE, SIDE));
+  const scale = Math.min((BOX - PEN) / Math.max(right - left, bottom - top), 1e3) * DETAIL; // of a dot: no limit but this
+  const side = SIDE * DETAIL;
+  const ink = { values: new Float32Array(side * side), width: side, height: side };
+  for (const points of strokes) {
+    const moved = points.map(([x, y]) => [
+      side / 2 + scale * (x - (left + right) / 2),
+      side / 2 + scale * (y - (top + bottom) / 2),
+    ]);
+    const line = smoothLine(moved, PEN * DETAIL);
+    for (let index = 1; index < line.length; index++) addLine(ink, line[index - 1], line[index], (PEN * DETAIL) / 2);
+  }
+  return center(averageBlocks(ink, DETAIL, DETAIL).values);
 }
 
-/** Averages an image [height, width] to [rows, columns], with fractions of pixels. */
-function reduce(values, width, height, columns, rows) {
-  const alongRows = resample(values, height, width, columns);
-  return transpose(resample(transpose(alongRows, height, columns), columns, height, rows), columns, rows);
-}
-
-function resample(values, lines, length, target) {
-  const result = new Float32Array(lines * target);
-  const step = length / target;
-  for (let index = 0; index < target; index++) {
-    const [start, end] = [index * step, (index + 1) * step];
-    for (let from = Math.floor(start); from < Math.min(Math.ceil(end - 1e-9), length); from++) {
-      const weight = (Math.min(end, from + 1) - Math.max(start, from)) / step;
-      for (let line = 0; line < lines; line++) {
-        result[line * target + index] += weight * values[line * length + from];
-      }
+/** Adds a straight line with round ends to ink in [0, 1]. */
+function addLine({ values, width, height }, start, end, radius) {
+  const [first, last] = [start, end].map(([x, y]) => ({ x: x - 0.5, y: y - 0.5 })); // from the middle of a pixel
+  const [alongX, alongY] = [last.x - first.x, last.y - first.y];
+  const length = Math.max(alongX ** 2 + alongY ** 2, 1e-9);
+  const [left, right] = [Math.min(first.x, last.x) - radius - 1, Math.max(first.x, last.x) + radius + 1];
+  const [top, bottom] = [Math.min(first.y, last.y) - radius - 1, Math.max(first.y, last.y) + radius + 1];
+  for (let y = Math.max(Math.ceil(top), 0); y <= Math.min(bottom, height - 1); y++) {
+    for (let x = Math.max(Math.ceil(left), 0); x <= Math.min(right, width - 1); x++) {
+      const place = ((x - first.x) * alongX + (y - first.y) * alongY) / length;
+      const nearest = Math.min(Math.max(place, 0), 1);
+      const gap = Math.hypot(x - first.x - nearest * alongX, y - first.y - nearest * alongY);
+      const covered = Math.min(radius + 0.5 - gap, 1);
+      if (covered > values[y * width + x]) values[y * width + x] = covered;
     }
   }
-  return result;
-}
-
-function transpose(values, rows, columns) {
-  return values.map((_, index) => values[(index % rows) * columns + Math.floor(index / rows)]);
 }
 
 /** Moves the center of mass of 28×28 pixels to the center, by whole pixels. */

@@ -8,8 +8,10 @@ const members = loadModel(JSON.parse($("model").textContent));
 const drawing = $("drawing");
 let strokes = []; // of points [x, y] in pixels of the canvas
 let stroke = null; // the one that is being drawn
+let pointer = null; // that draws it: { id, type }; null if the keyboard does
 let pen = null; // the position [x, y] of the keyboard's pen
-let picture = null; // the dropped bitmap with its brightness
+const penStrokes = new Set(); // those that a pen drew
+let picture = null; // { bitmap, image }: the dropped one, and the image that the network sees; or { bitmap, problem }
 let problem = ""; // with a file, or that it is being read
 let changes = 0; // of the drawing; a picture that was being decoded meanwhile is dropped
 let scheduled = false;
@@ -31,22 +33,11 @@ function update() {
 
 function showPrediction() {
   if (!picture && !strokes.length) return showNothing(problem || "Nothing drawn");
+  if (picture?.problem) return showNothing(picture.problem);
   const start = performance.now();
-  const images = picture ? imagesOfPicture(picture) : [imageOfStrokes(strokes)];
-  if (!images.length) return showNothing("Nothing like a digit found in the picture");
-  const predictions = images.map((image) => ({ image, ...predict(members, image) }));
-  const best = mostConvincing(predictions);
-  show(best, (performance.now() - start) / images.length);
-}
-
-/** All images of a picture vote with their probabilities; the first that agrees well is chosen. */
-function mostConvincing(predictions) {
-  const votes = predictions[0].probabilities.map((_, digit) =>
-    predictions.reduce((sum, { probabilities }) => sum + probabilities[digit] ** 3, 0),
-  );
-  const label = votes.indexOf(Math.max(...votes));
-  const highest = Math.max(...predictions.map(({ probabilities }) => probabilities[label]));
-  return predictions.find(({ probabilities }) => probabilities[label] >= highest - 0.05);
+  const image = picture ? picture.image : imageOfStrokes(strokes);
+  const prediction = predict(members, image);
+  show({ image, ...prediction }, performance.now() - start);
 }
 
 function showNothing(message) {
@@ -215,8 +206,12 @@ function addPoint(point) {
 }
 
 function endStroke() {
-  stroke = null;
+  stroke = pointer = null;
   schedule();
+}
+
+function removeStroke(removed) {
+  strokes = strokes.filter((one) => one !== removed);
 }
 
 function addPoints(event) {
@@ -229,19 +224,57 @@ function addPoints(event) {
   schedule();
 }
 
+/**
+ * Whether a pointer may begin a stroke. The pointer that draws keeps its stroke; only a pen replaces a touch, because
+ * the palm often touches first. Beside strokes of a pen, a touch is the palm.
+ */
+function mayDraw({ button, pointerType, pointerId, isPrimary }) {
+  if (button !== 0) return false; // another button of the mouse or the pen
+  if (pointerType === "touch" && strokes.some((one) => penStrokes.has(one))) return false;
+  if (!pointer || pointer.id === pointerId) return true;
+  const isLost = pointer.type === pointerType && isPrimary; // a second finger or pen is not primary
+  return isLost || (pointer.type === "touch" && pointerType === "pen");
+}
+
 drawing.addEventListener("pointerdown", (event) => {
-  if (!event.isPrimary || event.button !== 0) return; // a second finger, or another button
-  drawing.setPointerCapture(event.pointerId);
+  if (!mayDraw(event)) return;
+  if (pointer?.type === "touch" && event.pointerType === "pen") removeStroke(stroke);
+  pointer = { id: event.pointerId, type: event.pointerType };
   pen = null;
   startStroke();
+  if (pointer.type === "pen") penStrokes.add(stroke);
   addPoints(event);
+  try {
+    drawing.setPointerCapture(event.pointerId);
+  } catch {
+    // The pointer has been lifted meanwhile.
+  }
 });
 
 drawing.addEventListener("pointermove", (event) => {
-  if (stroke && drawing.hasPointerCapture(event.pointerId)) addPoints(event);
+  if (event.pointerId === pointer?.id) addPoints(event);
 });
 
-drawing.addEventListener("lostpointercapture", endStroke);
+drawing.addEventListener("pointercancel", (event) => {
+  // The system takes a touch back that it takes for a palm or a gesture.
+  if (event.pointerId === pointer?.id && pointer.type === "touch") removeStroke(stroke);
+});
+
+for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
+  document.addEventListener(end, (event) => {
+    if (event.pointerId === pointer?.id) endStroke();
+  });
+}
+
+// While a pointer draws, the palm presses no button, opens no menu, and neither scrolls nor zooms the page.
+for (const action of ["click", "contextmenu", "touchmove"]) {
+  const ignore = (event) => {
+    if (!pointer || !event.cancelable) return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  document.addEventListener(action, ignore, { capture: true, passive: false });
+}
 
 function undo() {
   changes++;
@@ -253,6 +286,7 @@ function undo() {
 function clear() {
   changes++;
   strokes = [];
+  penStrokes.clear();
   picture = pen = null;
   problem = "";
   endStroke();
@@ -272,7 +306,9 @@ const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
 
 drawing.addEventListener("keydown", (event) => {
   const step = STEPS[event.key];
-  if (event.key === "Delete" || event.key === "Backspace") {
+  if (pointer && (event.key === " " || step)) {
+    // The stroke is another pointer's.
+  } else if (event.key === "Delete" || event.key === "Backspace") {
     clear();
   } else if (event.key === " " || step) {
     pen ??= [drawing.width / 2, drawing.height / 2];
@@ -296,8 +332,9 @@ async function readFile(file) {
   try {
     if (file.size > MAX_BYTES) throw new Error("too large");
     const bitmap = await createImageBitmap(file);
+    await new Promise((resolve) => setTimeout(resolve, 50)); // shows the line above before the work begins
     if (changes !== before) return;
-    picture = { bitmap, ...brightness(bitmap) };
+    picture = { bitmap, ...readPicture(bitmap, members) };
     problem = "";
     schedule();
   } catch {

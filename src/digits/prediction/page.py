@@ -175,10 +175,9 @@ def run_page(page: str, images: Tensor, program: str) -> tuple[Tensor, float]:
     milliseconds per digit.
 
     Raises InputError if the program fails."""
-    model, network = (_script(page, name) for name in ("model", "network"))
     digits = base64.b64encode(images.numpy().tobytes()).decode()
-    script = f"""{network}
-        const members = loadModel({model});
+    script = f"""{script_of(page, "network")}
+        const members = loadModel({script_of(page, "model")});
         const digits = Uint8Array.from(atob("{digits}"), (character) => character.charCodeAt(0));
         const probabilities = [];
         const start = Date.now();
@@ -186,29 +185,36 @@ def run_page(page: str, images: Tensor, program: str) -> tuple[Tensor, float]:
             const pixels = Float32Array.from(digits.subarray(first, first + 784), (value) => value / 255);
             probabilities.push(predict(members, pixels).probabilities);
         }}
-        const result = JSON.stringify({{ probabilities, milliseconds: Date.now() - start }});"""
+        const result = {{ probabilities, milliseconds: Date.now() - start }};"""
+    result = run_javascript(script, program)
+    probabilities = torch.from_numpy(np.array(result["probabilities"], dtype=np.float32))  # null is NaN
+    return probabilities, result["milliseconds"] / len(images)
+
+
+def run_javascript(script: str, program: str) -> Any:
+    """The variable `result` of a script that Node or a Chromium browser runs, passed as JSON.
+
+    Raises InputError if the program fails."""
     with TemporaryDirectory() as folder:
         if Path(program).stem.lower() == "node":
             file = Path(folder, "check.js")
-            file.write_text(f"{script}\nconsole.log(result);", encoding="utf-8")
+            file.write_text(f"{script}\nconsole.log(JSON.stringify(result));", encoding="utf-8")
             command = [program, str(file)]
         else:
             file = Path(folder, "check.html")
-            file.write_text(f"<script>{script}\ndocument.write(result);</script>", encoding="utf-8")
+            file.write_text(f"<script>{script}\ndocument.write(JSON.stringify(result));</script>", encoding="utf-8")
             is_root = hasattr(os, "geteuid") and os.geteuid() == 0
             sandbox = ["--no-sandbox"] if is_root else []  # Chromium has none for root
             command = [program, "--headless", *sandbox, f"--user-data-dir={folder}", "--dump-dom", file.as_uri()]
         try:
             ended = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_TIMEOUT_S, check=True)
-            [text] = re.findall(r'\{"probabilities":.*\}', ended.stdout)
-            result = json.loads(text)
-            probabilities = torch.from_numpy(np.array(result["probabilities"], dtype=np.float32))  # null is NaN
+            text = ended.stdout.rpartition("<body>")[2].partition("</body>")[0]
+            return json.loads(text)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise InputError(f"page: not written; {program} cannot run its JavaScript ({error})") from None
-    return probabilities, result["milliseconds"] / len(images)
 
 
-def _script(page: str, name: str) -> str:
+def script_of(page: str, name: str) -> str:
     """The content of one script of the page."""
     [content] = re.findall(rf'<script id="{name}"[^>]*>(.*?)</script>', page, re.DOTALL)
     return str(content)
