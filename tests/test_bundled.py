@@ -46,7 +46,7 @@ def test_its_error_on_mnist_is_that_of_the_card() -> None:
     predicted = digits.load_classifier(accelerator="cpu", precision="32-true").predict(images).argmax(1)
     errors = int((predicted != labels).sum())
     assert any(f"({errors + rounding:,}/10,000" in CARD for rounding in (-1, 0, 1))  # bfloat16 and float32
-    assert errors <= 32
+    assert errors <= 42
 
 
 def test_its_error_on_the_bundled_digits_is_small() -> None:
