@@ -62,7 +62,6 @@ MADE_WORSE = (
     "noise 40",
     "14×14, nearest neighbor",
     "14×14, bicubic",
-    "14×14 in two tones, nearest neighbor",
 )
 
 
