@@ -78,7 +78,7 @@ def test_jobs_of_a_sweep_have_one_run_each(tmp_path: Path, logger: str, settings
     runs = ended_runs(logger, tmp_path)
     assert outcomes(runs) == {
         "s/lr-0.01_seed-0": "completed",
-        "s/lr-1e+30_seed-0": "failed",
+        "s/lr-1e30_seed-0": "failed",
         "s/lr-0.1_seed-0": "completed",
     }
     assert len({run.id for run in runs}) == 3
@@ -97,8 +97,8 @@ def test_parallel_jobs_of_a_first_sweep(tmp_path: Path, logger: str, settings: l
     assert outcomes(ended_runs(logger, tmp_path)) == {
         "s/lr-0.01_seed-0": "completed",
         "s/lr-0.01_seed-1": "completed",
-        "s/lr-1e+30_seed-0": "failed",
-        "s/lr-1e+30_seed-1": "failed",
+        "s/lr-1e30_seed-0": "failed",
+        "s/lr-1e30_seed-1": "failed",
     }
 
 
