@@ -1,5 +1,6 @@
 """The runs that W&B, MLflow and TensorBoard have stored, read without a server."""
 
+import os
 import struct
 import time
 from collections import defaultdict
@@ -8,6 +9,17 @@ from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
+
+import pytest
+
+
+def isolate_loggers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Removes the settings of the user for W&B and MLflow, and keeps both from the network."""
+    for name in list(os.environ):
+        if name.startswith(("WANDB_", "MLFLOW_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
 
 
 class LoggerRun(NamedTuple):
@@ -33,7 +45,7 @@ def wandb_runs(folder: Path) -> list[LoggerRun]:
 
 
 def _wandb_run(run_id: str, parts: list[list[Any]]) -> LoggerRun:
-    """The outcome is that of the last part."""
+    """Joins the parts of a run. The last part has the outcome."""
     name = project = ""
     values: list[float] = []
     for records in parts:

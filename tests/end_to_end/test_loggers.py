@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from helpers import PROJECT, SMALL, allow_targets, run_main, run_program
-from logger_runs import RUNS, LoggerRun, ended_runs
+from logger_runs import RUNS, LoggerRun, ended_runs, isolate_loggers
 
 pytestmark = pytest.mark.slow
 
@@ -17,11 +17,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """W&B is offline, and nothing depends on the settings of the user."""
-    for name in list(os.environ):
-        if name.startswith(("WANDB_", "MLFLOW_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    isolate_loggers(monkeypatch)
 
 
 @pytest.fixture(params=["tensorboard", "wandb", "mlflow"])

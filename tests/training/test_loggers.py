@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from helpers import SMALL, config, interrupt, read_metrics_json, train_small
-from logger_runs import ended_runs, hparams, mlflow_runs, tensorboard_runs
+from logger_runs import ended_runs, hparams, isolate_loggers, mlflow_runs, tensorboard_runs
 
 from digits.errors import InputError
 from digits.runs.folder import RunFolder
@@ -23,12 +23,8 @@ CSV_LOGGER = "lightning.pytorch.loggers.CSVLogger"
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The folder and the environment of a command: none of the settings of the user, and no network."""
-    for name in list(os.environ):
-        if name.startswith(("WANDB_", "MLFLOW_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("WANDB_MODE", "offline")
+    isolate_loggers(monkeypatch)
     monkeypatch.setenv("WANDB_SILENT", "true")
-    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "outputs").mkdir()
 

@@ -47,7 +47,7 @@ class Composition:
 
     def __init__(self, words: Sequence[str], config_dir: Path, config_name: str) -> None:
         self.words, self.config_dir = words, config_dir
-        with hydra_put_aside(), initialize_config_dir(str(config_dir), config_name, **VERSION_BASE):
+        with initialize_config_dir(str(config_dir), config_name, **VERSION_BASE):
             loader = GlobalHydra.instance().config_loader()
             self.config = loader.load_configuration(config_name, list(words), RunMode.RUN)
             defaults = compute_defaults(loader, config_name, words)

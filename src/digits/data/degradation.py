@@ -44,7 +44,8 @@ def blur(pixels: Tensor) -> Tensor:
 
 def harden_edges(pixels: Tensor) -> Tensor:
     """Steeper edges; a half of the images has two tones, as after a threshold."""
-    level = _uniform(pixels, 0.15, 0.8) * _peak(pixels)
+    peak = pixels.amax((2, 3), keepdim=True)  # of a faint digit too: a threshold must not erase it
+    level = _uniform(pixels, 0.15, 0.8) * peak
     slope = 1 / _uniform(pixels, 0.05, 1)
     slope = torch.where(_chosen(pixels, 0.5), 1000.0, slope)
     return (pixels - level) * slope + 0.5
@@ -135,10 +136,6 @@ def _uniform(pixels: Tensor, low: float, high: float) -> Tensor:
 def _chosen(pixels: Tensor, probability: float) -> Tensor:
     """Images chosen with this probability, bool [N, 1, 1, 1]."""
     return torch.rand(len(pixels), 1, 1, 1, device=pixels.device) < probability
-
-
-def _peak(pixels: Tensor) -> Tensor:
-    return pixels.amax((2, 3), keepdim=True)
 
 
 # Two tones may come before coarse pixels (a small scan, enlarged) and after them (a threshold of a blurred image).

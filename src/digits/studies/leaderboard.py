@@ -89,11 +89,8 @@ class Leaderboard:
             val, test = (mean and mean.mean for mean in means)
             shown = test if val is None else val
             yield Cell({f"val_{name}_mean": val, f"test_{name}_mean": test}, name, _number(shown, ".4g"))
-        settings = list(zip(self.keys, row.values, strict=False))
-        lines = (
-            line for line in extra_columns if all(is_typed_as(value, line.get(key, value)) for key, value in settings)
-        )
-        line = next(lines, {})
+        settings = dict(zip(self.keys, row.values, strict=False))
+        line = next((line for line in extra_columns if _describes(line, settings)), {})
         for name in extra_columns[0] if extra_columns else ():
             if name not in self.keys:
                 yield Cell({}, name, line.get(name, "–"))
@@ -149,6 +146,12 @@ def _printable_lines(text: str) -> str:
 def _error_cell(stage: str, error: MeanStd | None) -> Cell:
     mean, std = error or (None, None)
     return Cell({f"{stage}_error_mean": mean, f"{stage}_error_sd": std}, f"{stage} error", str(error or "–"))
+
+
+def _describes(line: Mapping[str, str], settings: Mapping[str, str]) -> bool:
+    """Whether a line of another table is about these settings. A setting that the line lacks does not matter."""
+    shared = settings.keys() & line.keys()
+    return all(is_typed_as(settings[key], line[key]) for key in shared)
 
 
 def _number(value: float | None, form: str) -> str:

@@ -190,7 +190,7 @@ class TensorBoardTracker(Tracker):
             write_session_end(self.logger.log_dir, OUTCOME_SUFFIX, metrics.status, metrics.reason)
 
     def _remove_old_files(self, everything: bool) -> None:
-        """Removes the files of an earlier attempt, or only its outcome, from a folder inside that of the run."""
+        """Removes the files of an earlier attempt, or only its outcome. A folder outside of the run is left alone."""
         folder, run = Path(self.logger.log_dir).resolve(), self.loggers.run.path.resolve()
         if run not in (folder, *folder.parents):
             return
@@ -236,7 +236,7 @@ class WandbTracker(Tracker):
     def finish(self, metrics: RunMetrics) -> None:
         run = self.logger.experiment
         run.summary["outcome"] = metrics.status
-        if metrics.reason != run.summary.get("reason"):  # a resumed run has that of its earlier part
+        if metrics.reason != run.summary.get("reason"):  # a resumed run may hold an earlier reason
             run.summary["reason"] = metrics.reason
         self.finalize("success" if metrics.ended else "failed")
         run.finish(exit_code=WANDB_EXIT_CODES[metrics.status])
@@ -302,7 +302,7 @@ def logger_errors() -> Iterator[None]:
 
 
 def is_logger_error(error: BaseException | None) -> bool:
-    """Whether an exception is of the library of a logger, such as that of a server that does not answer."""
+    """Whether the library of a logger has raised this exception, for example because a server does not answer."""
     return any(kind.__module__.partition(".")[0] in LOGGER_LIBRARIES for kind in type(error).__mro__)
 
 

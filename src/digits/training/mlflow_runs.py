@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,22 +129,25 @@ class MLflowServer:
 
         return MlflowClient(self.uri)
 
-    def _database_lock(self) -> Any:
-        path = _database_path(self.uri)
-        if path is None:
-            return nullcontext()
+    @contextmanager
+    def _database_lock(self) -> Iterator[None]:
+        """Locks the file of a database, and makes its folder. A server needs no lock."""
         from filelock import FileLock, Timeout
 
-        @contextmanager
-        def locked() -> Iterator[None]:
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_TIMEOUT_S):
-                    yield
-            except Timeout:
-                raise InputError(f"{path}: another process has opened this database for {LOCK_TIMEOUT_S} s") from None
-
-        return locked()
+        path = _database_path(self.uri)
+        if path is None:
+            yield
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_TIMEOUT_S)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise InputError(f"{path}: another process has opened this database for {LOCK_TIMEOUT_S} s") from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _end_watcher(self) -> None:
         if self.watcher and self.watcher.stdin:
@@ -199,14 +202,15 @@ def _patience() -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Hides what MLflow logs about the tables that it makes and about each retry."""
-    loggers = [logging.getLogger(name) for name in ("alembic", "mlflow", "urllib3", "lightning.pytorch.loggers")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
+    former_levels = {}
+    for name in ("alembic", "mlflow", "urllib3", "lightning.pytorch.loggers"):
+        logger = logging.getLogger(name)
+        former_levels[logger] = logger.level
         logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
+        for logger, level in former_levels.items():
             logger.setLevel(level)
 
 
