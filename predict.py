@@ -13,19 +13,18 @@ from omegaconf import DictConfig
 from digits.cli.app import job_errors, run_app
 from digits.cli.hydra_versions import VERSION_BASE
 from digits.cli.job import hydra_job
-from digits.config import validate_predict
+from digits.settings import PredictSettings
 
 CONF = Path(__file__).parent.resolve() / "conf"
 
 
 @hydra.main(**VERSION_BASE, config_path=str(CONF), config_name="predict")
 def main(config: DictConfig) -> None:
-    from digits.prediction.predict import PredictOptions, predict  # imported late: --help needs no torch
+    from digits.prediction.predict import predict  # imported late: --help needs no torch
 
     with job_errors():
-        settings = hydra_job(config).config
-        validate_predict(settings)
-        predict(PredictOptions.from_config(settings))
+        job = hydra_job(config)
+        predict(PredictSettings.from_config(job.config))
 
 
 if __name__ == "__main__":

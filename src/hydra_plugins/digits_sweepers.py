@@ -28,10 +28,10 @@ from omegaconf.errors import OmegaConfBaseException
 from digits.cli.arguments import quote_text
 from digits.cli.job import require_name, resolve_config
 from digits.cli.signals import interrupt_on_signals
-from digits.config import validate_sweep_job
 from digits.errors import InputError
 from digits.files import write_json
 from digits.private_apis import joblib_settings, slurm_parameters
+from digits.settings import require_one_device
 from digits.studies.study import REPLICATE_KEYS, Job, Study, plural
 from digits.studies.values import SweepValue, override_values
 
@@ -111,7 +111,7 @@ class GridSweeper(Sweeper):
             chosen = dict(zip(values, combination, strict=True))
             overrides = tuple(f"{key}={value.text}" for key, value in chosen.items())
             config = self.compose(overrides)
-            validate_sweep_job(config)
+            require_one_device(config)
             varied = {**named, **{key.lstrip("+"): chosen[key] for key in varies if key != "seed"}}
             yield Job(study.job_folder(varied, config), overrides, config)
 

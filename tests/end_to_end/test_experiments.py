@@ -7,11 +7,11 @@ import pytest
 import torch
 from helpers import choices, compose_config, config, last_checkpoint
 
-from digits.config import validate_train
 from digits.instantiation import build
 from digits.models.networks import build_network
 from digits.runs.fingerprint import relevant_settings
 from digits.seeding import seed_everything
+from digits.settings import TrainSettings
 from digits.studies.study import REPLICATE_KEYS
 from digits.training.train import train
 
@@ -48,7 +48,7 @@ def test_every_job_of_a_study_composes(study: str) -> None:
     assert max(map(len, replicates)) >= 2
     for values in itertools.product(*(str(values).split(",") for values in params.values())):
         job = config(f"experiment=study/{study}", *(f"{k}={v}" for k, v in zip(params, values, strict=True)))
-        validate_train(job)
+        TrainSettings.from_config(job)
         assert job["study"] == study
 
 

@@ -10,9 +10,9 @@ from helpers import compose_config, config, frame, made_digits, run_main
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from studies.made_runs import leaderboard, write_out_of_fold, write_run
 
-from digits.config import validate_train
 from digits.errors import InputError
 from digits.runs.predictions import PROBABILITIES
+from digits.settings import TrainSettings
 from digits.studies.__main__ import main
 from digits.studies.folds import find_label_issues, write_folds
 
@@ -149,7 +149,7 @@ def test_folds_combine_with_any_experiment() -> None:
     (sweep,) = OverridesParser.create().parse_overrides([f"{key}={values}" for key, values in params.items()])
     assert (sweep.key_or_group, list(sweep.sweep_string_iterator())) == ("data.fold", ["0", "1", "2"])
     job = config(*words, "data.fold=2")
-    validate_train(job)
+    TrainSettings.from_config(job)
     alone = config("experiment=fast")
     assert {**alone, "study": job["study"], "test": False, "data": {**alone["data"], "folds": 3, "fold": 2}} == {
         **job, "name": alone["name"],

@@ -11,7 +11,7 @@ import pytest
 from helpers import PROJECT
 from studies.made_runs import leaderboard, write_run
 
-from digits.config import RENAMED_TARGETS
+from digits.compat import RENAMED_TARGETS
 from digits.runs.metrics_file import read_metrics, write_metrics
 
 

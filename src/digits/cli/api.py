@@ -20,13 +20,13 @@ from digits.cli.console import ConsoleHandler
 from digits.cli.hydra_versions import VERSION_BASE, limited_targets
 from digits.cli.job import USER_ERRORS, HydraJob, hydra_job, register_resolvers
 from digits.cli.messages import error_message
-from digits.config import NAME_SETTINGS
 from digits.errors import InputError
 from digits.evaluation.score import Score
 from digits.instantiation import CONF
 from digits.prediction.classifier import Classifier, load_classifier
 from digits.private_apis import hydra_put_aside, run_hydra_job
 from digits.runs.folder import RunFolder
+from digits.settings import NAME_SETTINGS
 from digits.training import train as training
 
 hydra_lock = threading.Lock()  # Hydra's state is global: one composition at a time

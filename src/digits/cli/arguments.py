@@ -12,8 +12,8 @@ from hydra.core.override_parser.types import Quote, QuotedString, ValueType
 from hydra.errors import HydraException
 
 from digits.cli.hydra_versions import HAS_WHITELIST
-from digits.config import LIST_SETTINGS, NAME_SETTINGS, TEXT_SETTINGS
 from digits.errors import one_line
+from digits.settings import LIST_SETTINGS, NAME_SETTINGS, TEXT_SETTINGS
 
 # The parts of a list: text in quotes, an escaped character, an interpolation, other characters.
 LIST_PART = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|\$\{[^{}]*\}|[^,])+""", re.DOTALL)

@@ -3,7 +3,7 @@
 This module changes nothing of Hydra when it is imported: Hydra imports the sweepers, and with them this module, in
 every program of the same Python environment."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,6 @@ from omegaconf.errors import OmegaConfBaseException
 from digits.cli.help import top_level_settings
 from digits.cli.hydra_versions import register_resolver
 from digits.cli.messages import unknown_setting_message
-from digits.config import lookup
 from digits.errors import InputError
 from digits.runs.folder import resolve_run_folder
 
@@ -83,10 +82,22 @@ def require_name(config: DictConfig, setting: str) -> None:
         )
 
 
+def pick(key: object, values: Mapping[object, object]) -> object:
+    """The resolver `${pick:KEY,{KEY1:VALUE1,…}}` of studies in which one setting depends on another.
+
+    Raises InputError if the key has no value."""
+    if key not in values:
+        known = ", ".join(map(str, values))
+        raise InputError(
+            f"{key} is not one of {known}, for which this study has a value; set the dependent setting too"
+        )
+    return values[key]
+
+
 def register_resolvers() -> None:
     """Registers the resolvers of `conf/`."""
     resolvers: dict[str, Callable[..., Any]] = {
-        "pick": lookup,
+        "pick": pick,
         # hydra.run.dir: checked before Hydra writes into the folder.
         "run_folder": _run_folder,
         # Logging of train.py: the jobs of a sweep are silent, the sweep logs its progress.

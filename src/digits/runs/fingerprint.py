@@ -7,22 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from digits.compat import add_missing_settings
 from digits.config import flatten
 
 BOOKKEEPING_KEYS = ("name", "study", "resume", "debug", "find", "explain", "logger", "data.root", "data.download")
 """Settings that are not part of an experiment; tables never show them."""
 RESULT_NEUTRAL_KEYS = (*BOOKKEEPING_KEYS, "trainer.accelerator")
 """Settings that may differ between runs with the same result."""
-ADDED_SETTINGS: dict[str, dict[str, Any]] = {
-    "": {
-        "precise_bn": False, "teacher": None, "teacher_temperature": 1.0, "teacher_weight": 1.0, "test": True,
-        "non_digits": 0.0, "debug": False, "find": None, "explain": None,
-    },
-    "digits.data.augmentation.RandomTransform": {
-        "augment.elastic": 0.0, "augment.elastic_sigma": 6.0, "augment.erasing": 0.0, "augment.erasing_size": [8, 16],
-    },
-}  # fmt: skip
-"""Settings that older runs do not have, with the values that they amount to: of all runs, and of an augmentation."""
 FINGERPRINTED = ("data", "models", "evaluation", "training", "seeding.py", "devices.py")
 """Packages and modules that decide a result."""
 
@@ -41,8 +32,7 @@ def relevant_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def all_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """The settings by dotted key, including those that were added after the run."""
-    settings = flatten(config)
-    return ADDED_SETTINGS[""] | ADDED_SETTINGS.get(str(settings.get("augment._target_")), {}) | settings
+    return add_missing_settings(flatten(config))
 
 
 @cache  # of the code that this process started with

@@ -11,11 +11,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from digits.config import TEXT_SETTINGS, flatten
+from digits.config import flatten
 from digits.errors import InputError
 from digits.files import remove_partial_files, write_json
 from digits.runs.fingerprint import RESULT_NEUTRAL_KEYS, relevant_settings, source_hash
 from digits.runs.folder import RunFolder, folder_lock
+from digits.settings import TEXT_SETTINGS
 from digits.studies.values import NUMBER, TOKEN, SweepValue, canonical, canonical_override, equal, is_quoted
 
 # As in `label_smoothing-0.7000000000000001_seed-0`.

@@ -17,7 +17,7 @@ from typing import Any
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from digits.config import flatten, has_validation
+from digits.config import flatten
 from digits.errors import InputError
 from digits.files import write_json
 from digits.instantiation import BuildError, build, find_target

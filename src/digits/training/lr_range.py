@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from digits.config import validate_train
 from digits.devices import keep_freed_memory
 from digits.errors import InputError
 from digits.evaluation.plots import plot_lr_range
 from digits.runs.folder import RunFolder
 from digits.seeding import seed_everything
+from digits.settings import TrainSettings
 from digits.training.train import build_datamodule, build_module
 from digits.training.trainer import build_separate_trainer, resolved_precision, silence_lightning
 
@@ -49,7 +49,7 @@ def find_lr(config: Mapping[str, Any], folder: Path, overrides: Sequence[str] = 
     run = RunFolder(folder)
     run.require_no_other_run()
     silence_lightning()
-    validate_train(config)
+    settings = TrainSettings.from_config(config)
     keep_freed_memory()
     seed_everything(config["seed"])
     started_at = time.perf_counter()

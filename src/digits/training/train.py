@@ -18,7 +18,6 @@ from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from digits.config import has_validation, validate_train
 from digits.data.datamodule import DigitsDataModule
 from digits.devices import device_name, keep_freed_memory
 from digits.errors import InputError
@@ -37,6 +36,7 @@ from digits.runs.metrics_file import RunMetrics, write_metrics
 from digits.runs.predictions import write_mistakes, write_out_of_fold
 from digits.runs.provenance import git_state, versions
 from digits.seeding import seed_everything
+from digits.settings import TrainSettings
 from digits.training.callbacks import AtomicCheckpointIO, CollectEvaluation, EpochHistory
 from digits.training.distillation import Teacher
 from digits.training.loggers import RunLoggers, logger_errors
@@ -129,7 +129,7 @@ def _run(run: RunFolder, metrics: RunMetrics, loggers: RunLoggers, in_sweep: boo
     config = metrics.config
     metrics.precision = resolved_precision(config)
     metrics.fingerprint = fingerprint(config, metrics.precision)
-    validate_train(config)
+    settings = TrainSettings.from_config(config)
     resume = sweep_resume_point(run, config, metrics.precision) if in_sweep else config["resume"]
     _write(replace(metrics, status="running"), run)  # read by a later resume if this process is killed
     if resume:
