@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-MODULES = {"load_classifier": "digits.prediction.classifier", "train": "digits.cli.api"}
+MODULES = {"load_classifier": "digits.prediction.classifier", "train": "digits.api"}
 __all__ = ["load_classifier", "train"]
 
 

@@ -262,8 +262,8 @@ def require_one_device(config: Mapping[str, Any]) -> None:
 
 
 def read_settings(cls: type[S], group: Mapping[str, Any], **built: object) -> S:
-    """Builds a class of settings. A field has its value from `built`, else from the group of settings, else its default. A
-    field without any of them is None."""
+    """Builds a class of settings. A field has its value from `built`, else from the group, else its default. A field
+    without any of them is None."""
     values = dict(built)
     for one in fields(cls):  # type: ignore[arg-type]
         has_default = one.default is not MISSING or one.default_factory is not MISSING

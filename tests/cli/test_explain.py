@@ -9,12 +9,13 @@ from helpers import PROJECT, compose_config, config, run_main, run_program
 from omegaconf import OmegaConf
 
 from digits.cli.explain import Composition
+from digits.cli.messages import Command
 from digits.config import flatten
 
 
 def explained(words: str, *keys: str) -> dict[str, tuple[str, list[list[str]]]]:
     """For each key its value, as text, and its places with their texts."""
-    composition = Composition(words.split(), PROJECT / "conf", "train")
+    composition = Composition(Command(PROJECT / "conf", "train", words.split()))
     answers = {}
     for key in keys:
         headline, *lines = composition.describe(key)

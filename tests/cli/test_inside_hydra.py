@@ -67,8 +67,9 @@ def call_digits():
     fails(**{"find": "lr"})
     fails(**{"experiment": "study/smoke"})
     from digits.cli.explain import explain
+    from digits.cli.messages import Command
     from digits.instantiation import CONF
-    assert explain("data.seed", ["seed=7"], CONF, "train").startswith("data.seed = 7")
+    assert explain("data.seed", Command(CONF, "train", ["seed=7"])).startswith("data.seed = 7")
     image = np.zeros((1, 28, 28), np.uint8)
     run.classifier.predict(image)
     digits.load_classifier("outputs/third").predict(image)
@@ -153,7 +154,7 @@ def test_sweepers_change_no_resolver() -> None:
     program = (
         "from omegaconf import OmegaConf\n"
         "OmegaConf.register_new_resolver('pick', lambda: 'own')\n"
-        "import hydra_plugins.digits_sweepers, digits.cli.api\n"
+        "import hydra_plugins.digits_sweepers, digits.api\n"
         "print(OmegaConf.create({'x': '${pick:}'}).x)\n"
     )
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=PROJECT, check=False)

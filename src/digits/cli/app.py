@@ -1,12 +1,12 @@
-"""What Hydra's entry points share: errors as one line with exit status 1.
+"""Shared by train.py and predict.py: prepared arguments, and errors as one line with exit status 1.
 
-Importing this module limits what Hydra builds in this process, as it must be in the programs of this project and their
-workers. Programs of others, which may call `digits.train`, do not import it."""
+Importing this module limits what Hydra builds in this process. The programs of this project and their workers need the
+limit. Other programs, which may call `digits.train`, do not import it."""
 
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from digits.cli.explain import explain
 from digits.cli.help import describe_groups, describe_settings
 from digits.cli.hydra_versions import limit_targets, limited_targets, register_resolver, run_main
 from digits.cli.job import USER_ERRORS, register_resolvers
-from digits.cli.messages import describe_error, error_message, exception_chain
+from digits.cli.messages import Command, describe_error, error_message, exception_chain
 from digits.cli.signals import exit_on_signals, interrupt_on_signals, is_first_process
 from digits.errors import InputError, one_line
 from digits.files import discard_output
@@ -33,28 +33,42 @@ def run_app(main: Callable[[], Any], config_dir: Path, config_name: str) -> None
     """Runs a function decorated with `hydra.main`. Only a bug, not an error of the user, prints a traceback."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
     prepare_streams()
-    sys.argv[1:] = prepare_arguments(sys.argv[1:])
+    words = prepare_arguments(sys.argv[1:])
+    sys.argv[1:] = words
     register_resolver("groups", lambda: describe_groups(config_dir, config_name))
     register_resolver("settings", lambda: describe_settings(config_dir, config_name))
+    command = Command(config_dir, config_name, words)
     try:
-        explained = [word.partition("=")[2] for word in sys.argv[1:] if word.startswith("explain=")]
-        if explained and config_name == "train":
-            sys.stdout.write(explain(explained[-1], sys.argv[1:], config_dir, config_name))
+        explained = _explained_setting(words) if config_name == "train" else None
+        if explained is not None:
+            sys.stdout.write(explain(explained, command))
             return
-        check_options(sys.argv[1:])
+        check_options(words)
         with without_help_check(), limited_targets():
             run_main(main)
     except KeyboardInterrupt:
         sys.exit("interrupted" if is_first_process() else 1)
-    except USER_ERRORS as error:
-        sys.exit(one_line(f"error: {error_message(error, config_dir, config_name, sys.argv[1:])}"))
-    except ValueError as error:
-        # Python's logging raises it for a class of the log that is refused.
-        if not any(isinstance(cause, USER_ERRORS) for cause in exception_chain(error)):
+    except (*USER_ERRORS, ValueError) as error:
+        if not _is_of_user(error):
             raise
-        sys.exit(one_line(f"error: {error_message(error, config_dir, config_name, sys.argv[1:])}"))
+        sys.exit(one_line(f"error: {error_message(error, command)}"))
     finally:
         exit_on_signals()
+
+
+def _explained_setting(words: Sequence[str]) -> str | None:
+    """The SETTING of the last `explain=SETTING`."""
+    setting = None
+    for word in words:
+        if word.startswith("explain="):
+            setting = word.removeprefix("explain=")
+    return setting
+
+
+def _is_of_user(error: Exception) -> bool:
+    """Whether the error, or one of its causes, is an error of the user. Python's logging raises a ValueError for a
+    class of the log that is refused."""
+    return any(isinstance(cause, USER_ERRORS) for cause in exception_chain(error))
 
 
 @contextmanager

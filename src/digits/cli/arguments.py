@@ -22,9 +22,15 @@ LIST_PART = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|\$\{[^{}]*
 def prepare_arguments(words: Sequence[str]) -> list[str]:
     """Moves options such as `-m` before the settings, as Hydra requires. Quotes the text that Hydra's grammar cannot
     parse or reads as something else (see `quote_text`)."""
-    is_option = [word.startswith("-") or "=" not in word for word in words]
-    options = [word for word, option in zip(words, is_option, strict=True) if option]
-    return options + [quote_text(word) for word, option in zip(words, is_option, strict=True) if not option]
+    options = []
+    settings = []
+    for word in words:
+        is_option = word.startswith("-") or "=" not in word
+        if is_option:
+            options.append(word)
+        else:
+            settings.append(quote_text(word))
+    return options + settings
 
 
 def quote_text(word: str) -> str:
@@ -32,10 +38,11 @@ def quote_text(word: str) -> str:
     its grammar cannot parse, and `name=2026_11_30`, a number. The values of a list or of a sweep are quoted one by one.
     """
     key, _, value = word.partition("=")
-    if key.lstrip("+") not in TEXT_SETTINGS:
-        return word
     setting = key.lstrip("+")
-    return f"{key}={_as_typed(setting, value, null_is_text=setting in NAME_SETTINGS)}"
+    if setting not in TEXT_SETTINGS:
+        return word
+    text = _as_typed(setting, value, null_is_text=setting in NAME_SETTINGS)
+    return f"{key}={text}"
 
 
 def _as_typed(key: str, value: str, null_is_text: bool) -> str:
@@ -48,7 +55,7 @@ def _as_typed(key: str, value: str, null_is_text: bool) -> str:
     if override.value_type == ValueType.SIMPLE_CHOICE_SWEEP:
         return _quote_parts(key, value, null_is_text)
     if isinstance(override.value(), list):
-        return f"[{_quote_parts(key, value.strip()[1:-1], null_is_text=True)}]"
+        return _quote_list(key, value.strip())
     choice = re.fullmatch(r"choice\((.*)\)", value)
     if override.value_type == ValueType.CHOICE_SWEEP and choice:
         return f"choice({_quote_parts(key, choice[1], null_is_text)})"
@@ -65,12 +72,18 @@ def _quote_unreadable(key: str, value: str) -> str:
         return value
     if value.startswith("["):
         is_list = key in LIST_SETTINGS and value.endswith("]")
-        return f"[{_quote_parts(key, value[1:-1], null_is_text=True)}]" if is_list else value
+        return _quote_list(key, value) if is_list else value
     return _in_quotes(value)
 
 
+def _quote_list(key: str, value: str) -> str:
+    parts = value.removeprefix("[").removesuffix("]")
+    return f"[{_quote_parts(key, parts, null_is_text=True)}]"
+
+
 def _quote_parts(key: str, values: str, null_is_text: bool) -> str:
-    return ",".join(_as_typed(key, part.strip(), null_is_text) for part in LIST_PART.findall(values))
+    parts = LIST_PART.findall(values)
+    return ",".join(_as_typed(key, part.strip(), null_is_text) for part in parts)
 
 
 def _in_quotes(text: str) -> str:
@@ -85,8 +98,9 @@ def check_options(words: Sequence[str]) -> None:
         return
     if options.resolve and options.cfg is None:
         sys.exit("error: --resolve needs --cfg or --help")
-    commands = [options.run, options.multirun, options.shell_completion, options.cfg, options.info]
-    if sum(map(bool, commands)) > 1:
+    commands = (options.run, options.multirun, options.shell_completion, options.cfg, options.info)
+    given = [command for command in commands if command]
+    if len(given) > 1:
         sys.exit("error: -m, --cfg, --info and --help exclude each other; use only one")
 
 
@@ -114,14 +128,8 @@ def _option_parser() -> OptionParser:
     parser.add_argument("--config-name", "-cn")
     parser.add_argument("--config-dir", "-cd")
     parser.add_argument("--experimental-rerun")
-    subjects = [
-        "all",
-        *(["aliases"] if HAS_WHITELIST else []),
-        "config",
-        "defaults",
-        "defaults-tree",
-        "plugins",
-        "searchpath",
-    ]
+    subjects = ["all", "config", "defaults", "defaults-tree", "plugins", "searchpath"]
+    if HAS_WHITELIST:  # since Hydra 1.4
+        subjects.append("aliases")
     parser.add_argument("--info", "-i", const="all", nargs="?", choices=subjects)
     return parser

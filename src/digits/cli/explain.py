@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
 from posixpath import dirname, join
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 from hydra import initialize_config_dir
@@ -16,26 +17,33 @@ from omegaconf import OmegaConf
 
 from digits.cli.hydra_versions import VERSION_BASE
 from digits.cli.job import register_resolvers
+from digits.cli.messages import Command
 from digits.errors import InputError
 from digits.private_apis import compute_defaults, hydra_put_aside
 
+INTERPOLATION = re.compile(r"\$\{([\w.]+)\}")
 
-def explain(key: str, words: Sequence[str], config_dir: Path, config_name: str) -> str:
+
+def explain(key: str, command: Command) -> str:
     """The value of a setting, or the choice of a config group, and below it each place that sets it. The last one wins.
-    The settings that an interpolation refers to follow. `words` are the words of the command line.
+    The settings that an interpolation refers to follow.
 
-    Raises InputError for an unknown key and for a sweep, and Hydra's errors if the words cannot be composed."""
-    if options := [word for word in words if word.startswith("-") or ("=" not in word and not word.startswith("~"))]:
-        raise InputError(f"explain={key} describes a single run; omit {options[0]}")
+    Raises InputError for an unknown key and for a sweep, and Hydra's errors if the command cannot be composed."""
+    for word in command.words:
+        is_setting = "=" in word or word.startswith("~")
+        if word.startswith("-") or not is_setting:
+            raise InputError(f"explain={key} describes a single run; omit {word}")
     with hydra_put_aside():
         register_resolvers()
-        composition = Composition(words, config_dir, config_name)
+        composition = Composition(command)
         if composition.config.hydra.mode == RunMode.MULTIRUN:
             raise InputError(f"explain={key} describes a single run; omit experiment=study/…, which is a sweep")
-        return "".join(f"{line}\n" for line in composition.describe(key))
+        lines = composition.describe(key)
+    return "\n".join(lines) + "\n"
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True)
+class Place:
     """Where a setting gets a value: `conf/optimizer/adam.yaml:4` or `command line`, and its text there."""
 
     where: str
@@ -45,55 +53,75 @@ class Place(NamedTuple):
 class Composition:
     """Hydra's composition of a command line: `config`, not resolved, and the files that it consists of."""
 
-    def __init__(self, words: Sequence[str], config_dir: Path, config_name: str) -> None:
-        self.words, self.config_dir = words, config_dir
-        with initialize_config_dir(str(config_dir), config_name, **VERSION_BASE):
+    def __init__(self, command: Command) -> None:
+        self.words = command.words
+        self.config_dir = command.config_dir
+        with initialize_config_dir(str(command.config_dir), command.config_name, **VERSION_BASE):
             loader = GlobalHydra.instance().config_loader()
-            self.config = loader.load_configuration(config_name, list(words), RunMode.RUN)
-            defaults = compute_defaults(loader, config_name, words)
+            self.config = loader.load_configuration(command.config_name, list(command.words), RunMode.RUN)
+            defaults = compute_defaults(loader, command.config_name, command.words)
         self.choices = defaults.choices
         self.chosen_by = defaults.chosen_by
         self.overrides = defaults.overrides
-        self.packages = {
-            path: package
-            for path, package in defaults.packages.items()
-            if (config_dir / f"{path}.yaml").is_file()  # else a file of Hydra's own
-        }
+        self.packages = {}
+        for path, package in defaults.packages.items():
+            is_own_file = self._path(path).is_file()  # else a file of Hydra
+            if is_own_file:
+                self.packages[path] = package
         self.settings = _keys(OmegaConf.to_container(self.config, resolve=False))
 
-    def describe(self, key: str) -> Iterator[str]:
+    def describe(self, key: str) -> list[str]:
         """The lines of `explain`. Raises InputError for an unknown key."""
-        group, references = key.replace(".", "/"), []
+        group = key.replace(".", "/")
+        references: list[str] = []
         if group in self.choices:
-            value, places = _as_text(self.choices[group]), self.choice_places(group)
+            value = _as_text(self.choices[group])
+            places = self.choice_places(group)
         elif key in self.settings:
-            raw = self.settings[key]
-            value, places = _as_text(self._resolve(key) if raw != "???" else raw), self.places(key)
-            if isinstance(raw, str) and "${" in raw:
-                value += f", from {raw}"
-                references = re.findall(r"\$\{([\w.]+)\}", raw)
+            value, references = self._describe_value(key)
+            places = self.places(key)
         else:
             nearest = _nearest(key, [*self.settings, *self.choices])
             raise InputError(f"explain={key}: no such setting; did you mean {nearest}?")
-        yield f"{key} = {value}"
+        lines = [f"{key} = {value}"]
         width = max((len(place.where) for place in places), default=0)
-        yield from (f"  {where:<{width}}  {text}" for where, text in places)
+        for place in places:
+            lines.append(f"  {place.where:<{width}}  {place.text}")
         if not places:
-            yield "  a default of Hydra"
+            lines.append("  a default of Hydra")
         for reference in references:
-            yield from self.describe(reference)
+            lines += self.describe(reference)
+        return lines
+
+    def _describe_value(self, key: str) -> tuple[str, list[str]]:
+        """The resolved value of a setting as text, and the settings that it refers to."""
+        raw = self.settings[key]
+        if raw == "???":
+            return raw, []
+        value = OmegaConf.select(self.config, key)
+        if OmegaConf.is_config(value):
+            value = OmegaConf.to_container(value, resolve=True)
+        text = _as_text(value)
+        if isinstance(raw, str) and "${" in raw:
+            return f"{text}, from {raw}", INTERPOLATION.findall(raw)
+        return text, []
 
     def places(self, key: str) -> list[Place]:
         """The places that set a setting; the last one wins."""
         places = []
         for config_path, package in self.packages.items():
-            if package and not key.startswith(f"{package}."):
+            is_in_package = not package or key.startswith(f"{package}.")
+            if not is_in_package:
                 continue
             text, root = self._read(config_path)
-            if node := _find_key(root, key.removeprefix(f"{package}.").split(".")):
+            path_in_file = key.removeprefix(f"{package}.").split(".")
+            node = _find_key(root, path_in_file)
+            if node is not None:
                 places.append(self._place(config_path, text, node))
-        overrides = [item for item in self.overrides if key in _keys(item.value(), item.key_or_group)]
-        return places + [Place("command line", str(override.input_line)) for override in overrides]
+        for override in self.overrides:
+            if key in _keys(override.value(), override.key_or_group):
+                places.append(Place("command line", str(override.input_line)))
+        return places
 
     def choice_places(self, group: str) -> list[Place]:
         """The places that choose an option of a config group; the last one wins."""
@@ -102,45 +130,63 @@ class Composition:
             text, root = self._read(config_path)
             for entry in _defaults_list(root):
                 entry_key = entry.value.removeprefix("override ").strip()
-                if join("/", dirname(config_path), entry_key) == f"/{group}":
+                entry_group = join("/", dirname(config_path), entry_key)
+                if entry_group == f"/{group}":
                     places.append(self._place(config_path, text, entry))
-        chosen = [word for word in self.words if word.partition("=")[0].lstrip("+") == group]
-        return places + [Place("command line", word) for word in chosen[-1:]]
+        for word in reversed(self.words):
+            key = word.partition("=")[0].lstrip("+")
+            if key == group:
+                places.append(Place("command line", word))
+                break
+        return places
 
-    def _resolve(self, key: str) -> Any:
-        value = OmegaConf.select(self.config, key)
-        return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+    def _path(self, config_path: str) -> Path:
+        return self.config_dir / f"{config_path}.yaml"
 
     def _read(self, config_path: str) -> tuple[str, yaml.Node]:
-        text = (self.config_dir / f"{config_path}.yaml").read_text(encoding="utf-8")
+        text = self._path(config_path).read_text(encoding="utf-8")
         return text, yaml.compose(text, yaml.SafeLoader)
 
     def _place(self, config_path: str, text: str, node: yaml.Node) -> Place:
         line = node.start_mark.line
-        return Place(f"{self.config_dir.name}/{config_path}.yaml:{line + 1}", text.splitlines()[line].strip())
+        where = f"{self.config_dir.name}/{config_path}.yaml:{line + 1}"
+        return Place(where, text.splitlines()[line].strip())
 
 
 def _find_key(node: yaml.Node | None, path: Sequence[str]) -> yaml.Node | None:
     """The node of the last key of a path through nested mappings."""
-    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
-        if key.value == path[0]:
-            return _find_key(value, path[1:]) if path[1:] else key
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    first, *rest = path
+    for key, value in node.value:
+        if key.value == first:
+            return _find_key(value, rest) if rest else key
     return None
 
 
 def _defaults_list(root: yaml.Node | None) -> list[yaml.Node]:
     """The keys of the entries `GROUP: CHOICE` of a defaults list."""
-    pairs = root.value if isinstance(root, yaml.MappingNode) else ()
-    entries = [entry for key, value in pairs if key.value == "defaults" for entry in value.value]
-    return [key for entry in entries if isinstance(entry, yaml.MappingNode) for key, _ in entry.value]
+    keys: list[yaml.Node] = []
+    if not isinstance(root, yaml.MappingNode):
+        return keys
+    for name, entries in root.value:
+        if name.value != "defaults":
+            continue
+        for entry in entries.value:
+            if isinstance(entry, yaml.MappingNode):
+                keys += [key for key, _ in entry.value]
+    return keys
 
 
 def _keys(value: Any, prefix: str = "") -> dict[str, Any]:
     """All settings and groups of settings by dotted key."""
-    keys = {prefix: value} if prefix else {}
+    keys = {}
+    if prefix:
+        keys[prefix] = value
     if isinstance(value, Mapping):
         for name, part in value.items():
-            keys |= _keys(part, f"{prefix}.{name}" if prefix else str(name))
+            dotted_name = f"{prefix}.{name}" if prefix else str(name)
+            keys.update(_keys(part, dotted_name))
     return keys
 
 
@@ -148,17 +194,21 @@ def _nearest(key: str, known: Sequence[str]) -> str:
     """The most similar key, as a whole and in its last part: `lr` finds `optimizer.lr`. In the same group, if it is
     known."""
     group = key.rpartition(".")[0]
-    known = [other for other in known if f"{other}.".startswith(f"{group}.")] or known
+    in_group = [other for other in known if f"{other}.".startswith(f"{group}.")]
 
-    def similarity(one: str, other: str) -> float:
-        return SequenceMatcher(None, one, other).ratio()
+    def similarity(other: str) -> float:
+        of_all = SequenceMatcher(None, key, other).ratio()
+        of_last = SequenceMatcher(None, _last_part(key), _last_part(other)).ratio()
+        return of_all + of_last
 
-    return max(known, key=lambda other: similarity(key, other) + similarity(_last(key), _last(other)))
+    return max(in_group or known, key=similarity)
 
 
-def _last(key: str) -> str:
+def _last_part(key: str) -> str:
     return key.rpartition(".")[2]
 
 
 def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,41 +1,63 @@
 """The lists of `--help`, read from the configuration files and their comments."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import shorten, wrap
 
 WIDTH = 100
 INDENT = " " * 24
+LONGEST_DEFAULT = 7  # characters of a default that is shown
+# In a file of conf/: an entry of the defaults list, a first comment, a setting with its default and comment.
+DEFAULTS_ENTRY = re.compile(r"^  - (\w+): (\w+)", re.MULTILINE)
+COMMENT = re.compile(r"^# (?!@package)(.*)", re.MULTILINE)
+SETTING = re.compile(r"^(\w+): (.*?)  # (.*)$", re.MULTILINE)
+TOP_LEVEL_NAME = re.compile(r"^(?:  - )?(\w+):", re.MULTILINE)
 
 
 def describe_groups(config_dir: Path, config_name: str) -> str:
     """The config groups in the order of the defaults list, and each choice with the first comment line of its file."""
-    defaults = re.findall(r"^  - (\w+): (\w+)", (config_dir / f"{config_name}.yaml").read_text("utf-8"), re.MULTILINE)
-    return "\n".join(line for group, default in defaults for line in _describe_group(config_dir / group, default))
+    lines: list[str] = []
+    for group, default in DEFAULTS_ENTRY.findall(_read(config_dir, config_name)):
+        lines += _describe_group(config_dir / group, default)
+    return "\n".join(lines)
 
 
-def _describe_group(folder: Path, default: str) -> Iterator[str]:
-    choices = [path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")]
-    order = sorted(choices, key=lambda choice: (choice != default, "/" in choice, choice))
-    for index, choice in enumerate(choice for choice in order if not choice.startswith("_")):
-        comments = re.findall(r"^# (?!@package)(.*)", (folder / f"{choice}.yaml").read_text("utf-8"), re.MULTILINE)
-        description = shorten(" ".join(comments[:1]), WIDTH - 32, placeholder=" …")
-        yield f"{'' if index else folder.name:<11} {choice:<18} {description}".rstrip()
+def _describe_group(folder: Path, default: str) -> list[str]:
+    lines = []
+    for choice in _list_choices(folder, default):
+        comments = COMMENT.findall(_read(folder, choice))
+        comment = comments[0] if comments else ""
+        group = "" if lines else folder.name
+        description = shorten(comment, WIDTH - 32, placeholder=" …")
+        lines.append(f"{group:<11} {choice:<18} {description}".rstrip())
+    return lines
+
+
+def _list_choices(folder: Path, default: str) -> list[str]:
+    """The choices of a group: the default first, those of subfolders last."""
+    choices = []
+    for path in folder.rglob("*.yaml"):
+        choice = path.relative_to(folder).with_suffix("").as_posix()
+        if not choice.startswith("_"):
+            choices.append(choice)
+    return sorted(choices, key=lambda choice: (choice != default, "/" in choice, choice))
 
 
 def top_level_settings(config_dir: Path, config_name: str) -> list[str]:
     """The names of the settings and groups of a configuration."""
-    text = (config_dir / f"{config_name}.yaml").read_text("utf-8")
-    names = re.findall(r"^(?:  - )?(\w+):", text, re.MULTILINE)
-    return [name for name in dict.fromkeys(names) if name not in ("defaults", "hydra")]
+    names = dict.fromkeys(TOP_LEVEL_NAME.findall(_read(config_dir, config_name)))
+    return [name for name in names if name not in ("defaults", "hydra")]
 
 
 def describe_settings(config_dir: Path, config_name: str) -> str:
     """The settings at the top level of a configuration with their defaults and comments."""
-    text = (config_dir / f"{config_name}.yaml").read_text("utf-8")
-    lines = []
-    for name, default, comment in re.findall(r"^(\w+): (.*?)  # (.*)$", text, re.MULTILINE):
-        setting = f"{name}={default if len(default) < 8 else '…'}"
-        lines += wrap(comment, WIDTH - 4, initial_indent=setting.ljust(24), subsequent_indent=INDENT)
+    lines: list[str] = []
+    for name, default, comment in SETTING.findall(_read(config_dir, config_name)):
+        shown_default = default if len(default) <= LONGEST_DEFAULT else "…"
+        setting = f"{name}={shown_default}".ljust(len(INDENT))
+        lines += wrap(comment, WIDTH - 4, initial_indent=setting, subsequent_indent=INDENT)
     return "\n".join(lines)
+
+
+def _read(folder: Path, name: str) -> str:
+    return (folder / f"{name}.yaml").read_text("utf-8")

@@ -41,11 +41,16 @@ def hydra_job(config: DictConfig) -> HydraJob:
     """Raises InputError for a setting that does not exist, and an OmegaConf error if an interpolation cannot be
     resolved."""
     hydra = HydraConfig.get()
+    choices = {}
+    for group, choice in hydra.runtime.choices.items():
+        is_own_group = "/" not in group  # hydra/launcher is one of Hydra
+        if is_own_group:
+            choices[str(group)] = str(choice)
     return HydraJob(
         config=resolve_config(config, hydra),
         folder=Path(hydra.runtime.output_dir),
         overrides=list(hydra.overrides.task),
-        choices={str(group): str(choice) for group, choice in hydra.runtime.choices.items() if "/" not in group},
+        choices=choices,
         in_sweep=hydra.mode == RunMode.MULTIRUN,
         start_folder=Path(hydra.runtime.cwd),
     )
@@ -56,10 +61,11 @@ def resolve_config(config: DictConfig, hydra: Any) -> dict[str, Any]:
 
     Raises InputError for a setting that `+name=…` or an experiment adds to the top level, where nothing reads it."""
     resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    [source] = [source for source in hydra.runtime.config_sources if source.provider == "main"]
-    known = top_level_settings(Path(source.path), hydra.job.config_name)
-    if unknown := [key for key in resolved if key not in known]:
-        raise InputError(unknown_setting_message(unknown[0], known, f"{hydra.job.config_name}.py"))
+    [main_source] = [source for source in hydra.runtime.config_sources if source.provider == "main"]
+    known = top_level_settings(Path(main_source.path), hydra.job.config_name)
+    for key in resolved:
+        if key not in known:
+            raise InputError(unknown_setting_message(key, known, f"{hydra.job.config_name}.py"))
     return resolved
 
 
@@ -68,6 +74,14 @@ def _run_folder(
 ) -> str:
     require_name(_root_, "name")
     return resolve_run_folder(str(name), resume, debug, find)
+
+
+def _console_level(mode: RunMode) -> str:
+    return "CRITICAL" if mode == RunMode.MULTIRUN else "INFO"
+
+
+def _console_stream(digits: object, output: str) -> str:
+    return "stderr" if digits and output == "-" else "stdout"
 
 
 def require_name(config: DictConfig, setting: str) -> None:
@@ -101,9 +115,9 @@ def register_resolvers() -> None:
         # hydra.run.dir: checked before Hydra writes into the folder.
         "run_folder": _run_folder,
         # Logging of train.py: the jobs of a sweep are silent, the sweep logs its progress.
-        "console_level": lambda mode: "CRITICAL" if mode == RunMode.MULTIRUN else "INFO",
+        "console_level": _console_level,
         # Logging of predict.py: to stderr when the predictions go to stdout.
-        "console_stream": lambda digits, output: "stderr" if digits and output == "-" else "stdout",
+        "console_stream": _console_stream,
     }
     for name, resolver in resolvers.items():
         register_resolver(name, resolver)

@@ -1,6 +1,7 @@
 """Errors of the user as one line."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -21,39 +22,35 @@ from digits.instantiation import TARGETS_FILE
 from digits.private_apis import ambiguous_override, hydra_put_aside, refused_target
 
 
-def error_message(error: BaseException, config_dir: Path, config_name: str, words: Sequence[str]) -> str:
-    """The error in one line; a misspelt choice or setting with those that exist. `words` are those of the command
-    line."""
+@dataclass(frozen=True)
+class Command:
+    """A command line, and the configuration that it is for."""
+
+    config_dir: Path
+    config_name: str
+    words: Sequence[str]
+
+
+def error_message(error: BaseException, command: Command) -> str:
+    """The error in one line. A misspelt choice or setting is shown with those that exist."""
     for cause in exception_chain(error):
-        if isinstance(cause, OverrideParseException):
-            quotes = "quotes and brackets must be closed, and names in a list quoted: 'SETTING=[\"a (1).png\",b.png]'"
-            return one_line(f"{cause.override}: not of the form SETTING=VALUE; {quotes}")
-        if ambiguous := ambiguous_override(cause):
-            name, _, values = ambiguous.replace('"', "").partition("=")
-            sweep = ", or add -m to sweep over the values" if config_name == "train" else ""
-            choices = f"write '{name}=[{values}]' for a list, '{name}=\"{values}\"' for a text with a comma{sweep}"
-            return one_line(f"{name}={values}: several values; {choices}")
-        if refused := refused_target(cause):
-            return one_line(f"{refused}: not allowed for Hydra itself; add this full name to {TARGETS_FILE}")
-        if isinstance(cause, InterpolationKeyError):
-            return one_line(f"{str(cause).splitlines()[0]}; ${{…}} refers to a setting, \\${{…}} is plain text")
-        if isinstance(cause, InterpolationToMissingValueError):
-            return "a setting has the value ???, which marks a missing value; give another one"
-        if isinstance(cause, MissingConfigException):
-            group, _, choice = str(cause.missing_cfg_file).rpartition("/")
-            options = cause.options or [path.stem for path in (config_dir / group).glob("*.yaml")]  # none for a list
-            if choices := ", ".join(sorted(option for option in options if group and not option.startswith("_"))):
-                return f"{group}={choice}: no such choice; choose one of {choices}"
-        if isinstance(cause, ConfigKeyError | ConfigAttributeError) and isinstance(error, ConfigCompositionException):
-            return _unknown_setting(str(cause.full_key), config_dir, config_name, words)
+        message = _explain(cause, command)
+        if message is None and isinstance(error, ConfigCompositionException):
+            message = _explain_unknown_setting(cause, command)
+        if message is not None:
+            return one_line(message)
     return describe_error(error)
 
 
 def describe_error(error: BaseException) -> str:
-    """The outermost message of this project, if there is one, else all messages from the outermost inwards."""
+    """The outermost message of this project. Without one, all messages from the outermost inwards."""
     chain = list(exception_chain(error))
-    own = [cause for cause in chain if isinstance(cause, InputError)]
-    return one_line(": ".join(dict.fromkeys(map(str, own[:1] or chain))))
+    for cause in chain:
+        if isinstance(cause, InputError):
+            return one_line(str(cause))
+    messages = [str(cause) for cause in chain]
+    without_repetitions = dict.fromkeys(messages)
+    return one_line(": ".join(without_repetitions))
 
 
 def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -63,36 +60,94 @@ def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _unknown_setting(key: str, config_dir: Path, config_name: str, words: Sequence[str]) -> str:
-    if key.startswith("hydra."):
-        return f"{key}: no such setting of Hydra (+{key}=… adds one that a launcher may know)"
-    if any(word.startswith(("--config-", "-cn", "-cp", "-cd")) for word in words):
-        return f"{key}: no such setting in this --config-…; omit that option"
-    config = _compose_without(key, config_dir, config_name, words)
-    parent = key.rpartition(".")[0]
-    node = OmegaConf.select(config, parent) if parent else config
-    if node is None:
-        return _unknown_setting(parent, config_dir, config_name, words)
-    if not isinstance(node, DictConfig):
-        return f"{key}: no such setting; {parent} is a single value, {node}"
-    known = [str(other) for other in node if not str(other).startswith("_")]
-    is_passed_on = "_target_" in node and config_name == "train"
-    library = f" (+{key}=… is passed to {node._target_})" if is_passed_on else ""
-    return unknown_setting_message(key, known, parent or f"{config_name}.py") + library
-
-
 def unknown_setting_message(key: str, known: Iterable[str], where: str) -> str:
     """`known` are the valid settings of `where`, a group or a configuration."""
-    close = get_close_matches(key.rpartition(".")[2], known := sorted(known), n=1)
+    known = sorted(known)
+    name = key.rpartition(".")[2]
+    close = get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     return f"{key}: no such setting; {hint}{where} has {', '.join(known)}"
 
 
-def _compose_without(key: str, config_dir: Path, config_name: str, words: Sequence[str]) -> DictConfig:
+def _explain(error: BaseException, command: Command) -> str | None:
+    """The message for an error of Hydra or OmegaConf with a known cause."""
+    if isinstance(error, OverrideParseException):
+        quotes = "quotes and brackets must be closed, and names in a list quoted: 'SETTING=[\"a (1).png\",b.png]'"
+        return f"{error.override}: not of the form SETTING=VALUE; {quotes}"
+    if ambiguous := ambiguous_override(error):
+        return _explain_several_values(ambiguous, command)
+    if refused := refused_target(error):
+        return f"{refused}: not allowed for Hydra itself; add this full name to {TARGETS_FILE}"
+    if isinstance(error, InterpolationKeyError):
+        first_line = str(error).splitlines()[0]
+        return f"{first_line}; ${{…}} refers to a setting, \\${{…}} is plain text"
+    if isinstance(error, InterpolationToMissingValueError):
+        return "a setting has the value ???, which marks a missing value; give another one"
+    if isinstance(error, MissingConfigException):
+        return _explain_missing_choice(error, command)
+    return None
+
+
+def _explain_several_values(override: str, command: Command) -> str:
+    """A value with a comma that is not quoted."""
+    name, _, values = override.replace('"', "").partition("=")
+    choices = f"write '{name}=[{values}]' for a list, '{name}=\"{values}\"' for a text with a comma"
+    if command.config_name == "train":
+        choices += ", or add -m to sweep over the values"
+    return f"{name}={values}: several values; {choices}"
+
+
+def _explain_missing_choice(error: MissingConfigException, command: Command) -> str | None:
+    """A choice of a config group without a file."""
+    group, _, choice = str(error.missing_cfg_file).rpartition("/")
+    if not group:
+        return None
+    options = list(error.options or ())
+    if not options:  # Hydra gives none for a list of choices
+        options = [path.stem for path in (command.config_dir / group).glob("*.yaml")]
+    public = sorted(option for option in options if not option.startswith("_"))
+    if not public:
+        return None
+    return f"{group}={choice}: no such choice; choose one of {', '.join(public)}"
+
+
+def _explain_unknown_setting(error: BaseException, command: Command) -> str | None:
+    """A setting of the command line that the configuration does not have."""
+    if not isinstance(error, ConfigKeyError | ConfigAttributeError):
+        return None
+    key = str(error.full_key)
+    if key.startswith("hydra."):
+        return f"{key}: no such setting of Hydra (+{key}=… adds one that a launcher may know)"
+    for word in command.words:
+        if word.startswith(("--config-", "-cn", "-cp", "-cd")):
+            return f"{key}: no such setting in this --config-…; omit that option"
+    config = _compose_without(key, command)
+    return _describe_unknown_setting(key, config, command.config_name)
+
+
+def _describe_unknown_setting(key: str, config: DictConfig, config_name: str) -> str:
+    parent = key.rpartition(".")[0]
+    node = OmegaConf.select(config, parent) if parent else config
+    if node is None:
+        return _describe_unknown_setting(parent, config, config_name)
+    if not isinstance(node, DictConfig):
+        return f"{key}: no such setting; {parent} is a single value, {node}"
+    known = [str(other) for other in node if not str(other).startswith("_")]
+    message = unknown_setting_message(key, known, parent or f"{config_name}.py")
+    if "_target_" in node and config_name == "train":
+        message += f" (+{key}=… is passed to {node._target_})"
+    return message
+
+
+def _compose_without(key: str, command: Command) -> DictConfig:
     """The configuration of the command line without the unknown setting."""
-    overrides = [word for word in words if "=" in word and not word.startswith(("-", key, f"+{key}"))]
-    with hydra_put_aside(), initialize_config_dir(str(config_dir), **VERSION_BASE):
+    overrides = []
+    for word in command.words:
+        is_setting = "=" in word and not word.startswith("-")
+        if is_setting and not word.startswith((key, f"+{key}")):
+            overrides.append(word)
+    with hydra_put_aside(), initialize_config_dir(str(command.config_dir), **VERSION_BASE):
         try:
-            return compose(config_name, overrides)
+            return compose(command.config_name, overrides)
         except (HydraException, OmegaConfBaseException):
-            return compose(config_name)
+            return compose(command.config_name)

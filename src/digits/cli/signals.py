@@ -30,13 +30,19 @@ def interrupt_on_signals() -> None:
 
 def _repeat_lost_interrupt(lost: Any) -> None:
     """Repeats a signal if Python discards its KeyboardInterrupt, as it does in a destructor."""
-    numbers = [number for number in ENDING_SIGNALS if signal.getsignal(number) is signal.default_int_handler]
-    if lost.exc_type is KeyboardInterrupt and numbers:
-        # A signal to the main thread also ends its sleep. Windows has only `raise_signal`.
-        send = getattr(signal, "pthread_kill", lambda _, number: signal.raise_signal(number))
-        threading.Timer(0.01, send, (threading.main_thread().ident, numbers[0])).start()
+    handled = [number for number in ENDING_SIGNALS if signal.getsignal(number) is signal.default_int_handler]
+    if lost.exc_type is KeyboardInterrupt and handled:
+        threading.Timer(0.01, _send_to_main_thread, [handled[0]]).start()
     else:
         sys.__unraisablehook__(lost)
+
+
+def _send_to_main_thread(number: int) -> None:
+    """A signal to the main thread also ends its sleep. Windows has only `raise_signal`."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident, number)
+    else:
+        signal.raise_signal(number)
 
 
 def is_first_process() -> bool:

@@ -19,14 +19,14 @@ from omegaconf import DictConfig
 from digits.cli.console import ConsoleHandler
 from digits.cli.hydra_versions import VERSION_BASE, limited_targets
 from digits.cli.job import USER_ERRORS, HydraJob, hydra_job, register_resolvers
-from digits.cli.messages import error_message
+from digits.cli.messages import Command, error_message
 from digits.errors import InputError
 from digits.evaluation.score import Score
 from digits.instantiation import CONF
 from digits.prediction.classifier import Classifier, load_classifier
 from digits.private_apis import hydra_put_aside, run_hydra_job
 from digits.runs.folder import RunFolder
-from digits.settings import NAME_SETTINGS
+from digits.settings import NAME_SETTINGS, as_yaml
 from digits.training import train as training
 
 hydra_lock = threading.Lock()  # Hydra's state is global: one composition at a time
@@ -55,21 +55,28 @@ def train(experiment: str | None = None, settings: Mapping[str, Any] | None = No
     those of the command line, e.g. `{"optimizer": "adam", "trainer.max_epochs": 5}`.
 
     Raises InputError for invalid settings and data, and for experiments that are sweeps."""
-    chosen = {"experiment": experiment} if experiment else {}
-    overrides = [_to_override(key, value) for key, value in {**chosen, **(settings or {})}.items()]
+    chosen = dict(settings or {})
+    if experiment:
+        chosen = {"experiment": experiment, **chosen}
+    overrides = [f"{key}={_to_text(key, value)}" for key, value in chosen.items()]
     try:
         job = _prepare(overrides)
         with _logging_to(job.folder / "train.log"):
             training.train(**job._asdict())
     except USER_ERRORS as error:
-        raise InputError(error_message(error, CONF, "train", overrides)) from None
+        raise InputError(error_message(error, Command(CONF, "train", overrides))) from None
     except SystemExit:  # Lightning turns KeyboardInterrupt into it
         raise KeyboardInterrupt from None
     metrics = RunFolder(job.folder).metrics()
     assert metrics is not None
-    scores = (metrics.val, metrics.test)
-    val, test = (Score(int(score["errors"]), int(score["total"])) if score else None for score in scores)
-    return Run(job.folder, val, test)
+    return Run(job.folder, _to_score(metrics.val), _to_score(metrics.test))
+
+
+def _to_score(recorded: Mapping[str, float] | None) -> Score | None:
+    """A score of metrics.json."""
+    if recorded is None:
+        return None
+    return Score(int(recorded["errors"]), int(recorded["total"]))
 
 
 def _prepare(overrides: Sequence[str]) -> HydraJob:
@@ -101,25 +108,32 @@ def _job_or_error(config: DictConfig) -> HydraJob | Exception:
         return error
 
 
-def _to_override(key: str, value: Any) -> str:
-    """Text is quoted where Hydra's grammar would read something else."""
-    if key in NAME_SETTINGS and type(value) is int:
+def _to_text(key: str, value: Any) -> str:
+    """A value in Hydra's grammar. Text is quoted where the grammar would read something else. `key` is the setting; it
+    is empty for a part of a list or a mapping."""
+    if isinstance(value, Path) or (key in NAME_SETTINGS and type(value) is int):
         value = str(value)
     if isinstance(value, str):
-        try:
-            [parsed] = OverridesParser.create().parse_overrides([f"{key}={value}"])
-            is_plain = parsed.value() == value
-        except HydraException:
-            is_plain = False
-        return f"{key}={value if is_plain else QuotedString(value, Quote.double).with_quotes()}"
-    if isinstance(value, Path):
-        return _to_override(key, str(value))
+        if _is_read_as_typed(key, value):
+            return value
+        return QuotedString(value, Quote.double).with_quotes()
     if isinstance(value, list | tuple):
-        return f"{key}=[{','.join(_to_override('', part)[1:] for part in value)}]"
+        parts = [_to_text("", part) for part in value]
+        return f"[{','.join(parts)}]"
     if isinstance(value, Mapping):
-        parts = (f"{name}:{_to_override('', part)[1:]}" for name, part in value.items())
-        return f"{key}={{{','.join(parts)}}}"
-    return f"{key}={'null' if value is None else str(value).lower() if isinstance(value, bool) else value}"
+        parts = [f"{name}:{_to_text('', part)}" for name, part in value.items()]
+        return f"{{{','.join(parts)}}}"
+    if value is None or isinstance(value, bool):
+        return as_yaml(value)
+    return str(value)
+
+
+def _is_read_as_typed(key: str, text: str) -> bool:
+    try:
+        [override] = OverridesParser.create().parse_overrides([f"{key}={text}"])
+    except HydraException:
+        return False
+    return bool(override.value() == text)
 
 
 @contextmanager
@@ -128,7 +142,9 @@ def _logging_to(path: Path) -> Iterator[None]:
     logger = logging.getLogger("digits")
     file = logging.FileHandler(path, delay=True)
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    handlers = [file] if logger.hasHandlers() else [file, ConsoleHandler()]
+    handlers: list[logging.Handler] = [file]
+    if not logger.hasHandlers():
+        handlers.append(ConsoleHandler())
     level = logger.level
     logger.setLevel(logging.INFO)
     for handler in handlers:
