@@ -112,7 +112,7 @@ def _normalize(strokes: Strokes) -> Iterator[Hypothesis]:
     choices = [([strokes.mask], False), ([strokes.mask, *strokes.others], True), (strokes.parts, False)]
     for index, (masks, apart) in enumerate(choices):
         if index == 0 or len(masks) > 1:
-            digits = [_fit_and_center(_normalize_stroke_width(strokes.ink, mask)) for mask in masks]
+            digits = [fit_and_center(_normalize_stroke_width(strokes.ink, mask)) for mask in masks]
             yield Hypothesis(str(strokes.recipe), np.stack(digits), strokes.recipe.dark, apart)
 
 
@@ -157,7 +157,7 @@ def _reduce_crop(values: Array) -> Array:
     return np.asarray(picture)
 
 
-def _fit_and_center(digit: Array) -> Array:
+def fit_and_center(digit: Array) -> Array:
     """Scales the digit into 20×20 and moves its center of mass to the center of uint8 [28, 28]."""
     inked = digit > 0.2
     if not inked.any():

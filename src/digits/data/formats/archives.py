@@ -1,0 +1,112 @@
+"""Compressed files: unpacked into a temporary folder, as their readers need files that can be mapped or read twice."""
+
+import bz2
+import gzip
+import lzma
+import shutil
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from digits.data.formats.recognize import PYTORCH, Refusal
+from digits.errors import InputError
+
+MAX_UNPACKED_BYTES = 8 << 30
+"""Of all files of an archive. MNIST as text has 0.13 GB."""
+MAX_MEMBERS = 200_000
+COPY_BYTES = 1 << 20
+IGNORED_NAMES = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
+"""Files that systems add to an archive."""
+# Files of other programs that are ZIP archives, by a member that each of them has.
+REFUSED_MEMBERS = {
+    "[Content_Types].xml": Refusal("a document of an office program", "save the table as a CSV"),
+    "mimetype": Refusal("a document of an office program", "save the table as a CSV"),
+    "model.weights.h5": Refusal("a network of Keras", "checkpoint=… takes networks of this project, or ONNX"),
+}
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file of an archive: its name there, and the unpacked file."""
+
+    name: str
+    path: Path
+
+
+def unpack(path: Path, kind: str, folder: Path) -> list[Member]:
+    """Unpacks a file of the kind gzip, bz2, xz or zip into `folder`. The names of the unpacked files are numbers.
+
+    Raises InputError for a damaged file, for a document of another program, and above the limits of this module."""
+    try:
+        if kind == "zip":
+            return _unpack_zip(path, folder)
+        with _open_compressed(path, kind) as file:
+            target = folder / "0"
+            _copy(file, target, MAX_UNPACKED_BYTES, str(path))
+    except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise InputError(f"{path}: damaged ({error}); copy or download it again") from None
+    except RuntimeError:  # of the module zipfile
+        raise InputError(f"{path}: needs a password; unpack it") from None
+    return [Member(path.stem, target)]
+
+
+def _open_compressed(path: Path, kind: str) -> BinaryIO:
+    if kind == "gzip":
+        return gzip.open(path)  # type: ignore[return-value]
+    if kind == "bz2":
+        return bz2.open(path)  # type: ignore[return-value]
+    return lzma.open(path)  # type: ignore[return-value]
+
+
+def _unpack_zip(path: Path, folder: Path) -> list[Member]:
+    members = []
+    with zipfile.ZipFile(path) as archive:
+        infos = _list_files(path, archive)
+        left = MAX_UNPACKED_BYTES
+        for number, info in enumerate(infos):
+            target = folder / str(number)
+            with archive.open(info) as file:
+                left -= _copy(file, target, left, str(path))  # type: ignore[arg-type]
+            members.append(Member(info.filename, target))
+    return members
+
+
+def _list_files(path: Path, archive: zipfile.ZipFile) -> Sequence[zipfile.ZipInfo]:
+    """The files of an archive without folders and what systems add."""
+    names = {PurePosixPath(info.filename).name for info in archive.infolist()}
+    for name, refusal in REFUSED_MEMBERS.items():
+        if name in names:
+            raise InputError(f"{path}: {refusal}")
+    if "data.pkl" in names:
+        raise InputError(f"{path}: {PYTORCH}")
+    files = []
+    for info in archive.infolist():
+        parts = PurePosixPath(info.filename).parts
+        is_ignored = any(name in parts for name in IGNORED_NAMES)
+        if not info.is_dir() and not is_ignored:
+            files.append(info)
+    if not files:
+        raise InputError(f"{path}: an archive without files")
+    if len(files) > MAX_MEMBERS:
+        raise InputError(f"{path}: {len(files):,} files; unpack it, and give the folder")
+    return files
+
+
+def _copy(source: BinaryIO, target: Path, limit: int, where: str) -> int:
+    """Copies at most `limit` bytes, and returns their number."""
+    copied = 0
+    with target.open("wb") as file:
+        while block := source.read(COPY_BYTES):
+            copied += len(block)
+            if copied > limit:
+                raise InputError(f"{where}: more than {MAX_UNPACKED_BYTES >> 30} GB when unpacked; unpack it yourself")
+            file.write(block)
+    return copied
+
+
+def remove_folder(folder: Path) -> None:
+    """Removes the unpacked files."""
+    shutil.rmtree(folder, ignore_errors=True)
