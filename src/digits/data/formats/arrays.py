@@ -55,7 +55,9 @@ def find_layout(shape: Sequence[int], where: str) -> Layout:
     for side in SIDES:
         if without_channel[:-1] in ((side, side), (side * side,)):
             return Layout(side, len(shape) - 1)
-    raise InputError(f"{where}: an array {list(shape)}{_describe_side(shape)}; images [N, 28, 28] or [N, 784] are expected")
+    raise InputError(
+        f"{where}: an array {list(shape)}{_describe_side(shape)}; images [N, 28, 28] or [N, 784] are expected"
+    )
 
 
 def _drop_channel(shape: tuple[int, ...]) -> tuple[int, ...]:

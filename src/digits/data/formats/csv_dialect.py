@@ -1,0 +1,153 @@
+"""Dialects of digits as text: the delimiter, and what each column holds."""
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from digits.data.formats.arrays import SIDES
+from digits.errors import InputError, quoted
+
+DELIMITERS = (",", ";", "\t", " ")
+LABEL_NAMES = ("label", "class", "target", "digit", "y", "number")
+"""In lower case."""
+MIN_PIXELS = min(SIDES) ** 2
+NUMBERED = re.compile(r"(.*?)(\d+)")  # pixel12, f12, 12
+ROW_AND_COLUMN = re.compile(r"(\d+)x(\d+)")  # 1x28
+LABEL_ROWS = 1000
+"""Rows that show whether the first or the last column of a file without a header is the label."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the rows of a text are read. `pixels` are the positions of the columns in the order of the pixels."""
+
+    delimiter: str
+    has_header: bool
+    side: int
+    pixels: Sequence[int]
+    label: int | None
+    column_count: int
+    ignored: Sequence[str] = ()
+    """the names of columns that hold neither pixels nor labels"""
+
+
+def find_delimiter(line: str) -> str | None:
+    """The character between the values of a row. None if the row has too few values for a digit."""
+    for delimiter in DELIMITERS:
+        parts = split_row(line, delimiter)
+        if len(parts) >= MIN_PIXELS:
+            return delimiter
+    return None
+
+
+def split_row(line: str, delimiter: str) -> list[str]:
+    """The cells of a line. Several blanks are one delimiter."""
+    line = line.strip("\r\n")
+    if delimiter == " ":
+        return line.split()
+    cells = next(csv.reader([line], delimiter=delimiter), [])
+    return [cell.strip() for cell in cells]
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a value rather than a name. A decimal comma is read too."""
+    try:
+        float(cell.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def dialect_of_header(cells: Sequence[str], delimiter: str, where: str) -> Dialect:
+    """The dialect of a header: pixel0 … pixel783, pixel1 … pixel784, 1x1 … 28x28, 0 … 783, f0 … f783 or similar names,
+    with a label column of any of `LABEL_NAMES` anywhere.
+
+    Raises InputError, which begins with `where`, if the names are not those of the pixels of an image."""
+    label = _find_label(cells, where)
+    positions = _find_pixels(cells)
+    side = _find_side(len(positions))
+    if side is None:
+        raise InputError(f"{where}: {len(positions):,} columns of pixels; 784 are expected, pixel0 … pixel783")
+    ignored = []
+    pixel_positions = set(positions)
+    for position, cell in enumerate(cells):
+        if position not in pixel_positions and position != label:
+            ignored.append(cell)
+    return Dialect(delimiter, True, side, positions, label, len(cells), ignored)
+
+
+def _find_label(cells: Sequence[str], where: str) -> int | None:
+    found = [position for position, cell in enumerate(cells) if cell.lower() in LABEL_NAMES]
+    if len(found) > 1:
+        names = " and ".join(quoted(cells[position]) for position in found[:2])
+        raise InputError(f"{where}: the columns {names} could both be the labels; remove one")
+    return found[0] if found else None
+
+
+def _find_pixels(cells: Sequence[str]) -> list[int]:
+    """The positions of the columns whose names are those of pixels, in the order of the pixels."""
+    by_row_and_column = _find_rows_and_columns(cells)
+    if by_row_and_column:
+        return by_row_and_column
+    numbers_by_prefix: dict[str, dict[int, int]] = {}
+    for position, cell in enumerate(cells):
+        if match := NUMBERED.fullmatch(cell):
+            prefix, number = match[1], int(match[2])
+            numbers_by_prefix.setdefault(prefix, {})[number] = position
+    longest: list[int] = []
+    for numbers in numbers_by_prefix.values():
+        first = min(numbers)
+        is_complete = first in (0, 1) and max(numbers) - first == len(numbers) - 1
+        if is_complete and len(numbers) > len(longest):
+            longest = [numbers[number] for number in sorted(numbers)]
+    return longest
+
+
+def _find_rows_and_columns(cells: Sequence[str]) -> list[int]:
+    """The positions of 1x1 … 28x28, row by row."""
+    places: dict[tuple[int, int], int] = {}
+    for position, cell in enumerate(cells):
+        if match := ROW_AND_COLUMN.fullmatch(cell):
+            places[int(match[1]), int(match[2])] = position
+    return [places[place] for place in sorted(places)]
+
+
+def _find_side(pixel_count: int) -> int | None:
+    for side in SIDES:
+        if side * side == pixel_count:
+            return side
+    return None
+
+
+def dialect_without_header(rows: Sequence[Sequence[str]], delimiter: str, where: str) -> Dialect:
+    """The dialect of rows without a header: 784 pixels, or 785 values with the label first or last.
+
+    Raises InputError, which begins with `where`, for other numbers of values."""
+    count = len(rows[0])
+    side = _find_side(count)
+    if side is not None:
+        return Dialect(delimiter, False, side, range(count), None, count)
+    side = _find_side(count - 1)
+    if side is None:
+        raise InputError(
+            f"{where}: {count:,} values in a row and no names; 784 pixels, or a label and 784 pixels, are expected"
+        )
+    if _is_label_last(rows):
+        return Dialect(delimiter, False, side, range(count - 1), count - 1, count)
+    return Dialect(delimiter, False, side, range(1, count), 0, count)
+
+
+def _is_label_last(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the last column holds the labels. The other end of a row is a pixel in a corner, mostly black."""
+    firsts = [row[0] for row in rows[:LABEL_ROWS]]
+    lasts = [row[-1] for row in rows[:LABEL_ROWS]]
+    first_can_be = all(_is_digit(cell) for cell in firsts)
+    last_can_be = all(_is_digit(cell) for cell in lasts)
+    if first_can_be and last_can_be:
+        return len(set(lasts)) > len(set(firsts))
+    return last_can_be
+
+
+def _is_digit(cell: str) -> bool:
+    return is_number(cell) and float(cell.replace(",", ".")) in range(10)

@@ -1,0 +1,119 @@
+"""Arrays of any usual shape and range are read as MNIST has them, bit by bit."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from digits.data.formats.arrays import FULL_RANGE, Array, ValueRange, find_layout, find_range, read_labels
+from digits.errors import InputError
+
+SHAPES = [
+    lambda images: images,
+    lambda images: images.reshape(len(images), -1),
+    lambda images: images[..., None],
+    lambda images: images[:, None],
+    lambda images: images.reshape(len(images), -1).T,
+    lambda images: np.moveaxis(images, 0, 2),
+]
+
+
+@pytest.fixture
+def images() -> Array:
+    generator = torch.Generator().manual_seed(0)
+    made = torch.randint(0, 256, (30, 28, 28), generator=generator, dtype=torch.uint8).numpy()
+    made[:, 0, :2] = 0, 255  # the whole range
+    return made
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=["NHW", "N(HW)", "NHWC", "NCHW", "(HW)N", "HWN"])
+def test_every_usual_shape_is_read(images: Array, shape: Any) -> None:
+    array = shape(images)
+    assert np.array_equal(find_layout(array.shape, "a.npy").images(array), images)
+
+
+def test_single_image_is_read(images: Array) -> None:
+    for single in (images[0], images[0].ravel()):
+        layout = find_layout(single.shape, "a.npy")
+        assert np.array_equal(layout.images(single), images[:1])
+
+
+@pytest.mark.parametrize(("shape", "message"), [
+    ((5, 28, 28, 3), r"color images \[5, 28, 28, 3\]"), ((5, 3, 28, 28), "color images"),
+    ((5, 29, 29), "images of 29×29"), ((5, 900), "seems to hold images of 30×30"), ((0, 28, 28), "no images"),
+    ((5, 10), r"images \[N, 28, 28\]"), ((), r"images \[N, 28, 28\]"),
+])  # fmt: skip
+def test_other_shapes_are_refused(shape: tuple[int, ...], message: str) -> None:
+    with pytest.raises(InputError, match=f"^a.npy: .*{message}"):
+        find_layout(shape, "a.npy")
+
+
+@pytest.mark.parametrize(("values", "tolerance"), [
+    (lambda images: images.astype(np.float64) / 255, 0), (lambda images: images.astype(np.float32) / 255, 0),
+    (lambda images: images.astype(np.float64), 0), (lambda images: images.astype(np.int64), 0),
+    (lambda images: images.astype(">u2") * 257, 0), (lambda images: images / 127.5 - 1, 0),
+    (lambda images: (images / 255 - 0.1307) / 0.3081, 1), (lambda images: images / 2.55, 1),
+    (lambda images: np.round(images / 255 * 16), 8),
+])  # fmt: skip
+def test_every_usual_range_is_read(images: Array, values: Any, tolerance: int) -> None:
+    array = values(images)
+    read = find_range(array, len(array), "a.npy").to_uint8(array, "a.npy")
+    assert read.dtype == np.uint8
+    assert np.abs(read.astype(int) - images).max() <= tolerance
+
+
+def test_two_tones_are_black_and_white(images: Array) -> None:
+    for tones in (images > 127, (images > 127).astype(np.uint8)):
+        read = find_range(tones, len(tones), "a.npy").to_uint8(tones, "a.npy")
+        assert np.array_equal(read, np.where(images > 127, 255, 0))
+
+
+def test_bytes_are_not_copied(images: Array) -> None:
+    assert find_range(images, len(images), "a.npy") == FULL_RANGE
+    assert FULL_RANGE.to_uint8(images, "a.npy") is images
+
+
+def test_few_faint_images_are_not_percent(images: Array) -> None:
+    faint = (images[:5] / 2.55).round().astype(np.uint8)
+    assert find_range(faint, len(faint), "a.npy") == FULL_RANGE
+
+
+@pytest.mark.parametrize(("values", "message"), [
+    ([0.5, np.nan], "not a number"), ([0, np.inf], "infinite"), ([-3.0, 9.0], "from -3 to 9"), ([0, 700], "up to 700"),
+    (["a"], "type <U1"), ([0j], "type complex"),
+])  # fmt: skip
+def test_other_values_are_refused(values: list[Any], message: str) -> None:
+    with pytest.raises(InputError, match=f"^a.npy: .*{message}"):
+        find_range(np.array(values), 1, "a.npy")
+
+
+def test_value_outside_of_the_range_of_the_first_images_is_refused() -> None:
+    with pytest.raises(InputError, match="the value 7, but its first images range from 0 to 1"):
+        ValueRange(0, 1).to_uint8(np.array([0.5, 7.0]), "a.npy")
+    with pytest.raises(InputError, match="the value nan"):
+        ValueRange(0, 1).to_uint8(np.array([0.5, np.nan]), "a.npy")
+
+
+@pytest.mark.parametrize("labels", [
+    np.array([3, 0, 9]), np.array([[3], [0], [9]]), np.array([[3.0, 0.0, 9.0]]), np.eye(10)[[3, 0, 9]],
+    np.eye(10)[[3, 0, 9]].T, np.array([3, 0, 9], np.uint8),
+])  # fmt: skip
+def test_every_usual_form_of_labels_is_read(labels: Array) -> None:
+    read = read_labels(labels, 3, "y")
+    assert read.tolist() == [3, 0, 9]
+    assert read.dtype == np.int64
+
+
+def test_ten_is_zero_where_there_is_no_zero() -> None:
+    assert read_labels(np.array([10, 1, 9]), 3, "y").tolist() == [0, 1, 9]
+
+
+@pytest.mark.parametrize(("labels", "message"), [
+    (np.array([1, 2]), r"labels \[2\] for 3 images"), (np.array([1, 2, 11]), "label 11 is not a digit"),
+    (np.array([0, 1, 10]), "label 10 is not a digit"), (np.array([0.5, 1, 2]), "label 0.5 is not a digit"),
+    (np.ones((3, 10)), "one 1 and nine 0"), (np.array(["a", "b", "c"]), "labels of the type"),
+])  # fmt: skip
+def test_other_labels_are_refused(labels: Array, message: str) -> None:
+    with pytest.raises(InputError, match=f"^y: .*{message}"):
+        read_labels(labels, 3, "y")
