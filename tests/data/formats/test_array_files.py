@@ -11,7 +11,7 @@ from helpers import made_digits
 from scipy.io import savemat
 
 from digits.data.formats.arrays import Array
-from digits.data.formats.digit_file import DigitFile
+from digits.data.formats.digit_file import DigitFile, InputFile
 from digits.data.formats.matlab import open_mat
 from digits.data.formats.numpy_files import open_npy, open_npz
 from digits.errors import InputError
@@ -27,6 +27,10 @@ def labels() -> Array:
     return made_digits(30)[1].numpy()
 
 
+def file(path: Path) -> InputFile:
+    return InputFile(path, str(path))
+
+
 def read(opened: DigitFile) -> tuple[Array, Array | None]:
     chunks = list(opened.chunks)
     images = np.concatenate([chunk.images for chunk in chunks])
@@ -38,7 +42,7 @@ def read(opened: DigitFile) -> tuple[Array, Array | None]:
 def test_npy_is_read_in_chunks(tmp_path: Path, images: Array) -> None:
     path = tmp_path / "digits.npy"
     np.save(path, images.reshape(30, 784) / 255)
-    opened = open_npy(path, "test", 7)
+    opened = open_npy(file(path), "test", 7)
     assert opened.description == "float64 [30, 784], values from 0 to 1"
     sizes, fractions = [], []
     for chunk in opened.chunks:
@@ -46,7 +50,7 @@ def test_npy_is_read_in_chunks(tmp_path: Path, images: Array) -> None:
         fractions.append(opened.progress())
     assert sizes == [7, 7, 7, 7, 2]
     assert fractions[-1] == 1
-    assert np.array_equal(read(open_npy(path, "test", 7))[0], images)
+    assert np.array_equal(read(open_npy(file(path), "test", 7))[0], images)
 
 
 @pytest.mark.parametrize(("name", "labels_name"), [
@@ -57,7 +61,7 @@ def test_labels_beside_an_array_are_read(
 ) -> None:
     np.save(tmp_path / name, images)
     np.save(tmp_path / labels_name, labels)
-    opened = open_npy(tmp_path / name, "test", 8)
+    opened = open_npy(file(tmp_path / name), "test", 8)
     assert f"labels {labels_name}" in opened.description
     assert [path.name for path in opened.files] == [name, labels_name]
     assert np.array_equal(read(opened)[1], labels)  # type: ignore[arg-type]
@@ -75,7 +79,7 @@ def test_arrays_of_an_npz_file_are_chosen_by_name(
 ) -> None:
     values = [images[:20], labels[:20], images, labels]
     np.savez_compressed(tmp_path / "mnist.npz", **{name: values[index] for name, index in names.items()})
-    opened = open_npz(tmp_path / "mnist.npz", part, 8)
+    opened = open_npz(file(tmp_path / "mnist.npz"), part, 8)
     assert opened.description.startswith(expected[0])
     assert opened.description.endswith(expected[1])
     wanted = images[:20] if expected[0] == "x_train" and 0 in names.values() else images
@@ -91,7 +95,7 @@ def test_arrays_of_an_npz_file_are_chosen_by_name(
 def test_mat_files_are_read(tmp_path: Path, images: Array, labels: Array, content: Any, expected_side: int) -> None:
     path = tmp_path / "digits.mat"
     savemat(path, content(images, labels))
-    read_images, read_labels = read(open_mat(path, "test", 8))
+    read_images, read_labels = read(open_mat(file(path), "test", 8))
     assert np.array_equal(read_images, images)
     assert np.array_equal(read_labels, labels)  # type: ignore[arg-type]
 
@@ -101,8 +105,8 @@ def test_images_of_20_by_20_in_column_order_are_upright(tmp_path: Path, images: 
     small = images[:, 4:24, 4:24]
     savemat(tmp_path / "ex3data1.mat", {"X": small.transpose(0, 2, 1).reshape(30, 400) / 255})
     np.save(tmp_path / "upright.npy", small)
-    of_mat, _ = read(open_mat(tmp_path / "ex3data1.mat", "test", 8))
-    upright, _ = read(open_npy(tmp_path / "upright.npy", "test", 8))
+    of_mat, _ = read(open_mat(file(tmp_path / "ex3data1.mat"), "test", 8))
+    upright, _ = read(open_npy(file(tmp_path / "upright.npy"), "test", 8))
     assert np.array_equal(of_mat, upright)
 
 
@@ -112,7 +116,7 @@ def test_images_of_other_sides_fill_mnists_box(tmp_path: Path, images: Array, si
 
     small = np.stack([np.asarray(Image.fromarray(image).resize((side, side))) for image in images])
     np.save(tmp_path / "a.npy", small)
-    opened = open_npy(tmp_path / "a.npy", "test", 8)
+    opened = open_npy(file(tmp_path / "a.npy"), "test", 8)
     assert f"{side}×{side} pixels scaled to 28×28" in opened.description
     resized, _ = read(opened)
     assert resized.shape == (30, 28, 28)
@@ -142,14 +146,14 @@ def test_npz_files_without_images_are_refused(tmp_path: Path, write: Any, messag
     path = tmp_path / "a.npz"
     write(path)
     with pytest.raises(InputError, match=message):
-        open_npz(path, "test", 8)
+        open_npz(file(path), "test", 8)
 
 
 def test_npz_files_are_bounded(tmp_path: Path, images: Array, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez_compressed(tmp_path / "a.npz", x_test=images)
     monkeypatch.setattr("digits.data.formats.numpy_files.MAX_NPZ_BYTES", 20_000)
     with pytest.raises(InputError, match="save images as uint8 in an .npy file"):
-        open_npz(tmp_path / "a.npz", "test", 8)
+        open_npz(file(tmp_path / "a.npz"), "test", 8)
 
 
 @pytest.mark.parametrize(("content", "message"), [
@@ -159,4 +163,4 @@ def test_damaged_mat_files_are_refused(tmp_path: Path, content: bytes, message: 
     path = tmp_path / "a.mat"
     path.write_bytes(content)
     with pytest.raises(InputError, match=message):
-        open_mat(path, "test", 8)
+        open_mat(file(path), "test", 8)

@@ -44,6 +44,14 @@ class DigitFile:
 
 
 @dataclass(frozen=True)
+class InputFile:
+    """A file on disk, and its name for messages: that of an unpacked file is its name in the archive."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True)
 class NamedArray:
     """An array in memory or in a mapped file, and its name for messages and descriptions."""
 
@@ -55,11 +63,11 @@ class NamedArray:
         return f"{self.name} {self.values.dtype} {shape}".strip()
 
 
-def open_arrays(path: Path, images: NamedArray, labels: NamedArray | None, chunk_size: int) -> DigitFile:
+def open_arrays(file: InputFile, images: NamedArray, labels: NamedArray | None, chunk_size: int) -> DigitFile:
     """The digits of an array of images, and of labels if they are known.
 
     Raises InputError for arrays that are no images or labels of digits."""
-    where = f"{path}, {images.name}" if images.name else str(path)
+    where = f"{file.name}, {images.name}" if images.name else file.name
     layout = find_layout(images.values.shape, where)
     count = 1 if layout.axis is None else images.values.shape[layout.axis]
     value_range = find_range(_part(images.values, layout, 0, RANGE_IMAGES), count, where)
@@ -70,12 +78,12 @@ def open_arrays(path: Path, images: NamedArray, labels: NamedArray | None, chunk
         parts.append(f"{layout.side}×{layout.side} pixels scaled to 28×28 as pictures are")
     label_values = None
     if labels is not None:
-        label_values = read_labels(labels.values, count, f"{path}, {labels.name}")
+        label_values = read_labels(labels.values, count, f"{file.name}, {labels.name}")
         parts.append(f"labels {labels.name}")
     reader = ArrayReader(images.values, label_values, layout, value_range, where)
     starts = range(0, count, chunk_size)
     position = Position(count)
-    return DigitFile(", ".join(parts), reader.read(starts, chunk_size, position), [path], position.fraction)
+    return DigitFile(", ".join(parts), reader.read(starts, chunk_size, position), [file.path], position.fraction)
 
 
 class Position:

@@ -1,11 +1,9 @@
 """MATLAB's files (.mat) of the versions 4 to 7."""
 
-from pathlib import Path
-
 import numpy as np
 
 from digits.data.formats.arrays import Array
-from digits.data.formats.digit_file import DigitFile, NamedArray, open_arrays
+from digits.data.formats.digit_file import DigitFile, InputFile, NamedArray, open_arrays
 from digits.data.formats.named_arrays import choose_arrays
 from digits.errors import InputError
 
@@ -15,30 +13,30 @@ COLUMN_ORDER_PIXELS = 400
 """A. Ng's ex3data1 has images of 20×20 whose columns lie one after the other, as MATLAB flattens a matrix."""
 
 
-def open_mat(path: Path, part: str, chunk_size: int) -> DigitFile:
+def open_mat(file: InputFile, part: str, chunk_size: int) -> DigitFile:
     """The images of one part, train or test, and their labels.
 
     Raises InputError for a damaged file, for version 7.3, which is HDF5, and without images."""
-    arrays = read_mat(path)
-    images, labels = choose_arrays(arrays, str(path), part)
+    arrays = read_mat(file)
+    images, labels = choose_arrays(arrays, file.name, part)
     images = NamedArray(images.name, _to_row_order(images.values))
-    return open_arrays(path, images, labels, chunk_size)
+    return open_arrays(file, images, labels, chunk_size)
 
 
-def read_mat(path: Path) -> dict[str, Array]:
+def read_mat(file: InputFile) -> dict[str, Array]:
     """The arrays of numbers of a file by their names. Those of a structure have the names of its fields."""
     from scipy.io import loadmat  # imported late: only these files need it
 
-    if path.stat().st_size > MAX_MAT_BYTES:
-        raise InputError(f"{path}: larger than {MAX_MAT_BYTES >> 30} GB; save the images as .npy")
+    if file.path.stat().st_size > MAX_MAT_BYTES:
+        raise InputError(f"{file.name}: larger than {MAX_MAT_BYTES >> 30} GB; save the images as .npy")
     try:
-        content = loadmat(path)
+        content = loadmat(file.path)
     except OSError:
         raise
     except NotImplementedError:
-        raise InputError(f"{path}: MATLAB's version 7.3; save it with save(…, '-v7')") from None
+        raise InputError(f"{file.name}: MATLAB's version 7.3; save it with save(…, '-v7')") from None
     except Exception:  # SciPy's parser raises any error for arbitrary bytes
-        raise InputError(f"{path}: damaged, or not a file of MATLAB") from None
+        raise InputError(f"{file.name}: damaged, or not a file of MATLAB") from None
     arrays: dict[str, Array] = {}
     for name, value in content.items():
         if not name.startswith("__"):
