@@ -13,7 +13,6 @@ from digits.errors import InputError
 from digits.files import translate_read_errors
 
 
-
 class FileCheck(NamedTuple):
     """The content of an unpacked file of MNIST."""
 
