@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from digits.data.pictures.normalize import fit_and_center
+from digits.data.pictures.mnist_format import fit_and_center
 from digits.errors import InputError
 
 Images: TypeAlias = np.ndarray[Any, Any]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from digits.data.formats.arrays import Array
-from digits.data.pictures.normalize import fit_and_center
+from digits.data.pictures.mnist_format import fit_and_center
 
 
 def resize_to_mnist(images: Array) -> Array:
