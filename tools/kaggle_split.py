@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from digits.data.kaggle_csv import PIXEL_COLUMNS
 from digits.data.sources import Digits, mnist
 
 
@@ -36,7 +35,7 @@ def write_split(root: str, folder: Path, seed: int = 0) -> None:
 
 def to_table(digits: Digits) -> pd.DataFrame:
     """Kaggle's columns: label, pixel0 … pixel783."""
-    table = pd.DataFrame(digits.images.reshape(-1, 784).numpy(), columns=PIXEL_COLUMNS)
+    table = pd.DataFrame(digits.images.reshape(-1, 784).numpy(), columns=[f"pixel{number}" for number in range(784)])
     table.insert(0, "label", digits.labels.numpy())
     return table
 

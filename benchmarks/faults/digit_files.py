@@ -16,7 +16,7 @@ from benchmarks.faults import reference
 from benchmarks.faults.mutations import damage_bytes
 from benchmarks.faults.pickles import payload
 from benchmarks.faults.workers import FaultError
-from digits.data.kaggle_csv import read_csv
+from digits.data.formats.csv_file import read_csv
 from digits.prediction.inputs import open_input
 
 Array = np.ndarray[Any, Any]

@@ -3,7 +3,7 @@
 import sys
 
 from benchmarks.worker import measure_seconds, serve_rounds
-from digits.data.kaggle_csv import read_csv
+from digits.data.formats.csv_file import read_csv
 
 [file] = sys.argv[1:]
 read_csv(file)

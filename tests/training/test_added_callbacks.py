@@ -19,7 +19,7 @@ from helpers import (
     trained_network,
 )
 
-from digits.data.kaggle_csv import read_csv
+from digits.data.formats.csv_file import read_csv
 from digits.errors import InputError
 from digits.models.layers import scale_images
 from digits.runs.checkpoint import read_checkpoint

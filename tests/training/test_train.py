@@ -21,7 +21,7 @@ from helpers import (
 
 from digits.data import sources
 from digits.data.datamodule import DigitsDataModule
-from digits.data.kaggle_csv import read_csv
+from digits.data.formats.csv_file import read_csv
 from digits.data.sources import Digits
 from digits.errors import InputError
 from digits.models.layers import scale_images

@@ -7,8 +7,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from digits.data.formats.csv_file import read_csv
 from digits.data.idx import read_mnist
-from digits.data.kaggle_csv import read_csv
 from digits.data.splits import stratified_permutation
 from digits.errors import InputError
 

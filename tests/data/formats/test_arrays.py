@@ -74,7 +74,7 @@ def test_bytes_are_not_copied(images: Array) -> None:
     assert FULL_RANGE.to_uint8(images, "a.npy") is images
 
 
-def test_few_faint_images_are_not_percent(images: Array) -> None:
+def test_few_faint_images_have_the_full_range(images: Array) -> None:
     faint = (images[:5] / 2.55).round().astype(np.uint8)
     assert find_range(faint, len(faint), "a.npy") == FULL_RANGE
 

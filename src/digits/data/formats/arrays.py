@@ -15,8 +15,8 @@ SIDES = (8, 16, 20, 28, 32)
 """Sides of images that are read, in pixels: optdigits, USPS and semeion, A. Ng's course, MNIST, padded MNIST."""
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081
 """With which PyTorch's MNIST example normalizes pixels in [0, 1]."""
-MIN_IMAGES_OF_PERCENT = 20
-"""A few faint images could have 100 as their highest value by chance."""
+MIN_IMAGES_OF_RANGE = 20
+"""A few faint images could have 16 or 100 as their highest value by chance."""
 
 
 @dataclass(frozen=True)
@@ -126,9 +126,10 @@ def find_range(values: Array, count: int, where: str) -> ValueRange:
 def _find_positive_range(highest: float, count: int, where: str) -> ValueRange:
     if highest <= 1:
         return ValueRange(0, 1)
-    if highest <= 16:  # scikit-learn's digits and optdigits
+    has_many = count >= MIN_IMAGES_OF_RANGE
+    if highest in (15, 16) and has_many:  # scikit-learn's digits and optdigits have 16
         return ValueRange(0, 16)
-    if highest == 100 and count >= MIN_IMAGES_OF_PERCENT:
+    if highest == 100 and has_many:
         return ValueRange(0, 100)
     if highest <= 255:
         return FULL_RANGE

@@ -4,11 +4,12 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from digits.data.formats.arrays import SIDES
 from digits.errors import InputError, quoted
 
-DELIMITERS = (",", ";", "\t", " ")
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", " ": "blanks"}
 LABEL_NAMES = ("label", "class", "target", "digit", "y", "number")
 """In lower case."""
 MIN_PIXELS = min(SIDES) ** 2
@@ -27,9 +28,43 @@ class Dialect:
     side: int
     pixels: Sequence[int]
     label: int | None
-    column_count: int
+    columns: Sequence[str]
+    """the names in the header, or the numbers of the columns from 1"""
     ignored: Sequence[str] = ()
     """the names of columns that hold neither pixels nor labels"""
+
+    @property
+    def column_count(self) -> int:
+        return len(self.columns)
+
+    def is_used(self, position: int) -> bool:
+        """Whether a column is a pixel or the label."""
+        return position == self.label or position in self.pixel_positions
+
+    @cached_property
+    def pixel_positions(self) -> frozenset[int]:
+        return frozenset(self.pixels)
+
+    def name_of(self, position: int) -> str:
+        """A column in a message."""
+        return quoted(self.columns[position])
+
+    def describe(self) -> str:
+        """What was recognized: `columns label, 1x1 … 28x28, separated by semicolons`."""
+        names = [self.columns[self.label]] if self.label is not None and self.has_header else []
+        first, last = self.columns[self.pixels[0]], self.columns[self.pixels[-1]]
+        names.append(f"{first} … {last}")
+        parts = [f"columns {', '.join(names)}"]
+        if not self.has_header:
+            place = {None: "no labels", 0: "the label first"}.get(self.label, "the label last")
+            parts = [f"no header, {place}, {len(self.pixels)} pixels"]
+        if self.delimiter != ",":
+            parts.append(f"separated by {DELIMITERS[self.delimiter]}")
+        if self.side != 28:
+            parts.append(f"{self.side}×{self.side} pixels scaled to 28×28 as pictures are")
+        if self.ignored:
+            parts.append(f"not read: column {', '.join(map(quoted, self.ignored[:3]))}")
+        return ", ".join(parts)
 
 
 def find_delimiter(line: str) -> str | None:
@@ -59,6 +94,14 @@ def is_number(cell: str) -> bool:
     return True
 
 
+def is_header(cells: Sequence[str]) -> bool:
+    """Whether a row holds names: words, or the numbers of the columns, 0 … 783."""
+    if not all(is_number(cell) for cell in cells):
+        return True
+    start = int(float(cells[0].replace(",", "."))) if cells else 0
+    return start in (0, 1) and list(cells) == [str(start + index) for index in range(len(cells))]
+
+
 def dialect_of_header(cells: Sequence[str], delimiter: str, where: str) -> Dialect:
     """The dialect of a header: pixel0 … pixel783, pixel1 … pixel784, 1x1 … 28x28, 0 … 783, f0 … f783 or similar names,
     with a label column of any of `LABEL_NAMES` anywhere.
@@ -74,7 +117,7 @@ def dialect_of_header(cells: Sequence[str], delimiter: str, where: str) -> Diale
     for position, cell in enumerate(cells):
         if position not in pixel_positions and position != label:
             ignored.append(cell)
-    return Dialect(delimiter, True, side, positions, label, len(cells), ignored)
+    return Dialect(delimiter, True, side, positions, label, cells, ignored)
 
 
 def _find_label(cells: Sequence[str], where: str) -> int | None:
@@ -125,17 +168,18 @@ def dialect_without_header(rows: Sequence[Sequence[str]], delimiter: str, where:
 
     Raises InputError, which begins with `where`, for other numbers of values."""
     count = len(rows[0])
+    columns = [str(number) for number in range(1, count + 1)]
     side = _find_side(count)
     if side is not None:
-        return Dialect(delimiter, False, side, range(count), None, count)
+        return Dialect(delimiter, False, side, range(count), None, columns)
     side = _find_side(count - 1)
     if side is None:
         raise InputError(
             f"{where}: {count:,} values in a row and no names; 784 pixels, or a label and 784 pixels, are expected"
         )
     if _is_label_last(rows):
-        return Dialect(delimiter, False, side, range(count - 1), count - 1, count)
-    return Dialect(delimiter, False, side, range(1, count), 0, count)
+        return Dialect(delimiter, False, side, range(count - 1), count - 1, columns)
+    return Dialect(delimiter, False, side, range(1, count), 0, columns)
 
 
 def _is_label_last(rows: Sequence[Sequence[str]]) -> bool:

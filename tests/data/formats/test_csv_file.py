@@ -1,17 +1,20 @@
 """Kaggle's CSV format: columns are found by name, and every invalid cell is located."""
 
 import gzip
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers import frame
 
-from digits.data import kaggle_csv
-from digits.data.kaggle_csv import Rows, iter_chunks, parse_rows, read_csv
-from digits.data.plain_integers import parse_plain_integers
+from digits.data.formats import csv_file
+from digits.data.formats.csv_file import open_csv, read_csv
+from digits.data.formats.plain_integers import parse_plain_integers
 from digits.errors import InputError
 from digits.files import open_binary
 
@@ -76,18 +79,20 @@ def test_all_notations_of_numbers_are_read(tmp_path: Path, notation: str) -> Non
 def test_chunks_are_consecutive(tmp_path: Path, rows: int) -> None:
     (tmp_path / "train.csv").write_bytes(TEXT)
     with open_binary(tmp_path / "train.csv") as file:
-        images, labels = zip(*(parse() for parse in iter_chunks(file, "train.csv", rows)), strict=True)
-    assert all(len(chunk) == rows for chunk in images[:-1])
-    assert_all_digits(torch.cat(images), torch.cat(labels))
+        chunks = list(open_csv(file, "train.csv", rows).chunks)
+    assert all(len(chunk.images) == rows for chunk in chunks[:-1])
+    images = np.concatenate([chunk.images for chunk in chunks])
+    labels = np.concatenate([chunk.labels for chunk in chunks])
+    assert_all_digits(torch.from_numpy(images), torch.from_numpy(labels))
 
 
 def test_error_in_a_later_chunk_has_its_row(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_bytes(b"".join([HEADER, *ROWS[:9], b"-" + ROWS[9]]))
     with open_binary(tmp_path / "train.csv") as file:
-        first, second, third = iter_chunks(file, "train.csv", 4)
-        first(), second()
+        chunks = open_csv(file, "train.csv", 4).chunks
+        assert [len(next(chunks).images), len(next(chunks).images)] == [4, 4]
         with pytest.raises(InputError, match="row 11, column 'label'"):
-            third()
+            next(chunks)
 
 
 CELLS = ["256", "300", "999", "1000", "1" + 30 * "0", "-1", "1.5", "1;2", "2\t3", "+", "ink", "nan", "inf", "True", ""]
@@ -101,7 +106,7 @@ def test_invalid_cell_is_located(cell: str, column: str, row: int) -> None:
     lines = [*ROWS[:row], ",".join(cells).encode(), *ROWS[row + 1 :]]
     shown = re.escape(repr(cell)) if cell else "nothing"
     with pytest.raises(InputError, match=f"^digits.csv, row {row + 2}, column {column!r}: .* not {shown}$"):
-        parse_rows(Rows("digits.csv", list(TABLE), lines, first=2))
+        list(open_csv(io.BytesIO(b"".join([HEADER, *lines])), "digits.csv", 1000).chunks)
 
 
 A, B, C = ROWS[:3]  # rows 2, 3 and 4 of the file
@@ -112,10 +117,10 @@ FAULTS = {
     "empty": (b"", "empty"),
     "header only": (HEADER, "no images"),
     "CR alone": (TEXT.replace(b"\n", b"\r"), "CR"),
-    "no header": (A + B, "row 1: no header"),
+    "no header": (A.partition(b",")[2].partition(b",")[2] + B, "row 1: 783 values in a row and no names"),
     "column missing": (HEADER.replace(b",pixel42,", b",") + A, "row 1: .*'pixel42' is missing"),
     "column repeated": (HEADER.replace(b"pixel43", b"pixel42") + A, "row 1: .*'pixel42' .* 2 times"),
-    "column unknown": (HEADER.replace(b"pixel43", b"pixel784") + A, "row 1, column 45: .*'pixel784'"),
+    "column unknown": (HEADER.replace(b"pixel43", b"pixel784") + A, "row 1: .*'pixel43' is missing"),
     "row short": (HEADER + A + B + C.rpartition(b",")[0], "row 4: 784 values.* 785 columns"),
     "row long": (HEADER + A + B + C.replace(b"\n", b",0\n"), "row 4: 786 values.* 785 columns"),
     "every row long": (HEADER + (A + B + C).replace(b"\n", b",0\n"), "row 2: 786 values"),
@@ -124,7 +129,7 @@ FAULTS = {
     "quotation mark": (HEADER + A + B + b'"' + C, "row 4: a misplaced quotation mark"),
     "quotation marks in two rows": (HEADER + A + b'"' + B + C + b'"' + A, "row 3: a misplaced quotation mark"),
     "digit after a quoted cell": (HEADER + A + b'"0"1' + B[1:], "row 3: a misplaced quotation mark"),
-    "long name": (HEADER.replace(b"pixel43", 1000 * b"x") + A, "column 45: unknown column 'x{40}…'"),
+    "long name": (HEADER.replace(b"pixel43", 1000 * b"x") + A, "row 1: .*'pixel43' is missing"),
     "long cell": (HEADER + A + 9000 * b"y" + B, "row 3, column 'label': .* not 'y{40}…'"),
     "CR alone, large": (2 * TEXT.replace(b"\n", b"\r"), "CR alone"),
     "CR alone below the header": (HEADER + 20 * A.replace(b"\n", b"\r"), "row 2: longer than any row.* CR"),
@@ -159,18 +164,127 @@ def test_lengths_are_limited(
 ) -> None:
     content, accepted, refused, message = LIMITS[limit]
     (tmp_path / "train.csv").write_bytes(compress(content))
-    monkeypatch.setattr(kaggle_csv, "CHUNK_ROWS", 1)
-    monkeypatch.setattr(kaggle_csv, limit, accepted)
+    monkeypatch.setattr(csv_file, "CHUNK_ROWS", 1)
+    monkeypatch.setattr(csv_file, limit, accepted)
     read_csv(tmp_path / "train.csv")
-    monkeypatch.setattr(kaggle_csv, limit, refused)
+    monkeypatch.setattr(csv_file, limit, refused)
     with pytest.raises(InputError, match=message):
         read_csv(tmp_path / "train.csv")
 
 
 def test_bytes_of_a_chunk_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "train.csv").write_bytes(TEXT)
-    monkeypatch.setattr(kaggle_csv, "ROWS_PER_BLOCK", 10)
-    monkeypatch.setattr(kaggle_csv, "MAX_CHUNK_BYTES", 1000)
+    monkeypatch.setattr(csv_file, "ROWS_PER_BLOCK", 10)
+    monkeypatch.setattr(csv_file, "MAX_CHUNK_BYTES", 1000)
     with open_binary(tmp_path / "train.csv") as file:
-        sizes = [len(parse()[0]) for parse in iter_chunks(file, "train.csv", 100)]
+        sizes = [len(chunk.images) for chunk in open_csv(file, "train.csv", 100).chunks]
     assert sizes == 30 * [10]
+
+
+def pixel_names(first: int, prefix: str) -> list[str]:
+    return [f"{prefix}{number}" for number in range(first, first + 784)]
+
+
+DIALECTS: dict[str, Callable[[pd.DataFrame], str]] = {
+    "rows and columns": lambda table: with_names(table, [f"{k // 28 + 1}x{k % 28 + 1}" for k in range(784)]).to_csv(),
+    "pixel1": lambda table: with_names(table, pixel_names(1, "pixel")).to_csv(),
+    "numbers": lambda table: with_names(table, pixel_names(0, "")).to_csv(),
+    "f0": lambda table: with_names(table, pixel_names(0, "f"), "Label").to_csv(),
+    "no index": lambda table: table.to_csv(index=False),
+    "no header": lambda table: table.to_csv(index=False, header=False),
+    "label last": lambda table: table[[*table.columns[1:], "label"]].to_csv(index=False, header=False),
+    "class": lambda table: table.rename(columns={"label": "class"}).to_csv(index=False),
+    "semicolons": lambda table: table.to_csv(index=False, sep=";"),
+    "tabs": lambda table: table.to_csv(index=False, sep="\t"),
+    "blanks": lambda table: table.to_csv(index=False, header=False, sep=" "),
+    "two blanks": lambda table: table.to_csv(index=False, header=False, sep=" ").replace(" ", "  "),
+    "blanks behind commas": lambda table: table.to_csv(index=False).replace(",", ", "),
+    "trailing commas": lambda table: table.to_csv(index=False).replace("\n", ",\n"),
+    "comment": lambda table: "# digits\n" + table.to_csv(index=False),
+    "sep=": lambda table: "sep=;\n" + table.to_csv(index=False, sep=";"),
+    "floats of NumPy": lambda table: savetxt(table.to_numpy()),
+    "names as id": lambda table: table.assign(id=[f"digit {row}" for row in range(len(table))]).to_csv(index=False),
+}
+
+
+def with_names(table: pd.DataFrame, names: list[str], label: str = "label") -> pd.DataFrame:
+    """The table with an index column, as pandas writes it by default."""
+    return table.set_axis([label, *names], axis=1)
+
+
+def savetxt(values: np.ndarray) -> str:
+    buffer = io.StringIO()
+    np.savetxt(buffer, values, delimiter=",")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_dialects_are_read_as_kaggles_format(tmp_path: Path, dialect: str) -> None:
+    text = DIALECTS[dialect](TABLE)
+    for content in (text, text.replace("\n", "\r\n")):
+        (tmp_path / "digits.csv").write_bytes(content.encode())
+        assert_all_digits(*read_csv(tmp_path / "digits.csv"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_texts_of_excel_and_powershell_are_read(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "digits.csv").write_text(TEXT.decode(), encoding=encoding)
+    assert_all_digits(*read_csv(tmp_path / "digits.csv"))
+
+
+@pytest.mark.parametrize(("divisor", "tolerance"), [(255, 0), (255 / 16, 8), (2.55, 2)])
+def test_values_of_other_ranges_are_read(tmp_path: Path, divisor: float, tolerance: int) -> None:
+    table = TABLE.copy()
+    pixels = table.iloc[:, 1:] / divisor
+    table = pd.concat([table[["label"]], pixels if divisor == 255 else pixels.round().astype(int)], axis=1)
+    table.to_csv(tmp_path / "digits.csv", index=False)
+    images, labels = read_csv(tmp_path / "digits.csv")
+    assert (images.int() - IMAGES.int()).abs().max() <= tolerance
+    assert labels is not None
+    assert labels.equal(LABELS)
+
+
+def test_decimal_commas_are_read(tmp_path: Path) -> None:
+    pixels = (TABLE.iloc[:, 1:] / 255).round(4)
+    pd.concat([TABLE[["label"]], pixels], axis=1).to_csv(tmp_path / "digits.csv", index=False, sep=";", decimal=",")
+    images, _ = read_csv(tmp_path / "digits.csv")
+    assert (images.int() - IMAGES.int()).abs().max() <= 1
+
+
+def test_two_tones_are_black_and_white(tmp_path: Path) -> None:
+    frame((IMAGES > 127).to(torch.uint8), LABELS).to_csv(tmp_path / "digits.csv", index=False)
+    images, _ = read_csv(tmp_path / "digits.csv")
+    assert images.equal(torch.where(IMAGES > 127, 255, 0).to(torch.uint8))
+
+
+@pytest.mark.parametrize(("dialect", "description"), [
+    ("rows and columns", "columns label, 1x1 … 28x28, not read: column ''"),
+    ("no header", "no header, the label first"),
+    ("semicolons", "columns label, pixel0 … pixel783, separated by semicolons"),
+    ("names as id", "columns label, pixel0 … pixel783, not read: column 'id'"),
+])  # fmt: skip
+def test_what_was_recognized_is_described(dialect: str, description: str) -> None:
+    content = DIALECTS[dialect](TABLE).encode()
+    assert open_csv(io.BytesIO(content), "digits.csv", 8).description.startswith(description)
+
+
+@pytest.mark.parametrize("dialect", ["semicolons", "no header", "rows and columns", "names as id"])
+def test_invalid_cell_of_a_dialect_is_located(tmp_path: Path, dialect: str) -> None:
+    lines = DIALECTS[dialect](TABLE).splitlines(keepends=True)
+    delimiter = ";" if dialect == "semicolons" else ","
+    cells = lines[5].split(delimiter)
+    cells[7] = "ink"
+    lines[5] = delimiter.join(cells)
+    (tmp_path / "digits.csv").write_text("".join(lines))
+    with pytest.raises(InputError, match="row 6, column '.*': a whole number from 0 to 255 is expected, not 'ink'"):
+        read_csv(tmp_path / "digits.csv")
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    ("ImageId,Label\n1,7\n", "a submission: predictions without pixels"), ("label\n7\n3\n", "labels without images"),
+    ("7\n3\n", "labels without images"), ("a,b,c\n1,2,3\n", "no header"),
+])  # fmt: skip
+def test_text_without_pixels_is_named(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "digits.csv").write_text(content)
+    with pytest.raises(InputError, match=message):
+        read_csv(tmp_path / "digits.csv")
