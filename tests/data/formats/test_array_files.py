@@ -44,12 +44,9 @@ def test_npy_is_read_in_chunks(tmp_path: Path, images: Array) -> None:
     np.save(path, images.reshape(30, 784) / 255)
     opened = open_npy(file(path), "test", 7)
     assert opened.description == "float64 [30, 784], values from 0 to 1"
-    sizes, fractions = [], []
-    for chunk in opened.chunks:
-        sizes.append(len(chunk.images))
-        fractions.append(opened.progress())
-    assert sizes == [7, 7, 7, 7, 2]
-    assert fractions[-1] == 1
+    chunks = list(opened.chunks)
+    assert [len(chunk.images) for chunk in chunks] == [7, 7, 7, 7, 2]
+    assert [chunk.progress for chunk in chunks] == [7 / 30, 14 / 30, 21 / 30, 28 / 30, 1]
     assert np.array_equal(read(open_npy(file(path), "test", 7))[0], images)
 
 

@@ -26,7 +26,7 @@ from digits.data.formats.csv_dialect import (
     is_header,
     split_row,
 )
-from digits.data.formats.digit_file import DigitChunk
+from digits.data.formats.digit_file import FileChunk
 from digits.data.formats.plain_integers import parse_plain_integers
 from digits.data.formats.resize import resize_to_mnist
 from digits.data.formats.text_stream import LineReader
@@ -61,7 +61,7 @@ class CsvFile:
     """An open text of digits: what was recognized, and its chunks, which are read once."""
 
     description: str
-    chunks: Iterator[DigitChunk]
+    chunks: Iterator[FileChunk]
 
 
 def read_csv(path: str | Path) -> tuple[Tensor, Tensor | None]:
@@ -88,7 +88,7 @@ def open_csv(file: BinaryIO, name: str, rows: int) -> CsvFile:
     return CsvFile(dialect.describe(), _read_chunks(reader, name, dialect, first_row, rows))
 
 
-def _read_chunks(reader: LineReader, name: str, dialect: Dialect, first_row: int, rows: int) -> Iterator[DigitChunk]:
+def _read_chunks(reader: LineReader, name: str, dialect: Dialect, first_row: int, rows: int) -> Iterator[FileChunk]:
     row = first_row
     blank_rows = 0
     value_range: ValueRange | None = None
@@ -231,7 +231,7 @@ def _find_range(values: Values, rows: Rows) -> ValueRange:
         _raise_first_invalid_cell(rows, fallback_message=f"values from {lowest:g} to {highest:g}")
 
 
-def _to_digits(values: Values, rows: Rows, value_range: ValueRange) -> DigitChunk:
+def _to_digits(values: Values, rows: Rows, value_range: ValueRange) -> FileChunk:
     dialect = rows.dialect
     pixels = _select_pixels(values, dialect.pixels)
     if value_range == FULL_RANGE and values.dtype != np.uint8:
@@ -242,7 +242,7 @@ def _to_digits(values: Values, rows: Rows, value_range: ValueRange) -> DigitChun
     images = value_range.to_uint8(pixels, f"{rows.file}, rows {rows.first} to {rows.first + len(rows.lines) - 1}")
     images = resize_to_mnist(images.reshape(-1, dialect.side, dialect.side))
     labels = None if dialect.label is None else values[:, dialect.label].astype(np.int64)
-    return DigitChunk(images, labels)
+    return FileChunk(images, labels, progress=None)
 
 
 def _select_pixels(values: Values, positions: Sequence[int]) -> Array:

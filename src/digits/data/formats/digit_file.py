@@ -1,9 +1,8 @@
 """A file of digits that is read in chunks."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -22,13 +21,16 @@ RANGE_IMAGES = 1000
 """The first images, which decide on the range of values of a file."""
 
 
-class DigitChunk(NamedTuple):
+@dataclass(frozen=True)
+class FileChunk:
     """Consecutive digits of a file."""
 
     images: Array
     """uint8 [N, 28, 28]"""
     labels: Array | None
     """int64 [N]"""
+    progress: float | None
+    """the fraction of the file that is read with this chunk; None if its size is not known"""
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,9 @@ class DigitFile:
 
     description: str
     """of what was recognized: `x_test uint8 [10000, 28, 28], labels y_test`"""
-    chunks: Iterator[DigitChunk]
+    chunks: Iterator[FileChunk]
     files: Sequence[Path]
-    progress: Callable[[], float | None]
-    """the fraction that has been read; None if the size is not known"""
+    """the file, and a file of labels beside it"""
 
 
 @dataclass(frozen=True)
@@ -81,20 +82,7 @@ def open_arrays(file: InputFile, images: NamedArray, labels: NamedArray | None, 
         label_values = read_labels(labels.values, count, f"{file.name}, {labels.name}")
         parts.append(f"labels {labels.name}")
     reader = ArrayReader(images.values, label_values, layout, value_range, where)
-    starts = range(0, count, chunk_size)
-    position = Position(count)
-    return DigitFile(", ".join(parts), reader.read(starts, chunk_size, position), [file.path], position.fraction)
-
-
-class Position:
-    """The number of digits that have been read."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.done = 0
-
-    def fraction(self) -> float:
-        return self.done / self.count
+    return DigitFile(", ".join(parts), reader.read_chunks(count, chunk_size), [file.path])
 
 
 @dataclass(frozen=True)
@@ -107,14 +95,14 @@ class ArrayReader:
     value_range: ValueRange
     where: str
 
-    def read(self, starts: range, size: int, position: Position) -> Iterator[DigitChunk]:
-        for start in starts:
-            part = _part(self.images, self.layout, start, start + size)
+    def read_chunks(self, count: int, size: int) -> Iterator[FileChunk]:
+        for start in range(0, count, size):
+            end = min(start + size, count)
+            part = _part(self.images, self.layout, start, end)
             pixels = self.value_range.to_uint8(self.layout.images(part), self.where)
-            pixels = resize_to_mnist(pixels)
-            labels = None if self.labels is None else self.labels[start : start + size]
-            position.done = start + len(pixels)
-            yield DigitChunk(np.ascontiguousarray(pixels), labels)
+            images = np.array(resize_to_mnist(pixels))  # a copy: the file may be mapped
+            labels = None if self.labels is None else self.labels[start:end]
+            yield FileChunk(images, labels, end / count)
 
 
 def _part(images: Array, layout: Layout, start: int, end: int) -> Array:

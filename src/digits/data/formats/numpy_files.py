@@ -28,7 +28,7 @@ def open_npy(file: InputFile, part: str, chunk_size: int) -> DigitFile:
     labels_file = InputFile(labels_path, str(labels_path))
     labels = NamedArray(labels_path.name, np.asarray(map_array(labels_file)))
     opened = open_arrays(file, images, labels, chunk_size)
-    return DigitFile(opened.description, opened.chunks, [file.path, labels_path], opened.progress)
+    return DigitFile(opened.description, opened.chunks, [file.path, labels_path])
 
 
 def map_array(file: InputFile) -> Array:
