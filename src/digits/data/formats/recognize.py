@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from digits.data.pictures.picture_formats import HEIF_BRANDS
+
 HEAD_BYTES = 4096
 """The first bytes of a file, from which it is recognized."""
 TAR_MAGIC_OFFSET = 257
@@ -54,7 +56,6 @@ REFUSED_WORDS = {
     b"[{": Refusal("a JSON file", AS_CSV_OR_PNG),
     b"[[": Refusal("a JSON file", AS_CSV_OR_PNG),
 }
-HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 MOVIE_BRANDS = (b"qt  ", b"isom", b"iso2", b"mp41", b"mp42", b"avc1")
 
 
@@ -101,7 +102,7 @@ def find_refusal(head: bytes) -> Refusal | None:
 def _find_media_refusal(brand: bytes) -> Refusal | None:
     """Photographs of an iPhone and films have one kind of container."""
     if brand in HEIF_BRANDS:
-        return Refusal("a HEIC photograph", "pip install pillow-heif, or save it as JPEG")
+        return Refusal("a HEIC photograph inside another file", "unpack it, and give the picture")
     if brand in MOVIE_BRANDS:
         return Refusal("a film", "save one frame as a picture (PNG)")
     return None

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,10 @@ from PIL.TiffImagePlugin import TiffImageFile
 from digits.data.pictures.masks import Array
 from digits.data.pictures.normalize import Hypothesis, oriented_hypotheses
 from digits.data.pictures.orient import LARGE, orient
+from digits.data.pictures.picture_formats import PILLOW_FORMATS, open_picture
 from digits.data.pictures.verify import verify_content, verify_deflate
 from digits.errors import InputError
 
-IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 MAX_FILE_BYTES = 1 << 29
 MAX_PIXELS = 50_000_000
 MAX_JPEG_PIXELS = 120_000_000  # decoded at reduced size
@@ -56,7 +55,7 @@ def read_picture(path: str | Path) -> tuple[Array, list[Hypothesis]]:
     try:
         content = _read_content(path)
         verify_content(content)
-        with Image.open(BytesIO(content), formats=IMAGE_FORMATS) as file:
+        with open_picture(content) as file:
             picture = _decode(file, content)
             found = _find_digits(picture, file)
     except Exception as error:  # damaged files raise almost any error in Pillow's decoders
@@ -130,7 +129,7 @@ def _describe(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
     if isinstance(error, UnidentifiedImageError):
-        *others, last = IMAGE_FORMATS
+        *others, last = PILLOW_FORMATS
         return f"cannot be decoded as {', '.join(others)} or {last}"
     if isinstance(error, Image.DecompressionBombError):
         return f"has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; reduce it"
