@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 from PIL.TiffImagePlugin import TiffImageFile
 
 from digits.data.pictures import decode, orient, verify
 from digits.data.pictures.decode import read_picture, read_pictures
 from digits.data.pictures.masks import Array
+from digits.data.pictures.picture_formats import is_picture
 from digits.errors import InputError
 
 
@@ -175,3 +176,31 @@ def test_infinite_pixels_are_the_brightest(tmp_path: Path) -> None:
     values[:3, :3] = np.inf
     Image.fromarray(values).save(tmp_path / "one.tif")
     assert read_digit(tmp_path / "one.tif").any()
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.pgm", "a.ppm", "a.pbm", "a.jp2", "a.avif", "a.webp", "a.bmp", "a.heic"])
+def test_every_format_of_pictures_is_read(tmp_path: Path, name: str) -> None:
+    """As the PNG of the same picture, within what its compression changes."""
+    suffix = Path(name).suffix
+    if suffix == ".heic":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    needed = {".jp2": "jpg_2000", ".avif": "avif", ".webp": "webp"}
+    if suffix in needed and not features.check(needed[suffix]):
+        pytest.skip(f"this Pillow cannot write {suffix}")
+    picture = one()
+    if suffix == ".pbm":
+        picture = picture.point(lambda value: 255 if value > 127 else 0).convert("1")
+    picture.save(tmp_path / name, quality=97)
+    picture.save(tmp_path / "a.png")
+    content_only = tmp_path / "digit"  # the content decides, not the name
+    (tmp_path / name).rename(content_only)
+    assert is_picture(content_only)
+    difference = np.abs(read_digit(content_only).astype(float) - read_digit(tmp_path / "a.png"))
+    assert difference.mean() < 5
+
+
+def test_photograph_of_an_iphone_needs_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digits.data.pictures.picture_formats.find_spec", lambda name: None)
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(50))
+    with pytest.raises(InputError, match=r"a\.heic: a HEIC photograph; pip install pillow-heif, or save it as JPEG"):
+        read_picture(tmp_path / "a.heic")
