@@ -37,7 +37,7 @@ class Rows:
     """Lines of a file below its header."""
 
     file: str
-    columns: Sequence[str]
+    columns: list[str]
     lines: Sequence[bytes]
     first: int
     """the number of the first line in the file, as a text editor counts"""
@@ -200,7 +200,7 @@ def _raise_first_invalid_cell(rows: Rows, fallback_message: str) -> NoReturn:
     raise InputError(f"{rows.file}: cannot be read as digits ({fallback_message})")
 
 
-def _check_line(line: bytes, columns: Sequence[str], where: str) -> None:
+def _check_line(line: bytes, columns: list[str], where: str) -> None:
     """Raises InputError if a line is not blank and not a row of integers for these columns."""
     if len(line) == MAX_ROW_BYTES:
         raise InputError(f"{where}: longer than any row of digits; lines must end in LF or CRLF, not in CR")
