@@ -30,7 +30,7 @@ from sklearn.datasets import load_digits
 from benchmarks.report import markdown_table, replace_blocks
 from digits.data.idx import read_mnist
 from digits.data.non_digits import LETTERS
-from digits.data.pictures.segment import Array
+from digits.data.pictures.masks import Array
 from digits.errors import InputError
 from digits.files import write_json
 from digits.prediction.predict import PredictOptions, predict

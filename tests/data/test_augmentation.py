@@ -27,8 +27,9 @@ def test_matrices_undo_a_shear_a_rotation_a_scale_and_a_shift() -> None:
         [[1, 0, 2 * x], [0, 1, 2 * y], [0, 0, 1]],
     ]
     forward = functools.reduce(lambda done, step: step @ done, map(torch.tensor, steps))
-    arguments = (torch.tensor([value]) for value in (angle, scale, shear, x, y))
-    assert torch.allclose(affine_matrices(*arguments)[0], torch.linalg.inv(forward)[:2], atol=1e-6)
+    arguments = (torch.tensor([value]) for value in (angle, scale, shear))
+    matrices = affine_matrices(*arguments, shift=torch.tensor([[x, y]]))
+    assert torch.allclose(matrices[0], torch.linalg.inv(forward)[:2], atol=1e-6)
 
 
 def test_empty_ranges_change_nothing() -> None:

@@ -17,7 +17,16 @@ from digits.data.handwriting import (
     redraw_lines,
     stroke_point,
 )
-from digits.data.non_digits import LETTERS, letter_images, make_non_digits, patches
+from digits.data.non_digits import (
+    LETTERS,
+    crossing_lines,
+    letter_images,
+    level_lines,
+    lines,
+    make_non_digits,
+    parallel_lines,
+    patches,
+)
 from digits.errors import InputError
 
 
@@ -144,3 +153,26 @@ def test_letters_are_scaled_as_digits_are_and_resemble_none() -> None:
     inked = letter_images(torch.device("cpu"))[:, 0] > 0
     assert (inked.any(2).sum(1).maximum(inked.any(1).sum(1)) == 20).all()
     assert not {"O", "l", "S", "Z"} & set(LETTERS)
+
+
+def test_lines_lie_inside_and_have_their_directions() -> None:
+    device = torch.device("cpu")
+    for draw in (crossing_lines, parallel_lines, level_lines):
+        ends = draw(200, 28, device)
+        assert ends.shape == (200, 8, 2, 2)
+        assert ends[..., 0].min() >= 3
+        assert ends[..., 0].max() <= 25
+    start, end = parallel_lines(200, 28, device).unbind(2)
+    is_horizontal = start[..., 1] == end[..., 1]
+    assert ((start[..., 0] == end[..., 0]) | is_horizontal).all()
+    assert abs(is_horizontal.float().mean() - 0.5) < 0.05
+    start, end = level_lines(200, 28, device).unbind(2)
+    assert ((end - start)[..., 1].abs() < 3).all()
+    assert ((end - start)[..., 0] == 21).all()
+
+
+def test_level_lines_are_few() -> None:
+    images = lines(bars(1), 400)[:, 0]
+    assert images.flatten(1).amax(1).min() > 0.5
+    empty_rows = (images.amax(2) < 0.1).float().sum(1)
+    assert (empty_rows > 14).float().mean() > 0.15

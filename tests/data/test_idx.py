@@ -32,7 +32,7 @@ def small_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             f"{split}-labels-idx1-ubyte": struct.pack(">2i", 2049, count) + labels.to(torch.uint8).numpy().tobytes(),
         }.items():
             (raw / name).write_bytes(content)
-            monkeypatch.setitem(idx.MNIST_FILES, name, (len(content), md5(content).hexdigest()))
+            monkeypatch.setitem(idx.MNIST_FILES, name, idx.FileCheck(len(content), md5(content).hexdigest()))
     return tmp_path
 
 

@@ -10,7 +10,8 @@ import torch
 from helpers import frame
 
 from digits.data import kaggle_csv
-from digits.data.kaggle_csv import iter_chunks, parse_plain_integers, parse_rows, read_csv
+from digits.data.kaggle_csv import Rows, iter_chunks, parse_rows, read_csv
+from digits.data.plain_integers import parse_plain_integers
 from digits.errors import InputError
 from digits.files import open_binary
 
@@ -100,7 +101,7 @@ def test_invalid_cell_is_located(cell: str, column: str, row: int) -> None:
     lines = [*ROWS[:row], ",".join(cells).encode(), *ROWS[row + 1 :]]
     shown = re.escape(repr(cell)) if cell else "nothing"
     with pytest.raises(InputError, match=f"^digits.csv, row {row + 2}, column {column!r}: .* not {shown}$"):
-        parse_rows("digits.csv", list(TABLE), lines, 2)
+        parse_rows(Rows("digits.csv", list(TABLE), lines, first=2))
 
 
 A, B, C = ROWS[:3]  # rows 2, 3 and 4 of the file

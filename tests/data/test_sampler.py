@@ -1,14 +1,15 @@
-"""Batches of indices: complete, balanced, in an order that depends only on the seed and the epoch; shares of them."""
+"""Batches of indices: complete, even, in an order that depends only on the seed and the epoch; shares of them."""
 
 import pytest
 import torch
 
-from digits.data import sampler
-from digits.data.sampler import BalancedBatchSampler, gathered_order
+from digits.data import shares
+from digits.data.sampler import EvenBatchSampler
+from digits.data.shares import gathered
 
 
 def test_order_is_a_function_of_seed_and_epoch() -> None:
-    batches = BalancedBatchSampler(50, 10, shuffle_seed=3)
+    batches = EvenBatchSampler(50, 10, shuffle_seed=3)
     first = torch.cat(list(batches))
     torch.rand(1)
     assert torch.equal(torch.cat(list(batches)), first)
@@ -18,27 +19,27 @@ def test_order_is_a_function_of_seed_and_epoch() -> None:
 
 @pytest.mark.parametrize("total", [96, 97, 100, 103, 5])
 @pytest.mark.parametrize("world_size", [1, 2, 3, 4])
-def test_ranks_share_complete_balanced_batches(monkeypatch: pytest.MonkeyPatch, total: int, world_size: int) -> None:
-    batches = BalancedBatchSampler(total, 8, shuffle_seed=0)
+def test_ranks_share_complete_even_batches(monkeypatch: pytest.MonkeyPatch, total: int, world_size: int) -> None:
+    batches = EvenBatchSampler(total, 8, shuffle_seed=0)
     expected = list(batches)
     sizes = [len(batch) for batch in expected]
     assert torch.cat(expected).sort().values.tolist() == list(range(total))
-    assert len(expected) == len(BalancedBatchSampler(total, 8))
+    assert len(expected) == len(EvenBatchSampler(total, 8))
     assert max(sizes) <= 8
     assert max(sizes) - min(sizes) <= 1
 
-    unshuffled = BalancedBatchSampler(total, 8)
+    unshuffled = EvenBatchSampler(total, 8)
     one_process = list(unshuffled)
-    monkeypatch.setattr(sampler.dist, "is_initialized", lambda: True)
-    monkeypatch.setattr(sampler.dist, "get_world_size", lambda: world_size)
+    monkeypatch.setattr(shares.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(shares.dist, "get_world_size", lambda: world_size)
     by_rank = []
     for rank in range(world_size):
-        monkeypatch.setattr(sampler.dist, "get_rank", lambda rank=rank: rank)
+        monkeypatch.setattr(shares.dist, "get_rank", lambda rank=rank: rank)
         assert all(map(torch.equal, batches, expected))  # every process augments the whole batch
         by_rank.append(list(unshuffled))
-    gathered = torch.cat([torch.cat(batches) for batches in by_rank])
-    assert torch.equal(gathered_order(total, 8, len(one_process)), gathered)
-    assert torch.equal(gathered_order(total, 8, 1), one_process[0])
-    for batch, *shares in zip(one_process, *by_rank, strict=True):
-        assert torch.equal(torch.cat(shares), batch)
-        assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    results = torch.cat([torch.cat(batches) for batches in by_rank])
+    assert torch.equal(gathered(one_process), results)
+    assert torch.equal(gathered(one_process[:1]), one_process[0])
+    for batch, *parts in zip(one_process, *by_rank, strict=True):
+        assert torch.equal(torch.cat(parts), batch)
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1

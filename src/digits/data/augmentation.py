@@ -34,9 +34,10 @@ class RandomTransform(nn.Module):
         erasing_size: Sequence[int] = (8, 16),
     ) -> None:
         super().__init__()
-        self.degrees, self.shear = check_number("degrees", degrees, 0, 180), check_number("shear", shear or 0.0, 0, 80)
+        self.degrees = check_number("degrees", degrees, 0, 180)
         self.translate = _pair("translate", translate or (0.0, 0.0), 0, 1)
         self.scale = _range("scale", scale or (1.0, 1.0), 0.01, 100)
+        self.shear = check_number("shear", shear or 0.0, 0, 80)
         self.elastic = check_number("elastic", elastic, 0, 28)
         self.elastic_sigma = check_number("elastic_sigma", elastic_sigma, 1, 28)
         self.erasing = check_number("erasing", erasing, 0, 1)
@@ -45,42 +46,58 @@ class RandomTransform(nn.Module):
     def forward(self, pixels: Tensor, strength: Tensor | None = None) -> Tensor:
         """Float32 [N, C, H, H] to the same shape and dtype. `strength` float32 [N], from 0 to 1, narrows the ranges of
         the affine transform for each image."""
-        count, device = len(pixels), pixels.device
-        rotation, shear, shift_x, shift_y = torch.rand(4, count, device=device) * 2 - 1
-        smallest, largest = self.scale
-        scale = smallest + (largest - smallest) * torch.rand(count, device=device)
-        if strength is not None:
-            rotation, shear, shift_x, shift_y = (draw * strength for draw in (rotation, shear, shift_x, shift_y))
-            scale = 1 + (scale - 1) * strength
-        matrices = affine_matrices(
-            radians(self.degrees) * rotation,
-            scale,
-            radians(self.shear) * shear,
-            self.translate[0] * shift_x,
-            self.translate[1] * shift_y,
-        )
+        matrices = self._sample_matrices(len(pixels), pixels.device, strength)
         grid = F.affine_grid(matrices, list(pixels.shape), align_corners=False)
         if self.elastic:
             side = pixels.shape[-1]
-            grid = grid + smooth_noise(count, side, self.elastic_sigma, device) * (self.elastic * 2 / side)
+            noise = smooth_noise(len(pixels), side, self.elastic_sigma, pixels.device)
+            grid = grid + noise * (self.elastic * 2 / side)
         pixels = F.grid_sample(pixels, grid, align_corners=False)
-        return erase_squares(pixels, self.erasing, self.erasing_size) if self.erasing else pixels
+        if self.erasing:
+            pixels = erase_squares(pixels, self.erasing, self.erasing_size)
+        return pixels
+
+    def _sample_matrices(self, count: int, device: torch.device, strength: Tensor | None) -> Tensor:
+        """Random affine matrices float32 [count, 2, 3]."""
+        smallest, largest = self.scale
+        draws = torch.rand(4, count, device=device) * 2 - 1
+        scale = smallest + (largest - smallest) * torch.rand(count, device=device)
+        if strength is not None:
+            draws = draws * strength
+            scale = 1 + (scale - 1) * strength
+        rotation, shear, shift_x, shift_y = draws
+        shift = torch.stack([self.translate[0] * shift_x, self.translate[1] * shift_y], dim=1)
+        return affine_matrices(
+            angle=radians(self.degrees) * rotation,
+            scale=scale,
+            shear=radians(self.shear) * shear,
+            shift=shift,
+        )
 
 
-def affine_matrices(angle: Tensor, scale: Tensor, shear: Tensor, shift_x: Tensor, shift_y: Tensor) -> Tensor:
-    """Matrices float32 [N, 2, 3] for `affine_grid` (output to input coordinates) that shear, rotate, scale and then
-    shift N square images. Arguments are [N]: angles in radians, factors, shifts as fractions of the side."""
-    cos, sin, tan = angle.cos() / scale, angle.sin() / scale, shear.tan()
-    xx, xy, yx, yy = cos - tan * sin, sin + tan * cos, -sin, cos
-    x, y = -2 * (xx * shift_x + xy * shift_y), -2 * (yx * shift_x + yy * shift_y)
-    return torch.stack([xx, xy, x, yx, yy, y], dim=1).view(-1, 2, 3)
+def affine_matrices(angle: Tensor, scale: Tensor, shear: Tensor, shift: Tensor) -> Tensor:
+    """Matrices [N, 2, 3] for `affine_grid` (output to input coordinates) that shear, rotate, scale and then shift
+    N square images. Arguments are [N]: angles in radians, factors; and [N, 2]: shifts as fractions of the side."""
+    axes = inverse_axes(angle, scale, shear)
+    origin = -2 * (axes * shift[:, None]).sum(2)  # the image has a side of 2 in these coordinates
+    return torch.cat([axes, origin[:, :, None]], dim=2)
+
+
+def inverse_axes(angle: Tensor, scale: Tensor, shear: Tensor) -> Tensor:
+    """Matrices [N, 2, 2] that undo a shear, a rotation and then a scale, all [N], the angles in radians."""
+    cos = angle.cos() / scale
+    sin = angle.sin() / scale
+    tan = shear.tan()
+    return torch.stack([cos - tan * sin, sin + tan * cos, -sin, cos], dim=1).view(-1, 2, 2)
 
 
 def smooth_noise(count: int, side: int, sigma: float, device: torch.device) -> Tensor:
     """Normal noise float32 [count, side, side, 2] with mean 0 and standard deviation 1, smoothed by a Gaussian of
     `sigma` pixels. It is drawn on a coarse grid, one point for each `sigma` pixels, and 3 `sigma` beyond the border."""
+    position = torch.arange(side, device=device)
     points = torch.arange(-3 * sigma, side - 1 + 3 * sigma + sigma, sigma, device=device)
-    basis = (-0.5 * ((torch.arange(side, device=device)[:, None] - points) / sigma) ** 2).exp()
+    distance = (position[:, None] - points) / sigma
+    basis = (-0.5 * distance**2).exp()
     basis = basis / basis.norm(dim=1, keepdim=True)  # each pixel is a sum of normal values with this variance
     noise = torch.randn(count, 2, len(points), len(points), device=device)
     field: Tensor = basis @ noise @ basis.T
@@ -93,9 +110,10 @@ def rotated_coordinates(count: int, side: int, device: torch.device) -> tuple[Te
     position = torch.arange(side, device=device) - (side - 1) / 2
     right_angles = torch.pi / 2 * torch.randint(4, (count,), device=device)
     any_angles = 2 * torch.pi * torch.rand(count, device=device)
-    angle = torch.where(torch.rand(count, device=device) < 0.5, any_angles, right_angles)[:, None, None]
+    angle = torch.where(torch.rand(count, device=device) < 0.5, any_angles, right_angles)
+    cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
     x, y = position, position[:, None]
-    return angle.cos() * x + angle.sin() * y, angle.cos() * y - angle.sin() * x
+    return cos * x + sin * y, cos * y - sin * x
 
 
 def erase_squares(pixels: Tensor, probability: float, size: Sequence[float]) -> Tensor:
@@ -104,12 +122,16 @@ def erase_squares(pixels: Tensor, probability: float, size: Sequence[float]) -> 
     chosen, side, top, left = torch.rand(4, len(pixels), 1, device=pixels.device)
     smallest, largest = size
     side = (smallest + (largest - smallest + 1) * side).floor() * (chosen < probability)
-    position = torch.arange(pixels.shape[-1], device=pixels.device)
-    rows, columns = (
-        (position >= start) & (position < start + side)
-        for start in ((start * (len(position) - side + 1)).floor() for start in (top, left))
-    )
+    room = pixels.shape[-1] - side + 1
+    rows = _interval(pixels.shape[-1], (top * room).floor(), side)
+    columns = _interval(pixels.shape[-1], (left * room).floor(), side)
     return pixels.masked_fill(rows[:, None, :, None] & columns[:, None, None, :], 0.0)
+
+
+def _interval(count: int, start: Tensor, length: Tensor) -> Tensor:
+    """Which of `count` positions lie in the interval of each image, bool [N, count]; arguments are [N, 1]."""
+    position = torch.arange(count, device=start.device)
+    return (position >= start) & (position < start + length)
 
 
 def check_number(name: str, value: object, low: float, high: float) -> float:

@@ -10,16 +10,18 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from digits.data.sampler import BalancedBatchSampler, gathered_order
+from digits.data.sampler import EvenBatchSampler
+from digits.data.shares import gathered
 from digits.data.sources import Digits, Source
 from digits.data.splits import split_indices
 from digits.errors import InputError
 
 
 class DigitsDataModule(LightningDataModule):
-    """Batches (images uint8 [B, 28, 28], labels int64 [B]) on the training device. `source` is a function of
-    `digits.data.sources`, called with `source_options`; InputError is raised if it does not take them. `split_seed`
-    decides the validation set (see `split_indices`), `seed` only the order of training."""
+    """Batches (images uint8 [B, 28, 28], labels int64 [B]) on the training device.
+
+    `source` is a function of `digits.data.sources`, called with `source_options`. `split_seed` decides the validation
+    set (see `split_indices`), `seed` only the order of training. Raises InputError if `source` has no such option."""
 
     def __init__(
         self,
@@ -49,33 +51,36 @@ class DigitsDataModule(LightningDataModule):
 
     def prepare_data(self) -> None:
         """Reads the source, and downloads it if necessary."""
-        if not self.splits:
-            self.source = self.source or self.load_source()
+        if self.source is None and not self.splits:
+            self.source = self.load_source()
 
     def setup(self, stage: str) -> None:
         """Fills `splits` with `train` and, if they hold images, `val` and `test`. `val_indices` are the positions of
         the validation digits among all training digits of the source."""
         if self.splits:
             return
-        source, self.source = self.source or self.load_source(), None
-        images, labels = source.train
-        train, val = self.split_indices(labels)
-        self.val_indices, self.is_mnist = val, source.is_mnist
-        splits = {"train": Digits(images[train], labels[train]), "val": Digits(images[val], labels[val])}
+        source = self.source or self.load_source()
+        self.source = None  # its memory is needed for the splits
+        self.is_mnist = source.is_mnist
+        train_indices, self.val_indices = self.split_indices(source.train.labels)
+        self._add_split("train", source.train.select(train_indices))
+        self._add_split("val", source.train.select(self.val_indices))
         if source.test:
-            splits["test"] = source.test
+            self._add_split("test", source.test)
+
+    def _add_split(self, name: str, digits: Digits) -> None:
+        """Moves the digits of a split to the training device. An empty split does not exist."""
         device = self.trainer.strategy.root_device if self.trainer else "cpu"
-        self.splits = {
-            name: Digits(images.to(device), labels.to(device))
-            for name, (images, labels) in splits.items()
-            if len(labels)
-        }
+        if len(digits.labels):
+            self.splits[name] = Digits(digits.images.to(device), digits.labels.to(device))
 
     def train_dataloader(self) -> DataLoader[Digits]:
         return make_dataloader(self.splits["train"], self.batch_size, self.seed)
 
     def val_dataloader(self) -> DataLoader[Digits] | list[Any]:
-        return make_dataloader(self.splits["val"], self.eval_batch_size) if "val" in self.splits else []
+        if "val" not in self.splits:
+            return []
+        return make_dataloader(self.splits["val"], self.eval_batch_size)
 
     def test_dataloader(self) -> DataLoader[Digits]:
         return make_dataloader(self.splits["test"], self.eval_batch_size)
@@ -87,15 +92,16 @@ class DigitsDataModule(LightningDataModule):
     def evaluated_indices(self, stage: str, batches: int | float) -> Tensor:
         """Positions in the source, int64 [N], of the val or test digits in the first `batches` batches, in the order in
         which an evaluation gathers them."""
-        order = gathered_order(len(self.splits[stage].labels), self.eval_batch_size, int(batches))
+        sampler = EvenBatchSampler(len(self.splits[stage].labels), self.eval_batch_size)
+        order = gathered(sampler.batches()[: int(batches)])
         return self.val_indices[order] if stage == "val" else order
 
 
 def make_dataloader(digits: Digits, batch_size: int, shuffle_seed: int | None = None) -> DataLoader[Digits]:
-    """A loader that shuffles if there is a `shuffle_seed` (see `BalancedBatchSampler`)."""
+    """A loader that shuffles if there is a `shuffle_seed` (see `EvenBatchSampler`)."""
     return DataLoader(
         TensorBatches(digits),
-        sampler=BalancedBatchSampler(len(digits.labels), batch_size, shuffle_seed, digits.labels.device),
+        sampler=EvenBatchSampler(len(digits.labels), batch_size, shuffle_seed, digits.labels.device),
         batch_size=None,  # the sampler yields whole batches
         generator=torch.Generator(),  # the default would draw from the global generator
     )
@@ -108,4 +114,4 @@ class TensorBatches(Dataset[Digits]):
         self.digits = digits
 
     def __getitem__(self, indices: Tensor) -> Digits:
-        return Digits(self.digits.images[indices], self.digits.labels[indices])
+        return self.digits.select(indices)

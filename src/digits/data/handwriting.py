@@ -1,5 +1,6 @@
 """Variations of handwriting that MNIST lacks, drawn on its digits in whole batches, on their device."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -38,13 +39,14 @@ class RandomHandwriting(nn.Module):
         dtype. Without labels no strokes are added."""
         if labels is not None:
             pixels = draw_strokes(pixels, labels, self.strokes)
-        for change, probability in (
+        changes = (
             (draw_outline, 0.2 * self.ink),
             (redraw_lines, 0.2 * self.ink),
             (change_width, self.ink),
             (fade, self.ink),
             (cut_gaps, self.ink),
-        ):
+        )
+        for change, probability in changes:
             chosen = torch.rand(len(pixels), 1, 1, 1, device=pixels.device) < probability
             pixels = torch.where(chosen, change(pixels), pixels)
         degraded = torch.rand(len(pixels), device=pixels.device) < self.degradation
@@ -52,35 +54,83 @@ class RandomHandwriting(nn.Module):
         return torch.where(degraded[:, None, None, None], degrade(transformed), transformed)
 
 
+@dataclass(frozen=True)
+class Extent:
+    """Where the strokes of N digits begin and end."""
+
+    top: Tensor
+    bottom: Tensor
+    """points (x, y) [N, 2] on the strokes"""
+    height: Tensor
+    """[N]"""
+
+
 def draw_strokes(pixels: Tensor, labels: Tensor, probability: float) -> Tensor:
     """Adds the strokes of `RandomHandwriting` to 1, 7 and 9."""
-    count, device = len(pixels), pixels.device
     ink = pixels[:, 0]
-    top, bottom, middle = (stroke_point(ink, position) for position in (0.0, 1.0, 0.55))
-    height = bottom[:, 1] - top[:, 1]
-    uniform = torch.rand(9, count, device=device)
-    chosen = uniform[0] < probability
-    width = (ink.sum((1, 2)) / height.clamp(min=1)).clamp(1.5, 4.0)  # exact for a straight vertical stroke
-    width = torch.where(labels == 1, width, 2 + 1.5 * uniform[1])
+    top, bottom = stroke_point(ink, 0.0), stroke_point(ink, 1.0)
+    extent = Extent(top, bottom, height=(bottom - top)[:, 1])
+    middle = stroke_point(ink, 0.55)
+    stem_width = ink.sum((1, 2)) / extent.height.clamp(min=1)  # exact for a straight vertical stroke
+    stem_width = stem_width.clamp(1.5, 4.0)
 
-    slant = torch.atan2((top - bottom)[:, 0], height).clamp(min=0)  # of the stem, from the vertical
-    angle = (slant + torch.deg2rad(20 + 30 * uniform[2])).clamp(max=1.2)  # more would be a 7
-    upstroke = (0.2 + 0.5 * uniform[3]) * height
-    end = top + upstroke[:, None] * torch.stack([-angle.sin(), angle.cos()], 1)
-    pixels = _draw(pixels, chosen & (labels == 1), width, top, end)
+    chosen = _uniform(labels, 0, 1) < probability
+    pixels = add_upstroke(pixels, chosen & (labels == 1), extent, stem_width)
+    pixels = add_base(pixels, chosen & (labels == 1), extent, stem_width)
+    pixels = add_bar(pixels, chosen & (labels == 7), extent, middle)
+    return add_foot(pixels, chosen & (labels == 9), extent)
 
-    half = (0.12 + 0.2 * uniform[4]) * height
-    across = half[:, None] * torch.stack([torch.ones_like(half), 0.4 * (uniform[5] - 0.5)], 1)
-    has_base = chosen & (labels == 1) & (uniform[6] < 0.4)
-    pixels = _draw(pixels, has_base, width, bottom - across, bottom + across)
-    pixels = _draw(pixels, chosen & (labels == 7), width, middle - across, middle + across)
 
-    reach = (0.2 + 0.3 * uniform[7]) * height
-    steps = (-0.5, 0.12), (-1.0, 0.0), (-1.25, -0.3)
-    points = [bottom + torch.stack([x * reach, y * reach], 1) for x, y in steps]
-    for start, end in zip([bottom, *points[:2]], points, strict=True):
-        pixels = _draw(pixels, chosen & (labels == 9), width, start, end)
+def add_upstroke(pixels: Tensor, chosen: Tensor, extent: Extent, width: Tensor) -> Tensor:
+    """Draws a stroke of this width [N] from the top of a 1 down to the left. `chosen` bool [N] are the images."""
+    slant = torch.atan2((extent.top - extent.bottom)[:, 0], extent.height).clamp(
+        min=0
+    )  # of the stem, from the vertical
+    angle = slant + torch.deg2rad(_uniform(chosen, 20, 50))
+    angle = angle.clamp(max=1.2)  # more would be a 7
+    length = _uniform(chosen, 0.2, 0.7) * extent.height
+    direction = torch.stack([-angle.sin(), angle.cos()], dim=1)
+    return _draw(pixels, chosen, width, extent.top, extent.top + length[:, None] * direction)
+
+
+def add_base(pixels: Tensor, chosen: Tensor, extent: Extent, width: Tensor) -> Tensor:
+    """Draws a stroke of this width [N] under two fifths of the chosen 1."""
+    chosen = chosen & (_uniform(chosen, 0, 1) < 0.4)
+    across = _half_crossbar(extent.height)
+    return _draw(pixels, chosen, width, extent.bottom - across, extent.bottom + across)
+
+
+def add_bar(pixels: Tensor, chosen: Tensor, extent: Extent, middle: Tensor) -> Tensor:
+    """Draws a stroke across the stem of a 7, through `middle` [N, 2]."""
+    across = _half_crossbar(extent.height)
+    return _draw(pixels, chosen, _pen_width(chosen), middle - across, middle + across)
+
+
+def add_foot(pixels: Tensor, chosen: Tensor, extent: Extent) -> Tensor:
+    """Draws a curl from the bottom of a 9 to the left and up, as three lines."""
+    width = _pen_width(chosen)
+    reach = _uniform(chosen, 0.2, 0.5) * extent.height
+    start = extent.bottom
+    for x, y in ((-0.5, 0.12), (-1.0, 0.0), (-1.25, -0.3)):
+        end = extent.bottom + torch.stack([x * reach, y * reach], dim=1)
+        pixels = _draw(pixels, chosen, width, start, end)
+        start = end
     return pixels
+
+
+def _half_crossbar(height: Tensor) -> Tensor:
+    """From the middle to the right end of a nearly horizontal stroke, (x, y) [N, 2]."""
+    half = _uniform(height, 0.12, 0.32) * height
+    return torch.stack([half, _uniform(height, -0.2, 0.2) * half], dim=1)
+
+
+def _pen_width(images: Tensor) -> Tensor:
+    return _uniform(images, 2, 3.5)
+
+
+def _uniform(images: Tensor, low: float, high: float) -> Tensor:
+    """A random number for each of N images, float32 [N]."""
+    return low + (high - low) * torch.rand(len(images), device=images.device)
 
 
 def stroke_point(ink: Tensor, position: float) -> Tensor:
@@ -90,7 +140,8 @@ def stroke_point(ink: Tensor, position: float) -> Tensor:
     top = torch.where(inked, rows, ink.shape[1]).amin(1).clamp(max=ink.shape[1] - 1)
     bottom = torch.where(inked, rows, 0).amax(1)
     y = top + position * (bottom - top)
-    weight = ink * (1.2 - (rows - y[:, None]).abs()).clamp(min=0)[:, :, None]
+    is_near = (1.2 - (rows - y[:, None]).abs()).clamp(min=0)  # the rows beside y, as a weight
+    weight = ink * is_near[:, :, None]
     x = (weight.sum(1) * rows).sum(1) / weight.sum((1, 2)).clamp(min=1e-3)
     return torch.stack([x, y], 1)
 
@@ -105,10 +156,12 @@ def _draw(pixels: Tensor, chosen: Tensor, width: Tensor, start: Tensor, end: Ten
 def distance_to_segment(side: int, start: Tensor, end: Tensor) -> Tensor:
     """The distance of each pixel to a segment, float32 [N, side, side]; `start` and `end` are (x, y) [N, 2]."""
     position = torch.arange(side, device=start.device, dtype=start.dtype)
-    x, y = position[None, None, :] - start[:, 0, None, None], position[None, :, None] - start[:, 1, None, None]
+    x = position[None, None, :] - start[:, 0, None, None]
+    y = position[None, :, None] - start[:, 1, None, None]
     dx, dy = (end - start)[:, :, None, None].unbind(1)
-    along = ((x * dx + y * dy) / (dx**2 + dy**2).clamp(min=1e-6)).clamp(0, 1)
-    return torch.hypot(x - along * dx, y - along * dy)
+    nearest = (x * dx + y * dy) / (dx**2 + dy**2).clamp(min=1e-6)
+    nearest = nearest.clamp(0, 1)  # the point of the segment: 0 is its start, 1 its end
+    return torch.hypot(x - nearest * dx, y - nearest * dy)
 
 
 def draw_outline(pixels: Tensor) -> Tensor:
@@ -134,8 +187,9 @@ def redraw_lines(pixels: Tensor) -> Tensor:
 def change_width(pixels: Tensor) -> Tensor:
     """Wider by up to two pixels, or narrower by up to one."""
     amount = torch.rand(len(pixels), 1, 1, 1, device=pixels.device) * 1.6 - 0.6
-    wider, narrower = dilate(pixels) - pixels, erode(pixels) - pixels
-    return pixels + amount.clamp(min=0) * wider + (-amount).clamp(min=0) * narrower
+    wider = amount.clamp(min=0) * (dilate(pixels) - pixels)
+    narrower = (-amount).clamp(min=0) * (erode(pixels) - pixels)
+    return pixels + wider + narrower
 
 
 def dilate(pixels: Tensor) -> Tensor:

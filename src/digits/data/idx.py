@@ -3,7 +3,7 @@
 from hashlib import md5
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import torch
@@ -12,12 +12,20 @@ from torch import Tensor
 from digits.errors import InputError
 from digits.files import translate_read_errors
 
-# name: (bytes, MD5) of the unpacked files.
+
+class FileCheck(NamedTuple):
+    """The content of an unpacked file of MNIST."""
+
+    size: int
+    """in bytes"""
+    md5: str
+
+
 MNIST_FILES = {
-    "train-images-idx3-ubyte": (47_040_016, "6bbc9ace898e44ae57da46a324031adb"),
-    "train-labels-idx1-ubyte": (60_008, "a25bea736e30d166cdddb491f175f624"),
-    "t10k-images-idx3-ubyte": (7_840_016, "2646ac647ad5339dbf082846283269ea"),
-    "t10k-labels-idx1-ubyte": (10_008, "27ae3e4e09519cfbb04c329615203637"),
+    "train-images-idx3-ubyte": FileCheck(47_040_016, "6bbc9ace898e44ae57da46a324031adb"),
+    "train-labels-idx1-ubyte": FileCheck(60_008, "a25bea736e30d166cdddb491f175f624"),
+    "t10k-images-idx3-ubyte": FileCheck(7_840_016, "2646ac647ad5339dbf082846283269ea"),
+    "t10k-labels-idx1-ubyte": FileCheck(10_008, "27ae3e4e09519cfbb04c329615203637"),
 }
 
 
@@ -33,7 +41,8 @@ def read_mnist(root: str | Path, split: str, download: bool) -> tuple[Tensor, Te
     if missing:
         _download(root, raw, missing)
     images = _read_verified(raw / f"{split}-images-idx3-ubyte", (28, 28))
-    return images, _read_verified(raw / f"{split}-labels-idx1-ubyte", ()).long()
+    labels = _read_verified(raw / f"{split}-labels-idx1-ubyte", ())
+    return images, labels.long()
 
 
 def _download(root: str | Path, raw: Path, missing: list[str]) -> None:
@@ -42,7 +51,8 @@ def _download(root: str | Path, raw: Path, missing: list[str]) -> None:
     try:
         MNIST(str(root), download=True)
     except (OSError, RuntimeError) as error:
-        raise InputError(_missing_files_message(raw, missing, str(error).strip().splitlines()[-1])) from error
+        reason = str(error).strip().splitlines()[-1]
+        raise InputError(_missing_files_message(raw, missing, reason)) from error
 
 
 def _missing_files_message(raw: Path, missing: list[str], reason: str) -> str:
@@ -54,30 +64,34 @@ def _missing_files_message(raw: Path, missing: list[str], reason: str) -> str:
 
 def _read_verified(path: Path, shape: tuple[int, ...]) -> Tensor:
     """Uint8 [N, *shape] of one of MNIST's files. Raises InputError if its size or MD5 differs."""
-    size, checksum = MNIST_FILES[path.name]
+    expected = MNIST_FILES[path.name]
+    remedy = "delete it to download it again, or copy it again"
     content = path.read_bytes()
-    if len(content) != size:
-        problem = f"has {len(content):,} bytes instead of {size:,}"
-    elif md5(content, usedforsecurity=False).hexdigest() != checksum:
-        problem = f"is not MNIST's: its MD5 is not {checksum}"
-    else:
-        file = BytesIO(content)
-        count = read_idx_header(path, file, shape)
-        return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=file.tell()).view(count, *shape)
-    raise InputError(f"{path} {problem}; delete it to download it again, or copy it again")
+    if len(content) != expected.size:
+        raise InputError(f"{path} has {len(content):,} bytes instead of {expected.size:,}; {remedy}")
+    if md5(content, usedforsecurity=False).hexdigest() != expected.md5:
+        raise InputError(f"{path} is not MNIST's: its MD5 is not {expected.md5}; {remedy}")
+    file = BytesIO(content)
+    count = read_idx_header(path, file, shape)
+    values = torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=file.tell())
+    return values.view(count, *shape)
 
 
 def read_idx_header(path: Path, file: BinaryIO, shape: tuple[int, ...]) -> int:
     """Reads the header and returns the number of items: images for `shape` (28, 28), labels for (). Raises InputError
     if there are none, or the header has another type or shape."""
-    # Two zeros, the type (8 is uint8), the number of dimensions; then the sizes as big-endian int32.
-    if read_exactly(path, file, 4) != bytes([0, 0, 8, 1 + len(shape)]):
-        raise InputError(f"{path}: not an IDX file of {'images' if shape else 'labels'} in uint8")
-    count, *sides = np.frombuffer(read_exactly(path, file, 4 + 4 * len(shape)), ">i4").tolist()
+    dimensions = 1 + len(shape)
+    uint8 = 8
+    if read_exactly(path, file, 4) != bytes([0, 0, uint8, dimensions]):
+        content = "images" if shape else "labels"
+        raise InputError(f"{path}: not an IDX file of {content} in uint8")
+    sizes = np.frombuffer(read_exactly(path, file, 4 * dimensions), dtype=">i4")  # big-endian int32
+    count, *sides = sizes.tolist()
     if count < 1:
         raise InputError(f"{path}: empty; its header announces {count} items")
     if tuple(sides) != shape:
-        raise InputError(f"{path}: {count:,} images of {'×'.join(map(str, sides))}; images of 28×28 are expected")
+        found = "×".join(str(side) for side in sides)
+        raise InputError(f"{path}: {count:,} images of {found}; images of 28×28 are expected")
     return int(count)
 
 

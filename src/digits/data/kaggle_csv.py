@@ -6,20 +6,23 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, NoReturn, TypeAlias
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+from digits.data.plain_integers import Values, parse_plain_integers
 from digits.errors import InputError, quoted
 from digits.files import open_binary, translate_read_errors
 
 PIXEL_COLUMNS = [f"pixel{k}" for k in range(784)]
+KNOWN_COLUMNS = {"label", *PIXEL_COLUMNS}
 MAX_HEADER_BYTES = 1 << 20  # a first line of this length is not a header
 MAX_ROW_BYTES = 1 << 15  # 41 characters for each value; a longer line is not a row of digits
 MAX_CHUNK_BYTES = 1 << 26  # twice a usual chunk
@@ -28,7 +31,16 @@ CHUNK_ROWS = 8192
 ROWS_PER_BLOCK = 256  # the temporary arrays of a block stay in the CPU's cache
 QUOTED_CELL = re.compile(rb'(?m)(?:^|(?<=,))"[^",\r\n]*"(?=[,\r\n]|$)')
 
-Values: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.uint8]]
+
+@dataclass(frozen=True)
+class Rows:
+    """Lines of a file below its header."""
+
+    file: str
+    columns: list[str]
+    lines: Sequence[bytes]
+    first: int
+    """the number of the first line in the file, as a text editor counts"""
 
 
 def read_csv(path: str | Path) -> tuple[Tensor, Tensor | None]:
@@ -37,9 +49,14 @@ def read_csv(path: str | Path) -> tuple[Tensor, Tensor | None]:
 
     Raises InputError with the file, the row (as a text editor counts lines) and the column.
     """
+    images, labels = [], []
     with open_binary(path) as file:
-        images, labels = zip(*(parse() for parse in iter_chunks(file, str(path), CHUNK_ROWS)), strict=True)
-    return torch.cat(images), None if labels[0] is None else torch.cat(labels)
+        for parse in iter_chunks(file, str(path), CHUNK_ROWS):
+            chunk_images, chunk_labels = parse()
+            images.append(chunk_images)
+            if chunk_labels is not None:
+                labels.append(chunk_labels)
+    return torch.cat(images), torch.cat(labels) if labels else None
 
 
 def iter_chunks(file: BinaryIO, name: str, rows: int) -> Iterator[Callable[[], tuple[Tensor, Tensor | None]]]:
@@ -47,36 +64,28 @@ def iter_chunks(file: BinaryIO, name: str, rows: int) -> Iterator[Callable[[], t
     returns images and labels as `read_csv` does. Error messages begin with `name`."""
     with translate_read_errors(name):
         columns = _read_header(file, name)
-        first_row, blank_rows, empty = 2, 0, True
-        while lines := _read_lines(file, rows):
+        row = 2
+        blank_rows = 0
+        is_empty = True
+        while True:
+            lines = _read_lines(file, rows)
+            if not lines:
+                break
             if any(map(bytes.strip, lines)):
-                blank_rows, empty = 0, False
-                yield partial(_parse_chunk, name, columns, lines, first_row)
+                yield partial(_parse_chunk, Rows(name, columns, lines, row))
+                blank_rows = 0
+                is_empty = False
             else:
                 blank_rows += len(lines)
-            first_row += len(lines)
+            row += len(lines)
             if blank_rows > MAX_BLANK_ROWS:
-                raise InputError(f"{name}, row {first_row - 1}: after {blank_rows:,} blank lines; remove them")
-    if empty:
+                raise InputError(f"{name}, row {row - 1}: after {blank_rows:,} blank lines; remove them")
+    if is_empty:
         raise InputError(f"{name}: a header, but no images below it")
 
 
-def _read_lines(file: BinaryIO, rows: int) -> list[bytes]:
-    """The next lines. A line of `MAX_ROW_BYTES` is cut there; the parser refuses it."""
-    lines: list[bytes] = []
-    size, longest = 0, 0
-    next_lines = iter(partial(file.readline, MAX_ROW_BYTES), b"")
-    while size < MAX_CHUNK_BYTES and longest < MAX_ROW_BYTES:
-        block = list(islice(next_lines, min(ROWS_PER_BLOCK, rows - len(lines))))
-        if not block:
-            break
-        lengths = list(map(len, block))
-        size, longest = size + sum(lengths), max(lengths)
-        lines += block
-    return lines
-
-
 def _read_header(file: BinaryIO, name: str) -> list[str]:
+    """The names of the columns. Raises InputError if the first line is not a header of digits."""
     line = file.readline(MAX_HEADER_BYTES)
     if b"\0" in line:
         raise InputError(f"{name}: not a text file; a CSV of digits is expected")
@@ -85,128 +94,131 @@ def _read_header(file: BinaryIO, name: str) -> list[str]:
     if len(line) == MAX_HEADER_BYTES:
         raise InputError(f"{name}, row 1: no header; it is longer than {MAX_HEADER_BYTES:,} bytes")
     text = line.decode("utf-8-sig")
-    columns = next(csv.reader([text]), []) if len(text) < 100_000 else [text]
+    is_too_long_to_split = len(text) >= 100_000
+    columns = [text] if is_too_long_to_split else next(csv.reader([text]), [])
     if not columns:
         raise InputError(f"{name}: empty; the header label,pixel0,…,pixel783 and one row per image are expected")
-
-    where = f"{name}, row 1"
-    known = {"label", *PIXEL_COLUMNS}
-    if not known.intersection(columns):
-        raise InputError(f"{where}: no header; the first row must name the columns label,pixel0,…,pixel783")
-    if repeated := [column for column, count in Counter(columns).items() if count > 1]:
-        raise InputError(f"{where}: column {quoted(repeated[0])} occurs {columns.count(repeated[0])} times; keep one")
-    if unknown := [(number, column) for number, column in enumerate(columns, 1) if column not in known]:
-        number, column = unknown[0]
-        raise InputError(f"{where}, column {number}: unknown column {quoted(column)}; use label and pixel0 … pixel783")
-    if missing := [column for column in PIXEL_COLUMNS if column not in columns]:
-        raise InputError(f"{where}: column {missing[0]!r} is missing ({len(missing)} of 784 pixel columns are)")
+    _check_columns(columns, where=f"{name}, row 1")
     return columns
 
 
-def _parse_chunk(name: str, columns: list[str], lines: list[bytes], first_row: int) -> tuple[Tensor, Tensor | None]:
-    with translate_read_errors(name):
-        values = parse_rows(name, columns, lines, first_row)
-    index = {column: index for index, column in enumerate(columns)}
-    order = [index[column] for column in PIXEL_COLUMNS]
-    first, end = order[0], order[0] + 784
-    in_order = order == list(range(first, end))
-    pixels = torch.from_numpy(values[:, first:end] if in_order else values[:, order])  # a slice is five times as fast
-    labels = torch.from_numpy(values[:, index["label"]]).long() if "label" in index else None
-    return pixels.reshape(-1, 28, 28), labels
+def _check_columns(columns: list[str], where: str) -> None:
+    """Raises InputError unless each pixel is there once, and `label` at most once."""
+    if KNOWN_COLUMNS.isdisjoint(columns):
+        raise InputError(f"{where}: no header; the first row must name the columns label,pixel0,…,pixel783")
+    for column, count in Counter(columns).items():
+        if count > 1:
+            raise InputError(f"{where}: column {quoted(column)} occurs {count} times; keep one")
+    for number, column in enumerate(columns, 1):
+        if column not in KNOWN_COLUMNS:
+            raise InputError(
+                f"{where}, column {number}: unknown column {quoted(column)}; use label and pixel0 … pixel783"
+            )
+    missing = [column for column in PIXEL_COLUMNS if column not in columns]
+    if missing:
+        raise InputError(f"{where}: column {missing[0]!r} is missing ({len(missing)} of 784 pixel columns are)")
 
 
-def parse_rows(name: str, columns: list[str], lines: Sequence[bytes], first_row: int) -> Values:
-    """Values uint8 [rows, columns]. A fast path parses plain integers, pandas all other notations. The first of `lines`
-    is line `first_row` of the file `name`.
+def _read_lines(file: BinaryIO, rows: int) -> list[bytes]:
+    """The next lines. A line of `MAX_ROW_BYTES` is cut there; the parser refuses it."""
+    lines: list[bytes] = []
+    size = longest = 0
+    next_lines = iter(partial(file.readline, MAX_ROW_BYTES), b"")
+    while len(lines) < rows and size < MAX_CHUNK_BYTES and longest < MAX_ROW_BYTES:
+        block = list(islice(next_lines, min(ROWS_PER_BLOCK, rows - len(lines))))
+        if not block:
+            break
+        lengths = list(map(len, block))
+        size += sum(lengths)
+        longest = max(lengths)
+        lines += block
+    return lines
+
+
+def _parse_chunk(rows: Rows) -> tuple[Tensor, Tensor | None]:
+    with translate_read_errors(rows.file):
+        values = parse_rows(rows)
+    position = {column: index for index, column in enumerate(rows.columns)}
+    order = [position[column] for column in PIXEL_COLUMNS]
+    first, end = order[0], order[0] + len(order)
+    is_in_order = order == list(range(first, end))
+    pixels = values[:, first:end] if is_in_order else values[:, order]  # a slice is five times as fast
+    images = torch.from_numpy(pixels).reshape(-1, 28, 28)
+    if "label" not in position:
+        return images, None
+    return images, torch.from_numpy(values[:, position["label"]]).long()
+
+
+def parse_rows(rows: Rows) -> Values:
+    """Values uint8 [rows, columns]. A fast path parses plain integers, pandas all other notations.
 
     Raises InputError for the first cell that is not an integer from 0 to 255, or to 9 in column `label`.
     """
-    starts = range(0, len(lines), ROWS_PER_BLOCK)
-    blocks = [parse_plain_integers(lines[start : start + ROWS_PER_BLOCK], len(columns)) for start in starts]
-    plain = [block for block in blocks if block is not None]
-    all_plain = len(plain) == len(blocks)
-    values = np.concatenate(plain) if all_plain else _parse_with_pandas(name, columns, lines, first_row)
-    if "label" in columns and values[:, columns.index("label")].max() > 9:
-        _raise_first_invalid_cell(name, columns, lines, first_row, fallback_message="a label is above 9")
+    values = _parse_blocks(rows)
+    if values is None:
+        values = _parse_with_pandas(rows)
+    if "label" in rows.columns and values[:, rows.columns.index("label")].max() > 9:
+        _raise_first_invalid_cell(rows, fallback_message="a label is above 9")
     return values
 
 
-def parse_plain_integers(lines: Sequence[bytes], columns: int) -> Values | None:
-    """Values uint8 [rows, columns] of lines that hold only commas and integers of one to three digits; else None.
-
-    All bytes are processed as one array. A number ends where a digit precedes another character; the two bytes before
-    this digit are its tens and hundreds, if they are digits.
-    """
-    text = b"\n\n\n" + b"".join(lines)
-    if b"\r" in text:
-        text = text.replace(b"\r\n", b"\n")
-    if not text.endswith(b"\n"):
-        text += b"\n"
-    characters = np.frombuffer(text, np.uint8)
-    digit_values = characters - np.uint8(ord("0"))
-    is_digit = digit_values < 10
-    digit_values *= is_digit
-    has_tens = is_digit[2:-1] & is_digit[1:-2]
-    has_hundreds = has_tens & is_digit[:-3]
-    if (has_hundreds[1:] & is_digit[:-4]).any():  # four digits
-        return None
-    ends = np.flatnonzero(is_digit[2:-1] > is_digit[3:])
-    separators = characters[3:][ends]
-    if (
-        len(ends) != len(lines) * columns
-        or len(characters) - 3 != np.count_nonzero(is_digit) + len(ends)  # one separator per number
-        or not (separators.reshape(-1, columns)[:, -1] == ord("\n")).all()
-        or np.count_nonzero(separators == ord(",")) != len(ends) - len(lines)
-    ):
-        return None
-    below_100 = (digit_values[2:-1] + np.uint8(10) * digit_values[1:-2])[ends]
-    hundreds = (digit_values[:-3] * has_tens)[ends]
-    if ((hundreds > 2) | ((hundreds == 2) & (below_100 > 55))).any():
-        return None
-    values: Values = (below_100 + np.uint8(100) * hundreds).reshape(-1, columns)
-    return values
+def _parse_blocks(rows: Rows) -> Values | None:
+    """The values if all of them are plain integers."""
+    blocks = []
+    for start in range(0, len(rows.lines), ROWS_PER_BLOCK):
+        block = parse_plain_integers(rows.lines[start : start + ROWS_PER_BLOCK], len(rows.columns))
+        if block is None:
+            return None
+        blocks.append(block)
+    return np.concatenate(blocks)
 
 
-def _parse_with_pandas(name: str, columns: list[str], lines: Sequence[bytes], first_row: int) -> Values:
-    content = b"".join(lines)
+def _parse_with_pandas(rows: Rows) -> Values:
+    content = b"".join(rows.lines)
     # pandas reads a column of booleans as 0 and 1, and "7"1 as 71.
-    misread = re.search(rb"[A-DF-Za-df-z]", content) or b'"' in QUOTED_CELL.sub(b"", content)
-    if misread or max(map(len, lines)) == MAX_ROW_BYTES:
-        _raise_first_invalid_cell(name, columns, lines, first_row, fallback_message="letters or quotation marks")
+    has_letters = re.search(rb"[A-DF-Za-df-z]", content)
+    has_misplaced_quotes = b'"' in QUOTED_CELL.sub(b"", content)
+    is_cut = max(map(len, rows.lines)) == MAX_ROW_BYTES
+    if has_letters or has_misplaced_quotes or is_cut:
+        _raise_first_invalid_cell(rows, fallback_message="letters or quotation marks")
     try:
         with warnings.catch_warnings(), np.errstate(invalid="ignore"):  # infinities
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
-            frame = pd.read_csv(io.BytesIO(content), header=None, names=columns, dtype="uint8", index_col=False)
+            frame = pd.read_csv(io.BytesIO(content), header=None, names=rows.columns, dtype="uint8", index_col=False)
     except UnicodeDecodeError:
         raise
     except (ValueError, OverflowError, pd.errors.ParserWarning) as error:
-        _raise_first_invalid_cell(name, columns, lines, first_row, fallback_message=str(error))
+        _raise_first_invalid_cell(rows, fallback_message=str(error))
     values: Values = frame.to_numpy()
     return values
 
 
-def _raise_first_invalid_cell(
-    name: str, columns: list[str], lines: Sequence[bytes], first_row: int, fallback_message: str
-) -> NoReturn:
+def _raise_first_invalid_cell(rows: Rows, fallback_message: str) -> NoReturn:
     """Parses line by line to locate the first invalid cell, which pandas does not name."""
-    for row, line in enumerate(lines, first_row):
-        where = f"{name}, row {row}"
-        if len(line) == MAX_ROW_BYTES:
-            raise InputError(f"{where}: longer than any row of digits; lines must end in LF or CRLF, not in CR")
-        try:
-            cells = next(csv.reader([line.decode().rstrip("\r\n")], strict=True), [])
-        except csv.Error:
-            misplaced = 'quotation mark (")' if b'"' in line else "line end (CR)"
-            raise InputError(f"{where}: a misplaced {misplaced}; remove it") from None
-        if cells and len(cells) != len(columns):
-            raise InputError(f"{where}: {len(cells)} values, but the header names {len(columns)} columns")
-        for column, cell in zip(columns, cells, strict=False):
-            highest = 9 if column == "label" else 255
-            if not _is_integer_text(cell) or not 0 <= float(cell) <= highest:
-                expected = f"a whole number from 0 to {highest} is expected"
-                shown = quoted(cell) if cell.strip() else "nothing"
-                raise InputError(f"{where}, column {column!r}: {expected}, not {shown}")
-    raise InputError(f"{name}: cannot be read as digits ({fallback_message})")
+    for number, line in enumerate(rows.lines, rows.first):
+        _check_line(line, rows.columns, where=f"{rows.file}, row {number}")
+    raise InputError(f"{rows.file}: cannot be read as digits ({fallback_message})")
+
+
+def _check_line(line: bytes, columns: list[str], where: str) -> None:
+    """Raises InputError if a line is not blank and not a row of integers for these columns."""
+    if len(line) == MAX_ROW_BYTES:
+        raise InputError(f"{where}: longer than any row of digits; lines must end in LF or CRLF, not in CR")
+    try:
+        cells = next(csv.reader([line.decode().rstrip("\r\n")], strict=True), [])
+    except csv.Error:
+        misplaced = 'quotation mark (")' if b'"' in line else "line end (CR)"
+        raise InputError(f"{where}: a misplaced {misplaced}; remove it") from None
+    if not cells:
+        return
+    if len(cells) != len(columns):
+        raise InputError(f"{where}: {len(cells)} values, but the header names {len(columns)} columns")
+    for column, cell in zip(columns, cells, strict=True):
+        highest = 9 if column == "label" else 255
+        if not _is_integer_text(cell) or not 0 <= float(cell) <= highest:
+            expected = f"a whole number from 0 to {highest} is expected"
+            shown = quoted(cell) if cell.strip() else "nothing"
+            raise InputError(f"{where}, column {column!r}: {expected}, not {shown}")
 
 
 def _is_integer_text(cell: str) -> bool:

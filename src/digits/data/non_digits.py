@@ -1,7 +1,9 @@
-"""Made images that show no digit, or several: a network learns to doubt them (D. Hendrycks et al. 2019,
-arXiv:1812.04606, "outlier exposure")."""
+"""Synthetic images without exactly one digit, for outlier exposure: a network learns to doubt them (D. Hendrycks et al.
+2019, arXiv:1812.04606)."""
 
+from collections.abc import Sequence
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from string import ascii_letters
 
@@ -12,8 +14,9 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from digits.data.augmentation import RandomTransform, rotated_coordinates, smooth_noise
+from digits.data.augmentation import RandomTransform, inverse_axes, rotated_coordinates, smooth_noise
 from digits.data.handwriting import distance_to_segment
+from digits.data.pictures.mnist_format import DIGIT_SIDE, MIN_INK, fit_and_center
 
 NO_DIGIT = -1  # the label of an image without a digit
 LETTERS = sorted(set(ascii_letters) - set("BDGIJLOQSTYZbgilojqstyz"))  # without those that resemble a digit
@@ -26,7 +29,8 @@ FONTS = (
     "STIXGeneralItalic",
     "STIXGeneral",
 )
-transform = RandomTransform(degrees=15.0, translate=(0.08, 0.08), scale=(0.85, 1.1), shear=12.0, elastic=0.5)
+MAX_LINES = 8
+MARGIN = 3  # pixels around lines
 
 
 def make_non_digits(digits: Tensor, count: int) -> Tensor:
@@ -34,16 +38,19 @@ def make_non_digits(digits: Tensor, count: int) -> Tensor:
     [N, 1, 28, 28], limbs, and textures, and two shares of patches."""
     if not count:
         return digits[:0]
-    kinds = [letters, lines, patches, pairs, limbs, textures, patches]
-    counts = [len(part) for part in torch.arange(count).tensor_split(len(kinds))]
-    return torch.cat([kind(digits.float(), part) for kind, part in zip(kinds, counts, strict=True) if part])
+    kinds = (letters, lines, patches, pairs, limbs, textures, patches)
+    images = []
+    for kind, share in zip(kinds, torch.arange(count).tensor_split(len(kinds)), strict=True):
+        if len(share):
+            images.append(kind(digits.float(), len(share)))
+    return torch.cat(images)
 
 
 def letters(digits: Tensor, count: int) -> Tensor:
     """Printed letters, transformed."""
     images = letter_images(digits.device)
-    letters: Tensor = transform(images[torch.randint(len(images), (count,), device=digits.device)])
-    return letters
+    chosen = torch.randint(len(images), (count,), device=digits.device)
+    return _transform(images[chosen])
 
 
 @cache
@@ -56,37 +63,70 @@ def letter_images(device: torch.device) -> Tensor:
         for letter in LETTERS:
             picture = Image.new("L", (160, 160))
             ImageDraw.Draw(picture).text((80, 80), letter, 255, font, anchor="mm")
-            glyph = picture.crop(picture.getbbox())
-            glyph.thumbnail((20, 20), Image.Resampling.BOX)
-            square = Image.new("L", (28, 28))
-            square.paste(glyph, ((28 - glyph.width) // 2, (28 - glyph.height) // 2))
-            images.append(np.asarray(square, dtype=np.float32) / 255)
-    return torch.from_numpy(np.stack(images))[:, None].to(device)
+            images.append(fit_and_center(np.asarray(picture, dtype=np.float32) / 255))
+    return torch.from_numpy(np.stack(images))[:, None].to(device).float() / 255
 
 
 def lines(digits: Tensor, count: int) -> Tensor:
-    """Three to eight straight lines, in half of the images parallel to the sides, as on ruled and squared paper. A
-    fifth of the images has one or two lines, nearly horizontal."""
+    """Straight lines: two fifths of the images have three to eight in any direction, two fifths as many parallel to the
+    sides, as on ruled and squared paper, and a fifth has one or two that are nearly horizontal."""
     side, device = digits.shape[-1], digits.device
+    kinds = torch.stack(
+        [crossing_lines(count, side, device), parallel_lines(count, side, device), level_lines(count, side, device)]
+    )
+    kind = _random_index(count, (0.4, 0.4, 0.2), device)
+    ends = kinds[kind, torch.arange(count, device=device)]
+    many = torch.randint(3, MAX_LINES + 1, (count,), device=device)
+    few = torch.where(torch.rand(count, device=device) < 1 / 6, 1, 2)
+    number = torch.where(kind == 2, few, many)
+
     width = 1 + 2 * torch.rand(count, 1, 1, device=device)
-    number = torch.randint(3, 9, (count,), device=device)
-    straight = torch.rand(count, device=device) < 0.5
-    few = torch.rand(count, device=device) < 0.2
-    number = torch.where(few, number.clamp(max=4) - 2, number)
-    rough = 2 * torch.rand(count, 1, 1, device=device).square() * stretched_noise(count, side, (0.8, 3.0), device)[:, 0]
+    roughness = 2 * torch.rand(count, 1, 1, device=device).square()
+    rough = roughness * stretched_noise(count, side, (0.8, 3.0), device)[:, 0]
     images = torch.zeros(count, side, side, device=device)
-    for index in range(8):
-        start, end = (3 + (side - 6) * torch.rand(2, count, 2, device=device)).unbind(0)
-        horizontal = torch.rand(count, device=device) < 0.5
-        along = torch.stack([horizontal, ~horizontal], 1)  # x or y
-        ends = (torch.where(along, side_end, start) for side_end in (3.0, side - 4.0))
-        start, end = (torch.where(straight[:, None], a, b) for a, b in zip(ends, (start, end), strict=True))
-        left = torch.stack([torch.full_like(start[:, 1], 3.0), start[:, 1]], 1)
-        right = left + torch.stack([torch.full_like(left[:, 0], side - 7.0), end[:, 1] / 4 - side / 8], 1)
-        start, end = (torch.where(few[:, None], a, b) for a, b in ((left, start), (right, end)))
+    for index in range(MAX_LINES):
+        start, end = ends[:, index].unbind(1)
         line = (width / 2 + 0.5 + rough - distance_to_segment(side, start, end)).clamp(0, 1)
         images = torch.maximum(images, line * (index < number)[:, None, None])
     return images[:, None]
+
+
+def crossing_lines(count: int, side: int, device: torch.device) -> Tensor:
+    """The two ends (x, y) of lines in any direction, float32 [count, MAX_LINES, 2, 2]."""
+    return MARGIN + (side - 2 * MARGIN) * torch.rand(count, MAX_LINES, 2, 2, device=device)
+
+
+def parallel_lines(count: int, side: int, device: torch.device) -> Tensor:
+    """The two ends (x, y) of lines from one side to the opposite one, float32 [count, MAX_LINES, 2, 2]."""
+    place = MARGIN + (side - 2 * MARGIN) * torch.rand(count, MAX_LINES, device=device)
+    first = torch.full_like(place, MARGIN)
+    last = torch.full_like(place, side - 1 - MARGIN)
+    horizontal = torch.stack([first, place, last, place], dim=2)
+    vertical = torch.stack([place, first, place, last], dim=2)
+    is_horizontal = torch.rand(count, MAX_LINES, 1, device=device) < 0.5
+    coordinates = torch.where(is_horizontal, horizontal, vertical)
+    ends: Tensor = coordinates.unflatten(2, (2, 2))
+    return ends
+
+
+def level_lines(count: int, side: int, device: torch.device) -> Tensor:
+    """The two ends (x, y) of nearly horizontal lines, float32 [count, MAX_LINES, 2, 2]."""
+    left = MARGIN + (side - 2 * MARGIN) * torch.rand(count, MAX_LINES, device=device)
+    rise = (side - 2 * MARGIN) / 4 * (torch.rand(count, MAX_LINES, device=device) - 0.5)
+    first = torch.full_like(left, MARGIN)
+    last = torch.full_like(left, side - 1 - MARGIN)
+    coordinates = torch.stack([first, left, last, left + rise], dim=2)
+    ends: Tensor = coordinates.unflatten(2, (2, 2))
+    return ends
+
+
+def _random_index(count: int, probabilities: Sequence[float], device: torch.device) -> Tensor:
+    """Indices int64 [count] of these probabilities, drawn without waiting for a GPU, unlike `multinomial`."""
+    uniform = torch.rand(count, device=device)
+    index = torch.zeros(count, dtype=torch.int64, device=device)
+    for threshold in accumulate(probabilities[:-1]):
+        index += uniform >= threshold
+    return index
 
 
 def limbs(digits: Tensor, count: int) -> Tensor:
@@ -116,17 +156,22 @@ def textures(digits: Tensor, count: int) -> Tensor:
     """Stripes and checks within a patch or a rectangle: cloth, fences, keyboards."""
     side, device = digits.shape[-1], digits.device
     across, along = rotated_coordinates(count, side, device)
-    wavelength = 2.5 + 7 * torch.rand(2, count, 1, 1, device=device)
-    phase = 2 * torch.pi * torch.rand(2, count, 1, 1, device=device)
-    stripes = (2 * torch.pi * across / wavelength[0] + phase[0]).sin()
-    other_stripes = (2 * torch.pi * along / wavelength[1] + phase[1]).sin()
-    kind = torch.rand(count, 1, 1, device=device)
-    waves = torch.where(kind < 0.4, stripes, stripes * other_stripes)
-    waves = torch.where(kind > 0.7, torch.maximum(stripes, other_stripes), waves)
+    stripes, other_stripes = _waves(across), _waves(along)
+    checks = stripes * other_stripes
+    grid = torch.maximum(stripes, other_stripes)
+    kind = _random_index(count, (0.4, 0.3, 0.3), device)
+    waves = torch.stack([stripes, checks, grid])[kind, torch.arange(count, device=device)]
     sharpness = 1 + 5 * torch.rand(count, 1, 1, device=device)
     pattern = (waves * sharpness + 0.5).clamp(0, 1)[:, None]
     in_patch = torch.rand(count, 1, 1, 1, device=device) < 0.5
     return torch.where(in_patch, pattern * patches(digits, count), fit(crop(pattern)))
+
+
+def _waves(position: Tensor) -> Tensor:
+    """A sine of random wavelength and phase along a coordinate [N, H, W]."""
+    wavelength = 2.5 + 7 * torch.rand(len(position), 1, 1, device=position.device)
+    phase = 2 * torch.pi * torch.rand(len(position), 1, 1, device=position.device)
+    return (2 * torch.pi * position / wavelength + phase).sin()
 
 
 def crop(images: Tensor) -> Tensor:
@@ -147,10 +192,12 @@ def patches(digits: Tensor, count: int) -> Tensor:
     position = torch.linspace(-1, 1, side, device=device)
     from_center = torch.hypot(position, position[:, None])
     alone, roughness, threshold, sharpness, gray = torch.rand(5, count, 1, 1, 1, device=device)
-    coarse, fine = (stretched_noise(count, side, sigma, device) for sigma in ((1.5, 8.0), (0.8, 2.0)))
+    coarse = stretched_noise(count, side, (1.5, 8.0), device)
+    fine = stretched_noise(count, side, (0.8, 2.0), device)
     shapes = coarse + 0.8 * roughness * fine + 1 - 1.5 * threshold - 4 * alone**2 * from_center
     shapes = (shapes * (0.5 + 8 * sharpness**2)).clamp(0, 1)
-    return fit(shapes / shapes.amax((2, 3), keepdim=True).clamp(min=0.1) * (0.6 + 0.4 * gray))
+    brightest = shapes.amax((2, 3), keepdim=True).clamp(min=0.1)
+    return fit(shapes / brightest * (0.6 + 0.4 * gray))
 
 
 def stretched_noise(count: int, side: int, sigma: tuple[float, float], device: torch.device) -> Tensor:
@@ -158,35 +205,49 @@ def stretched_noise(count: int, side: int, sigma: tuple[float, float], device: t
     are parallel to the sides in half of the images."""
     smallest, largest = sigma
     zoom = 1 / (smallest * (largest / smallest) ** torch.rand(count, 2, 1, device=device))
-    angle = torch.pi * torch.rand(count, device=device) * (torch.rand(count, device=device) < 0.5)
-    axes = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(count, 2, 2)
+    angle = -torch.pi * torch.rand(count, device=device)
+    angle = angle * (torch.rand(count, device=device) < 0.5)
+    axes = inverse_axes(angle, scale=torch.ones_like(angle), shear=torch.zeros_like(angle))
     noise = smooth_noise(count, 2 * side, 2.0, device)[..., 0][:, None]
-    grid = F.affine_grid(F.pad(zoom * axes, (0, 1)), [count, 1, side, side], align_corners=False)
+    matrices = F.pad(zoom * axes, (0, 1))  # no shift
+    grid = F.affine_grid(matrices, [count, 1, side, side], align_corners=False)
     return F.grid_sample(noise, grid, padding_mode="reflection", align_corners=False)
 
 
 def fit(images: Tensor) -> Tensor:
-    """Scales the ink of each image [N, 1, 28, 28] into its middle 20×20, with the aspect ratio kept."""
+    """Scales the ink of each image [N, 1, 28, 28] into its middle 20×20, with the aspect ratio kept. Other than
+    `fit_and_center` it handles a batch on its device, and centers the box of the ink."""
     side = images.shape[-1]
     position = torch.arange(side, device=images.device, dtype=images.dtype)
-    inked = torch.stack([(images[:, 0] > 0.2).any(axis) for axis in (1, 2)], 1)  # columns, rows
-    first, last = torch.where(inked, position, side - 1).amin(2), torch.where(inked, position, 0).amax(2)
-    scale = (last - first + 1).amax(1).clamp(min=4) / 20
-    center = (first + last + 1) / side - 1
-    theta = torch.cat([torch.eye(2, device=images.device) * scale[:, None, None], center[:, :, None]], 2)
-    return F.grid_sample(images, F.affine_grid(theta, list(images.shape), align_corners=False), align_corners=False)
+    inked = images[:, 0] > MIN_INK
+    inked = torch.stack([inked.any(1), inked.any(2)], dim=1)  # columns, rows
+    first = torch.where(inked, position, side - 1).amin(2)
+    last = torch.where(inked, position, 0).amax(2)
+    scale = (last - first + 1).amax(1).clamp(min=4) / DIGIT_SIDE
+    center = (first + last + 1) / side - 1  # −1 to 1 across the image
+    axes = torch.eye(2, device=images.device) * scale[:, None, None]
+    matrices = torch.cat([axes, center[:, :, None]], dim=2)
+    grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, align_corners=False)
 
 
 def pairs(digits: Tensor, count: int) -> Tensor:
     """Two digits beside each other or, in a third of the images, on top of each other, scaled into 20×20."""
     device = digits.device
     first, second = digits[torch.randint(len(digits), (2, count), device=device)]
-    middle = first[:, :, :, 4:24], second[:, :, :, 4:24]
-    beside = F.interpolate(torch.cat(middle, 3), size=(14, 20), mode="area")
+    columns = torch.cat([first[..., 4:24], second[..., 4:24]], dim=3)
+    beside = F.interpolate(columns, size=(14, DIGIT_SIDE), mode="area")
     beside = F.pad(beside, (4, 4, 7, 7))
-    middle = first[:, :, 3:25], second[:, :, 3:25]
-    stacked = F.interpolate(torch.cat(middle, 2), size=(20, 14), mode="area")
+    rows = torch.cat([first[:, :, 3:25], second[:, :, 3:25]], dim=2)
+    stacked = F.interpolate(rows, size=(DIGIT_SIDE, 14), mode="area")
     stacked = F.pad(stacked, (7, 7, 4, 4))
-    images = torch.where(torch.rand(count, 1, 1, 1, device=device) < 1 / 3, stacked, beside)
-    pairs: Tensor = transform((1.5 * images).clamp(max=1))
-    return pairs
+    is_stacked = torch.rand(count, 1, 1, 1, device=device) < 1 / 3
+    images = torch.where(is_stacked, stacked, beside)
+    return _transform((1.5 * images).clamp(max=1))
+
+
+def _transform(images: Tensor) -> Tensor:
+    """Transforms each image a little, as handwriting varies."""
+    transform = RandomTransform(degrees=15.0, translate=(0.08, 0.08), scale=(0.85, 1.1), shear=12.0, elastic=0.5)
+    transformed: Tensor = transform(images)
+    return transformed

@@ -2,22 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 from torch.utils.data import Sampler
 
+from digits.data.shares import share
 from digits.seeding import seeded_generator
 
 
 @dataclass(eq=False)
-class BalancedBatchSampler(Sampler[Tensor]):
+class EvenBatchSampler(Sampler[Tensor]):
     """Batches of indices int64 [B] that hold each of `total` indices once, in an order that depends on `shuffle_seed`
-    and the epoch, or unshuffled. Batch sizes differ by at most one, so that no small last batch distorts the statistics
-    of batch normalization. Unshuffled batches are shared among the processes. Shuffled batches are not: each
-    process augments the whole batch and then takes its share. The random numbers then do not depend on the number of
-    processes."""
+    and the epoch, or unshuffled.
+
+    Batch sizes differ by at most one: a small last batch would distort the statistics of batch normalization.
+    Unshuffled batches are shared among the processes. Shuffled batches are not: each process augments the whole batch
+    and then takes its share, so that the random numbers do not depend on the number of processes."""
 
     total: int
     batch_size: int
@@ -30,10 +32,11 @@ class BalancedBatchSampler(Sampler[Tensor]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self.total // self.batch_size)
+        return ceil(self.total / self.batch_size)
 
     def __iter__(self) -> Iterator[Tensor]:
-        yield from map(share, self.batches()) if self.shuffle_seed is None else self.batches()
+        for batch in self.batches():
+            yield batch if self.shuffle_seed is not None else share(batch)
 
     def batches(self) -> Sequence[Tensor]:
         """The batches of the epoch, before they are shared."""
@@ -41,21 +44,5 @@ class BalancedBatchSampler(Sampler[Tensor]):
             order = torch.arange(self.total)
         else:
             order = torch.randperm(self.total, generator=seeded_generator(self.shuffle_seed, self.epoch))
-        return order.to(self.device).tensor_split(len(self))  # a copy per step would synchronize with a GPU
-
-
-def gathered_order(total: int, batch_size: int, batches: int) -> Tensor:
-    """Indices int64 [N] of the first unshuffled batches, in the order in which results are gathered from all processes:
-    all of the first process, then all of the second."""
-    count = world_size()
-    shares = [batch.tensor_split(count) for batch in BalancedBatchSampler(total, batch_size).batches()[:batches]]
-    return torch.cat([parts[rank] for rank in range(count) for parts in shares])
-
-
-def share(batch: Tensor) -> Tensor:
-    """The part of a batch that this process computes. Sizes differ by at most one."""
-    return batch.tensor_split(world_size())[dist.get_rank()] if dist.is_initialized() else batch
-
-
-def world_size() -> int:
-    return dist.get_world_size() if dist.is_initialized() else 1
+        order = order.to(self.device)  # once: a copy per step would synchronize with a GPU
+        return order.tensor_split(len(self))

@@ -1,6 +1,6 @@
 "use strict";
-// Hypotheses about the strokes of a digit in a gray picture: the JavaScript of digits/data/pictures/segment.py, which
-// explains the steps and the numbers.
+// Hypotheses about the strokes of a digit in a gray picture: the JavaScript of segment.py, components.py and masks.py in
+// digits/data/pictures, which explain the steps and the numbers. A recipe is a Segmentation there.
 
 const WORKING_SIZES = [112, 400]; // pixels of the longer side
 const MIN_CONTRAST = 0.06;
@@ -75,7 +75,7 @@ function isTightCrop(gray) {
   );
 }
 
-/** Drops strokes that look like their surroundings, if those of the other polarity by the same recipe do not. */
+/** Of the dark and the light strokes of one recipe, drops those that clearly differ less from their surroundings. */
 function withoutBackgrounds(gray, found) {
   const kept = [];
   for (let index = 0; index < found.length; index++) {

@@ -5,8 +5,8 @@ from functools import cache
 
 import numpy as np
 
+from digits.data.pictures.masks import Array
 from digits.data.pictures.normalize import Hypothesis
-from digits.data.pictures.segment import Array
 from digits.prediction.classifier import Classifier, load_classifier
 
 MARGIN = 0.05  # a simpler hypothesis wins unless another with the same label is more convincing by this much

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import update_bn
 
 from digits.data.non_digits import NO_DIGIT, make_non_digits
-from digits.data.sampler import share, world_size
+from digits.data.shares import share, world_size
 from digits.data.sources import Digits
 from digits.errors import InputError
 from digits.evaluation.metrics import ErrorRate

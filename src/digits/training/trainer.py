@@ -65,7 +65,7 @@ def build_trainer(
         enable_progress_bar=on_terminal,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        use_distributed_sampler=False,  # BalancedBatchSampler and DigitsModule share each batch
+        use_distributed_sampler=False,  # EvenBatchSampler and DigitsModule share each batch
     )
     if trainer.world_size > 1 and in_sweep:
         raise InputError("trainer=ddp cannot be part of a sweep (-m); run it alone, or give each job one device")

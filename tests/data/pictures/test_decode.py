@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from digits.data.pictures import decode, normalize, verify
+from digits.data.pictures import decode, orient, verify
 from digits.data.pictures.decode import read_picture, read_pictures
-from digits.data.pictures.segment import Array
+from digits.data.pictures.masks import Array
 from digits.errors import InputError
 
 
@@ -98,8 +98,8 @@ def test_large_picture_is_reduced_first(mode: str, tmp_path: Path, monkeypatch: 
     large = Image.fromarray(np.asarray(large).astype(np.uint16) * 200) if mode == "I;16" else large.convert(mode)
     large.save(tmp_path / "large.tif")
     expected = read_digit(tmp_path / "large.tif")
-    monkeypatch.setattr(normalize, "LARGE", 200_000)
-    assert normalize.orient(large).size == (450, 300)
+    monkeypatch.setattr(orient, "LARGE", 200_000)
+    assert orient.orient(large).size == (450, 300)
     digit = read_digit(tmp_path / "large.tif")
     assert np.abs(digit - expected.astype(float)).sum() < 0.1 * expected.sum()
 

@@ -9,8 +9,8 @@ import pytest
 from helpers import slow
 from PIL import Image
 
+from digits.data.pictures.masks import Array
 from digits.data.pictures.normalize import hypotheses
-from digits.data.pictures.segment import Array
 from digits.data.sources import sample
 from digits.errors import InputError
 from digits.prediction.classifier import load_classifier

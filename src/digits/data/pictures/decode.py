@@ -16,8 +16,9 @@ from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from digits.data.pictures.normalize import LARGE, Hypothesis, orient, oriented_hypotheses
-from digits.data.pictures.segment import Array
+from digits.data.pictures.masks import Array
+from digits.data.pictures.normalize import Hypothesis, oriented_hypotheses
+from digits.data.pictures.orient import LARGE, orient
 from digits.data.pictures.verify import verify_content, verify_deflate
 from digits.errors import InputError
 
@@ -35,16 +36,16 @@ stderr_lock = threading.Lock()
 
 def read_pictures(paths: Sequence[Path]) -> list[tuple[Array, list[Hypothesis]] | InputError]:
     """`read_picture` of each path, or its error. Uses as many threads as PyTorch."""
-
-    def read(path: Path) -> tuple[Array, list[Hypothesis]] | InputError:
-        try:
-            return read_picture(path)
-        except InputError as error:
-            return error
-
     with warnings.catch_warnings(), ThreadPoolExecutor(torch.get_num_threads()) as pool:
         warnings.simplefilter("ignore")  # about large pictures and minor damage
-        return list(pool.map(read, paths))  # Pillow and SciPy release the GIL
+        return list(pool.map(_read_or_error, paths))  # Pillow and SciPy release the GIL
+
+
+def _read_or_error(path: Path) -> tuple[Array, list[Hypothesis]] | InputError:
+    try:
+        return read_picture(path)
+    except InputError as error:
+        return error
 
 
 def read_picture(path: str | Path) -> tuple[Array, list[Hypothesis]]:
@@ -53,56 +54,41 @@ def read_picture(path: str | Path) -> tuple[Array, list[Hypothesis]]:
     Raises InputError if the file cannot be decoded or shows no digit.
     """
     try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise InputError("not a file")
-        if os.path.getsize(path) > MAX_FILE_BYTES:
-            raise InputError(f"has more than {MAX_FILE_BYTES >> 20:,} MiB; reduce it")
-        content = Path(path).read_bytes()
+        content = _read_content(path)
         verify_content(content)
         with Image.open(BytesIO(content), formats=IMAGE_FORMATS) as file:
             picture = _decode(file, content)
-            try:
-                found = oriented_hypotheses(picture)
-            except InputError as error:
-                raise InputError(f"{error} (its first frame)" if _has_frames(file) else error) from None
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except UnidentifiedImageError:
-        *others, last = IMAGE_FORMATS
-        raise InputError(f"{path}: cannot be decoded as {', '.join(others)} or {last}") from None
-    except Image.DecompressionBombError:
-        raise InputError(f"{path}: has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; reduce it") from None
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+            found = _find_digits(picture, file)
     except Exception as error:  # damaged files raise almost any error in Pillow's decoders
-        raise InputError(f"{path}: cannot be decoded ({error})") from None
+        raise InputError(f"{path}: {_describe(error)}") from None
     picture.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
     return np.asarray(picture.convert("RGB")), found
 
 
+def _read_content(path: str | Path) -> bytes:
+    """The bytes of a file that is not too large."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InputError("not a file")
+    if os.path.getsize(path) > MAX_FILE_BYTES:
+        raise InputError(f"has more than {MAX_FILE_BYTES >> 20:,} MiB; reduce it")
+    return Path(path).read_bytes()
+
+
 def _decode(file: Image.Image, content: bytes) -> Image.Image:
     """The picture as `orient` returns it. Raises InputError if it is too large, and any error if it is damaged."""
-    pixels = file.width * file.height
     is_jpeg = isinstance(file, JpegImageFile)  # also MPO, the JPEG of phones with further pictures behind the first
     max_pixels = MAX_JPEG_PIXELS if is_jpeg else MAX_PIXELS
+    pixels = file.width * file.height
     if pixels > max_pixels or max(file.size) > MAX_SIDE:
         limit = f"at most {max_pixels:,} pixels, and {MAX_SIDE:,} a side"
         raise InputError(f"has {file.width:,}×{file.height:,} pixels; reduce it to {limit}")
-    with large_picture_lock if pixels > (MAX_PIXELS if is_jpeg else LARGE) else nullcontext():
+    large = MAX_PIXELS if is_jpeg else LARGE
+    with large_picture_lock if pixels > large else nullcontext():
         if isinstance(file, TiffImageFile):
             verify_deflate(file, content)
             with _silent_stderr():
                 file.load()
         return orient(file)
-
-
-def _has_frames(file: Image.Image) -> bool:
-    """Whether a second frame follows. `n_frames` would read all of them."""
-    try:
-        file.seek(1)
-    except Exception:  # no frame, or a damaged one
-        return False
-    return True
 
 
 @contextmanager
@@ -116,3 +102,36 @@ def _silent_stderr() -> Iterator[None]:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+def _find_digits(picture: Image.Image, file: Image.Image) -> list[Hypothesis]:
+    """The hypotheses about a decoded picture, the first frame of a file."""
+    try:
+        return oriented_hypotheses(picture)
+    except InputError as error:
+        if _has_frames(file):
+            raise InputError(f"{error} (its first frame)") from None
+        raise
+
+
+def _has_frames(file: Image.Image) -> bool:
+    """Whether a second frame follows. `n_frames` would read all of them."""
+    try:
+        file.seek(1)
+    except Exception:  # no frame, or a damaged one
+        return False
+    return True
+
+
+def _describe(error: Exception) -> str:
+    """Why a file cannot be read, and what to do."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, UnidentifiedImageError):
+        *others, last = IMAGE_FORMATS
+        return f"cannot be decoded as {', '.join(others)} or {last}"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; reduce it"
+    return f"cannot be decoded ({error})"

@@ -11,7 +11,12 @@ MAX_SCANS = 100  # of a progressive JPEG; encoders write about ten
 MAX_PIXEL_BYTES = 16  # four channels of 32 bits
 MARGIN = 1 << 20  # bytes of incomplete strips
 BLOCK_BYTES = 1 << 20
-DEFLATE = (8, 32946)  # values of TIFF's tag Compression
+
+# Tags of TIFF, and the values of the compression by zlib.
+COMPRESSION = 259
+STRIP_OFFSETS, STRIP_SIZES = 273, 279
+TILE_OFFSETS, TILE_SIZES = 324, 325
+DEFLATE = (8, 32946)
 
 
 def verify_content(content: bytes) -> None:
@@ -20,20 +25,19 @@ def verify_content(content: bytes) -> None:
     if content.startswith(b"\x89PNG"):
         _verify_png(content)
     elif content.startswith(b"\xff\xd8"):
-        # Within compressed data no marker follows 0xFF.
-        segments = sum(1 for _ in re.finditer(rb"\xff[\xe0-\xef\xfe]", content))
-        if segments > MAX_PARTS or content.count(b"\xff\xda") > MAX_SCANS:
-            raise ValueError("too many segments or scans")
-    elif content[:2] in (b"II", b"MM"):
+        _verify_jpeg(content)
+    elif content.startswith((b"II", b"MM")):
         _verify_tiff_tags(content)
 
 
 def _verify_png(content: bytes) -> None:
-    start, name = 8, b""
+    start = 8  # behind the signature
     for _ in range(MAX_PARTS):
+        # A chunk: length of the data, name, data, checksum of name and data.
         length, name = struct.unpack_from(">I4s", content, start)
         end = start + 8 + length
-        if zlib.crc32(content[start + 4 : end]) != struct.unpack_from(">I", content, end)[0]:
+        [checksum] = struct.unpack_from(">I", content, end)
+        if zlib.crc32(content[start + 4 : end]) != checksum:
             raise ValueError("wrong checksum")
         if name == b"IEND":
             return
@@ -41,24 +45,44 @@ def _verify_png(content: bytes) -> None:
     raise ValueError("too many chunks")
 
 
+def _verify_jpeg(content: bytes) -> None:
+    # Within compressed data no marker follows 0xFF.
+    segments = sum(1 for _ in re.finditer(rb"\xff[\xe0-\xef\xfe]", content))
+    scans = content.count(b"\xff\xda")
+    if segments > MAX_PARTS or scans > MAX_SCANS:
+        raise ValueError("too many segments or scans")
+
+
 def _verify_tiff_tags(content: bytes) -> None:
-    """Of the first picture, in TIFF or BigTIFF."""
-    order, big = "<" if content.startswith(b"II") else ">", content[2:4] in (b"+\0", b"\0+")
-    [start] = struct.unpack_from(order + ("Q" if big else "I"), content, 8 if big else 4)
-    [entries] = struct.unpack_from(order + ("Q" if big else "H"), content, start)
-    first, size = (start + 8, 20) if big else (start + 2, 12)
-    for entry in range(first, min(first + size * entries, len(content)), size):
-        [count] = struct.unpack_from(order + ("Q" if big else "I"), content, entry + 4)
-        if count > MAX_PARTS and struct.unpack_from(order + "H", content, entry)[0] in (273, 279, 324, 325):
+    """Verifies the tags of the first picture, in TIFF or BigTIFF."""
+    order = "<" if content.startswith(b"II") else ">"
+    if content[2:4] in (b"+\0", b"\0+"):
+        # BigTIFF: an offset, the number of tags and the number of values have 8 bytes.
+        offset_at, offset_type, count_type, values_type, tag_bytes = 8, "Q", "Q", "Q", 20
+    else:
+        offset_at, offset_type, count_type, values_type, tag_bytes = 4, "I", "H", "I", 12
+    [directory] = struct.unpack_from(order + offset_type, content, offset_at)
+    [count] = struct.unpack_from(order + count_type, content, directory)
+    first = directory + struct.calcsize(count_type)
+    end = min(first + tag_bytes * count, len(content))
+    for entry in range(first, end, tag_bytes):
+        # An entry: the tag and the type of its values, 2 bytes each, then their number.
+        [tag] = struct.unpack_from(order + "H", content, entry)
+        [values] = struct.unpack_from(order + values_type, content, entry + 4)
+        is_list_of_parts = tag in (STRIP_OFFSETS, STRIP_SIZES, TILE_OFFSETS, TILE_SIZES)
+        if is_list_of_parts and values > MAX_PARTS:
             raise ValueError("too many strips")
 
 
 def verify_deflate(picture: TiffImageFile, content: bytes) -> None:
     """Raises zlib.error if a strip or tile of a TIFF that is compressed by zlib is damaged; libtiff ignores it."""
-    if picture.tag_v2.get(259) not in DEFLATE:
+    tags = picture.tag_v2
+    if tags.get(COMPRESSION) not in DEFLATE:
         return
-    tags = (273, 279) if 273 in picture.tag_v2 else (324, 325)  # offsets and sizes of strips or of tiles
-    offsets, sizes = (picture.tag_v2[tag] for tag in tags)
+    if STRIP_OFFSETS in tags:
+        offsets, sizes = tags[STRIP_OFFSETS], tags[STRIP_SIZES]
+    else:
+        offsets, sizes = tags[TILE_OFFSETS], tags[TILE_SIZES]
     if sum(sizes) > len(content):
         raise zlib.error("overlapping strips")
     remaining = MAX_PIXEL_BYTES * picture.width * picture.height + MARGIN
@@ -69,7 +93,8 @@ def verify_deflate(picture: TiffImageFile, content: bytes) -> None:
 def _decompressed_size(content: bytes, limit: int) -> int:
     """The size in bytes; holds one block of the data at a time. Raises zlib.error if they are damaged, incomplete or
     more than `limit`."""
-    decompressor, size = zlib.decompressobj(), 0
+    decompressor = zlib.decompressobj()
+    size = 0
     while content and not decompressor.eof and size <= limit:
         size += len(decompressor.decompress(content, BLOCK_BYTES))
         content = decompressor.unconsumed_tail

@@ -1,0 +1,33 @@
+"""Measures of masks: bounding boxes, borders, and the width of strokes."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from scipy import ndimage
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Box: TypeAlias = tuple[slice, slice]
+
+
+def bounding_box(mask: Array) -> Box:
+    """The rows and columns of a mask bool [H, W] that is not empty."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    columns = np.flatnonzero(mask.any(axis=0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def longer_side(box: Box) -> int:
+    """The larger of height and width in pixels."""
+    return max(int(side.stop - side.start) for side in box)
+
+
+def borders(values: Array) -> list[Array]:
+    """The first and last row, the first and last column."""
+    return [values[0], values[-1], values[:, 0], values[:, -1]]
+
+
+def stroke_width(mask: Array) -> float:
+    """The median width in pixels along the strokes bool [H, W]."""
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1))
+    is_center_line = (depth == ndimage.maximum_filter(depth, 3)) & (depth > 0)
+    return float(2 * np.median(depth[is_center_line]) - 0.5)
