@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from digits.errors import InputError
+from digits.studies.configuration import MeanStd
 from digits.studies.leaderboard import Leaderboard
-from digits.studies.results import MeanStd, RunResult, natural_key
+from digits.studies.results import RunResult, natural_key
 from digits.studies.study import REPLICATE_KEYS, short_names
 from digits.studies.values import is_typed_as
 

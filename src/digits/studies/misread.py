@@ -7,9 +7,10 @@ import pandas as pd
 
 from digits.files import write_csv
 from digits.runs.predictions import read_mistakes
+from digits.studies.configuration import Configuration
 from digits.studies.digit_pictures import save_digits
 from digits.studies.leaderboard import Leaderboard
-from digits.studies.results import Configuration, RunResult
+from digits.studies.results import RunResult
 
 
 def write_misread(board: Leaderboard, folder: Path) -> str | None:

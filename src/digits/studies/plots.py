@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from digits.runs.folder import RunFolder
+from digits.studies.configuration import Configuration, MeanStd
 from digits.studies.leaderboard import Leaderboard
-from digits.studies.results import Configuration, MeanStd
 
 log = logging.getLogger(__name__)
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from digits.errors import InputError
 from digits.files import atomic_write
 from digits.runs.folder import RunFolder
-from digits.studies.leaderboard import Leaderboard, Table
+from digits.studies.columns import ExtraColumns
+from digits.studies.leaderboard import Leaderboard
 from digits.studies.results import RunResult, natural_key, read_results
 
 log = logging.getLogger(__name__)
 
 
-def write_leaderboard(board: Leaderboard, folder: Path, extra_columns: Table = (), picture: bool = True) -> None:
+def write_leaderboard(board: Leaderboard, folder: Path, extra_columns: ExtraColumns = (), picture: bool = True) -> None:
     """Writes leaderboard.csv and leaderboard.md, and leaderboard.png if `picture` is true.
 
     Raises InputError if they cannot be written."""
