@@ -7,25 +7,16 @@ import csv
 import io
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
 from digits.errors import printable
-from digits.runs.fingerprint import BOOKKEEPING_KEYS
 from digits.runs.metrics_file import SCORE_KEYS
 from digits.studies.columns import Column, ExtraColumns, join_columns, leaderboard_columns
 from digits.studies.configuration import Configuration
 from digits.studies.results import RunResult
-from digits.studies.study import REPLICATE_KEYS, defines_configuration, short_names
-
-if TYPE_CHECKING:
-    import pandas as pd
+from digits.studies.runs_table import FACTS, IDENTITY, describe_duplicates, runs_table, varying_settings
+from digits.studies.study import defines_configuration, short_names
 
 ENDED_OR_FAILED = ("completed", "pruned", "failed")
-IDENTITY = ["configuration", "replicate"]
-FACTS = ["device", "precision", "val_digits", "test_digits"]
-RUN_COLUMNS = ["run", "status", *IDENTITY, *FACTS, "code"]
-"""The columns of `runs_table`: the `RunResult`, its status, the values of the settings that vary, the values of
-`REPLICATE_KEYS`, and for a completed run the texts of facts that the table names if all runs share them."""
 SPREAD = "mean ± standard deviation over the jobs of a row"
 MEDIANS = "Seconds of training and images a second: medians."
 
@@ -41,7 +32,7 @@ class Leaderboard:
         all_runs = runs_table(results, self.keys)
         self.runs = all_runs.drop_duplicates(IDENTITY)
         self.results: list[RunResult] = self.runs["run"].tolist()
-        self.omitted = [*unreadable, *_describe_duplicates(all_runs)]
+        self.omitted = [*unreadable, *describe_duplicates(all_runs)]
         self.any_pruned = bool((self.runs["status"] == "pruned").any())
         self.any_failed = bool((self.runs["status"] == "failed").any())
         self.rows = []
@@ -132,28 +123,6 @@ class Leaderboard:
         return "No job has finished."
 
 
-def runs_table(results: Sequence[RunResult], keys: Sequence[str]) -> "pd.DataFrame":
-    """One row per run, see `RUN_COLUMNS`. `keys` are the settings that vary."""
-    import pandas as pd  # imported late: takes half a second
-
-    rows = []
-    for run in results:
-        identity = {"configuration": run.values(keys), "replicate": run.values(REPLICATE_KEYS)}
-        rows.append({"run": run, "status": run.metrics.status, **identity, **_facts(run)})
-    return pd.DataFrame(rows, columns=RUN_COLUMNS, dtype=object)
-
-
-def varying_settings(results: Sequence[RunResult]) -> tuple[str, ...]:
-    """Overridden settings with several values, then settings that differ between runs with equal values of those."""
-    overridden = dict.fromkeys(key for run in results for key in run.overrides)
-    keys = [key for key in overridden if _varies(key, results)]
-    for _, runs in runs_table(results, keys).groupby("configuration", sort=False)["run"]:
-        for key in _differing_settings(runs.tolist()):
-            if key not in keys:
-                keys.append(key)
-    return tuple(keys)
-
-
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns of text, aligned to the left."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
@@ -163,54 +132,6 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
         lines.append(f"| {' | '.join(padded)} |")
     return "\n".join(lines)
-
-
-def _facts(run: RunResult) -> dict[str, str]:
-    """What a completed run has computed with, as text."""
-    metrics = run.metrics
-    if not metrics.completed:
-        return {}
-    facts = {"device": str(metrics.device), "precision": str(metrics.precision)}
-    if metrics.fingerprint:
-        facts["code"] = str(metrics.fingerprint.get("code"))
-    if "val_total" in run.numbers:
-        facts["val_digits"] = f"{run.numbers['val_total']:,} validation digits"
-    if "test_total" in run.numbers:
-        facts["test_digits"] = f"{run.numbers['test_total']:,} test digits"
-    return facts
-
-
-def _describe_duplicates(runs: "pd.DataFrame") -> list[str]:
-    """One line for each run that has the settings and the seed of an earlier one."""
-    lines = []
-    repeated = runs[runs.duplicated(IDENTITY, keep=False)]
-    for _, same in repeated.groupby(IDENTITY, sort=False)["run"]:
-        first, *others = same
-        lines += [f"{other.folder} has the settings and the seed of {first.folder}" for other in others]
-    return lines
-
-
-def _varies(key: str, results: Sequence[RunResult]) -> bool:
-    """Whether an overridden setting has several values and is part of the experiment."""
-    if key in REPLICATE_KEYS or key in BOOKKEEPING_KEYS:
-        return False
-    values = {run.setting(key) for run in results}
-    if "." in key:
-        values.discard("")  # a setting that some runs do not have, as data.train_csv with data=mnist
-    return len(values) > 1
-
-
-def _differing_settings(runs: Sequence[RunResult]) -> list[str]:
-    """The settings that have several values. Runs without a known configuration are left out."""
-    configs = [run.config for run in runs if run.config]
-    if all(config == configs[0] for config in configs):
-        return []
-    differing = []
-    for key in dict.fromkeys(key for config in configs for key in config):
-        values = {config.get(key, "null") for config in configs}
-        if len(values) > 1:
-            differing.append(key)
-    return differing
 
 
 def _other_quantities(results: Sequence[RunResult]) -> list[str]:
