@@ -94,6 +94,6 @@ def test_running_study_reads_each_run_once_and_keeps_its_table_current(
 
 def test_curves_connect_the_epochs_that_were_validated(tmp_path: Path) -> None:
     (tmp_path / "history.csv").write_text("epoch,train/error,val/error\n1,0.5,\n2,0.4,0.3\n3,0.3,\n4,0.2,0.1\n")
-    row: Any = SimpleNamespace(completed=[SimpleNamespace(folder=tmp_path)])
+    row: Any = SimpleNamespace(completed=[SimpleNamespace(files=RunFolder(tmp_path))])
     [errors] = _histories(row, "val/error")
     assert errors.to_dict() == {2: 0.3, 4: 0.1}
