@@ -19,9 +19,10 @@ def write_leaderboard(board: Leaderboard, folder: Path, extra_columns: ExtraColu
     """Writes leaderboard.csv and leaderboard.md, and leaderboard.png if `picture` is true.
 
     Raises InputError if they cannot be written."""
-    for name, content in (("leaderboard.csv", board.csv()), ("leaderboard.md", board.markdown(extra_columns))):
-        with atomic_write(folder / name) as path:
-            path.write_text(content)
+    with atomic_write(folder / "leaderboard.csv") as path:
+        path.write_text(board.csv())
+    with atomic_write(folder / "leaderboard.md") as path:
+        path.write_text(board.markdown(extra_columns))
     if picture:
         from digits.studies.plots import plot_leaderboard  # imported late: Matplotlib takes half a second
 
@@ -39,13 +40,14 @@ def write_curves(board: Leaderboard, folder: Path) -> None:
 
 def write_digits(board: Leaderboard, folder: Path) -> list[str]:
     """Writes the files on single digits, if the runs have saved their predictions (see `write_folds` and
-    `write_misread`). Returns one line for each group of files.
+    `write_frequent_mistakes`). Returns one line for each group of files.
 
     Raises InputError if predictions are damaged or inconsistent, or a file cannot be written."""
     from digits.studies.folds import write_folds  # imported late: pandas takes half a second
-    from digits.studies.misread import write_misread
+    from digits.studies.frequent_mistakes import write_frequent_mistakes
 
-    return [line for write in (write_folds, write_misread) if (line := write(board, folder))]
+    lines = [write_folds(board, folder), write_frequent_mistakes(board, folder)]
+    return [line for line in lines if line is not None]
 
 
 class LiveLeaderboard:
