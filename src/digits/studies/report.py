@@ -7,7 +7,6 @@ from pathlib import Path
 
 from digits.errors import InputError
 from digits.files import atomic_write
-from digits.runs.folder import RunFolder
 from digits.studies.columns import ExtraColumns
 from digits.studies.leaderboard import Leaderboard
 from digits.studies.results import RunResult, natural_key, read_results
@@ -51,31 +50,36 @@ def write_digits(board: Leaderboard, folder: Path) -> list[str]:
 
 
 class LiveLeaderboard:
-    """The leaderboard of a running study. An update reads one metrics.json. With many runs it rewrites the tables only
-    after every 2 % and the picture after every 20 % more runs, so that the total cost is linear in their number."""
+    """The leaderboard of a running study. Other runs in the folder are read only once, at the first update. With many
+    runs it rewrites the tables only after every 2 % and the picture after every 20 % more runs, so that the total cost
+    is linear in their number."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.known: dict[Path, RunResult] = {}
+        """the runs that have ended, by their folder: they are not read again"""
         self._results: dict[Path, RunResult] = {}
         self._ended = 0
-        self._next_tables = self._next_picture = 0.0
+        self._next_tables = 0.0
+        self._next_picture = 0.0
         self._warned = False
 
-    def update(self, run: RunFolder) -> None:
+    def update(self, result: RunResult) -> None:
         """Adds a run that has ended. If the files cannot be written, logs one warning."""
+        self.known[result.folder] = result
         if not self._results:
-            self._results = {result.folder: result for result in read_results([self.folder])[0]}
-        if metrics := run.metrics():
-            self._results[run.path] = RunResult(run.path, metrics)
+            others, _ = read_results([self.folder], self.known)
+            self._results = {other.folder: other for other in others}
+        self._results[result.folder] = result
         self._ended += 1
         if self._ended < self._next_tables:
             return
         picture = self._ended >= self._next_picture
-        results = sorted(self._results.values(), key=lambda result: natural_key(str(result.folder)))
-        self._next_tables = self._ended + 0.02 * len(results)
-        self._next_picture = self._ended + 0.2 * len(results) if picture else self._next_picture
+        self._next_tables = self._ended + 0.02 * len(self._results)
+        if picture:
+            self._next_picture = self._ended + 0.2 * len(self._results)
         try:
-            write_leaderboard(Leaderboard(self.folder.name, results), self.folder, picture=picture)
+            write_leaderboard(self._board(), self.folder, picture=picture)
         except InputError as error:
             if not self._warned:
                 log.warning(str(error))
@@ -83,10 +87,15 @@ class LiveLeaderboard:
 
     def finish(self) -> Leaderboard:
         """Writes all files from all runs in the folder. Raises InputError if they cannot be written."""
-        board = Leaderboard(self.folder.name, *read_results([self.folder]))
+        results, unreadable = read_results([self.folder], self.known)
+        board = Leaderboard(self.folder.name, results, unreadable)
         write_leaderboard(board, self.folder)
         write_curves(board, self.folder)
         return board
+
+    def _board(self) -> Leaderboard:
+        results = sorted(self._results.values(), key=lambda result: natural_key(str(result.folder)))
+        return Leaderboard(self.folder.name, results)
 
 
 def read_extra_columns(path: Path, keys: Sequence[str]) -> list[dict[str, str]]:

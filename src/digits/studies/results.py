@@ -59,6 +59,12 @@ def read_results(
     return results, unreadable
 
 
+def read_result(files: RunFolder) -> RunResult | None:
+    """The run in a folder; None if it has no metrics.json that can be read."""
+    metrics = files.metrics()
+    return None if metrics is None else RunResult(files.path, metrics)
+
+
 @cache
 def natural_key(text: str) -> list[tuple[bool, float, str]]:
     """Sorts 5 before 10."""

@@ -16,6 +16,7 @@ from digits.errors import InputError
 from digits.files import remove_partial_files, write_json
 from digits.runs.fingerprint import RESULT_NEUTRAL_KEYS, relevant_settings, source_hash
 from digits.runs.folder import RunFolder, folder_lock
+from digits.runs.metrics_file import RunMetrics
 from digits.studies.values import NUMBER, TOKEN, SweepValue, canonical, canonical_override, equal, is_quoted
 
 # As in `label_smoothing-0.7000000000000001_seed-0`.
@@ -113,25 +114,41 @@ def defines_configuration(key: str) -> bool:
     return key not in REPLICATE_KEYS and not key.startswith(RESULT_NEUTRAL_KEYS)
 
 
-def changed_since_completed(jobs: Iterable[Job]) -> list[str]:
+def changed_since_completed(completed: Mapping[Job, RunMetrics]) -> list[str]:
     """One line for each change of settings, or of the code, since jobs were completed."""
-    changed = defaultdict(list)
-    for job in jobs:
-        metrics = job.folder.metrics()
-        if metrics is None or not metrics.config:
-            continue
-        then, now = relevant_settings(metrics.config), relevant_settings(job.config)
-        keys = [key for key in sorted(then | now) if not equal(then.get(key), now.get(key))]
-        changes = [f"{key} was {then.get(key)}, is {now.get(key)}" for key in keys]
-        if not changes and metrics.fingerprint.get("code", source_hash()) != source_hash():
-            changes = ["the code has changed"]
-        if changes:
-            changed["; ".join(changes[:3]) + ("; …" if len(changes) > 3 else "")].append(job.name)
-    return [
-        f"{plural(len(names), 'completed job')} kept, although {change}: {', '.join(names[:3])}"
-        f"{', …' if len(names) > 3 else ''}; to train again, remove the folder or choose another study=…"
-        for change, names in changed.items()
-    ]
+    names = defaultdict(list)
+    for job, metrics in completed.items():
+        change = _describe_change(job, metrics)
+        if change:
+            names[change].append(job.name)
+    lines = []
+    for change, changed in names.items():
+        kept = f"{plural(len(changed), 'completed job')} kept, although {change}: {_first_three(changed, ', ')}"
+        lines.append(f"{kept}; to train again, remove the folder or choose another study=…")
+    return lines
+
+
+def _describe_change(job: Job, metrics: RunMetrics) -> str:
+    """The changed settings of a completed job, or else that the code has changed; "" if nothing has."""
+    if not metrics.config:
+        return ""
+    then = relevant_settings(metrics.config)
+    now = relevant_settings(job.config)
+    changes = []
+    for key in sorted(then | now):
+        if not equal(then.get(key), now.get(key)):
+            changes.append(f"{key} was {then.get(key)}, is {now.get(key)}")
+    if changes:
+        return _first_three(changes, "; ")
+    same_code = metrics.fingerprint.get("code", source_hash()) == source_hash()
+    return "" if same_code else "the code has changed"
+
+
+def _first_three(parts: Sequence[str], separator: str) -> str:
+    shown = list(parts[:3])
+    if len(parts) > 3:
+        shown.append("…")
+    return separator.join(shown)
 
 
 def job_name(varied: Mapping[str, object], seed: object) -> str:
