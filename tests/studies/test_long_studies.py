@@ -21,7 +21,7 @@ from digits.runs.folder import RunFolder
 from digits.studies import report, results, runner
 from digits.studies.runner import StudyRunner
 from digits.studies.study import Job, Study
-from hydra_plugins.digits_sweepers import job_composer
+from hydra_plugins.digits_sweepers import JobComposer
 
 RATES, SEEDS = 4, 50
 
@@ -120,7 +120,7 @@ def test_shared_composition_equals_hydras(loader: ConfigLoader, overrides: str) 
     composed = loader.load_sweep_config(sweep, words)
     hydra = composed.hydra
     del composed.hydra
-    compose = job_composer(loader, sweep)
+    compose = JobComposer(loader, sweep)
     for _ in range(2):
         assert compose(words) == resolve_config(composed, hydra)
 
@@ -130,7 +130,7 @@ def test_jobs_with_equal_choices_share_a_composition(loader: ConfigLoader, monke
     composed: list[Sequence[str]] = []
     load = loader.load_sweep_config
     monkeypatch.setattr(loader, "load_sweep_config", lambda sweep, words: composed.append(words) or load(sweep, words))
-    compose = job_composer(loader, sweep)
+    compose = JobComposer(loader, sweep)
     seeds = [compose([f"optimizer={name}", f"seed={seed}"])["seed"] for name in ("adam", "sgd") for seed in range(10)]
     assert seeds == [*range(10), *range(10)]
     assert composed == [["optimizer=adam"], ["optimizer=sgd"]]
@@ -143,7 +143,7 @@ def test_added_settings_are_part_of_the_shared_composition(
     composed: list[Sequence[str]] = []
     load = loader.load_sweep_config
     monkeypatch.setattr(loader, "load_sweep_config", lambda sweep, words: composed.append(words) or load(sweep, words))
-    compose = job_composer(loader, sweep)
+    compose = JobComposer(loader, sweep)
     for seed in range(10):
         config = compose(["+trainer.min_epochs=1", "optimizer=sgd", f"seed={seed}"])
         assert (config["seed"], config["trainer"]["min_epochs"]) == (seed, 1)

@@ -12,7 +12,7 @@ from digits.errors import InputError
 from digits.files import write_json
 from digits.runs.folder import errors_by_epoch
 from digits.studies.results import RunResult
-from digits.studies.values import canonical_override, override_values, rounded
+from digits.studies.values import canonical_override, rounded
 
 try:
     import optuna
@@ -24,12 +24,11 @@ except ModuleNotFoundError as error:
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def to_distribution(override: Override) -> BaseDistribution:
-    """interval(a, b) for floats, int(interval(a, b)) for integers, either in tag(log, …) for a logarithmic scale; or a
-    list of choices."""
+def to_distribution(override: Override, choices: Sequence[str]) -> BaseDistribution:
+    """interval(a, b) for floats, int(interval(a, b)) for integers, either in tag(log, …) for a logarithmic scale; or
+    the `choices` of any other sweep."""
     sweep = override.value()
     if not isinstance(sweep, IntervalSweep):
-        choices = [value.text for value in override_values(override)]
         return CategoricalDistribution(choices)
     low = rounded(sweep.start)
     high = rounded(sweep.end)
