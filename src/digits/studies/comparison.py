@@ -176,8 +176,9 @@ def _describe_digits(a: str, b: str, pairs: "pd.DataFrame", pairing_keys: Sequen
     from digits.studies.mcnemar import describe_discordant  # imported late: pandas and SciPy take a second
 
     names = short_names(pairing_keys)
-    for (seed, values), folds in pairs.groupby(["seed", "values"], sort=False):
-        settings = [f"seed={seed[0]}"]
+    for _, folds in pairs.groupby(["seed", "values"], sort=False):
+        (seed, *_), values = folds[["seed", "values"]].iloc[0]
+        settings = [f"seed={seed}"]
         settings += [f"{name}={value}" for name, value in zip(names, values, strict=True)]
         runs = list(zip(folds["run_a"], folds["run_b"], strict=True))
         line = describe_discordant(a, b, runs, ", ".join(settings))

@@ -52,8 +52,8 @@ def load_source(config: Mapping[str, Any]) -> "Source":
     settings = flatten(config)
     module, _, name = str(settings.get("data.source._target_")).rpartition(".")
     function = vars(sources).get(name)
-    is_public_function = isfunction(function) and not name.startswith("_")
-    if module != sources.__name__ or not is_public_function or function.__module__ != module:
+    may_be_source = module == sources.__name__ and not name.startswith("_")
+    if not may_be_source or not isfunction(function) or function.__module__ != module:
         raise InputError(f"{module}.{name} is not a function of {sources.__name__}")
     options = {}
     for parameter in signature(function).parameters:

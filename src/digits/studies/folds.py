@@ -75,8 +75,8 @@ def find_label_issues(table: pd.DataFrame) -> pd.DataFrame:
             "p_suggested": probabilities[digits, suggested],
         }
     )
-    issues = issues[is_issue]
-    return issues.sort_values("p_label", kind="stable", ignore_index=True)
+    found: pd.DataFrame = issues[is_issue]
+    return found.sort_values("p_label", kind="stable", ignore_index=True)
 
 
 def _first_saved_folds(board: Leaderboard) -> dict[str, list[RunResult]] | None:

@@ -36,8 +36,9 @@ class Leaderboard:
         self.any_pruned = bool((self.runs["status"] == "pruned").any())
         self.any_failed = bool((self.runs["status"] == "failed").any())
         self.rows = []
-        for values, runs in self.runs.groupby("configuration", sort=False)["run"]:
-            self.rows.append(Configuration(values, runs.tolist()))
+        for _, group in self.runs.groupby("configuration", sort=False):
+            values = group["configuration"].iloc[0]
+            self.rows.append(Configuration(values, group["run"].tolist()))
         self.rows.sort(key=attrgetter("rank"))
 
     def csv(self) -> str:
