@@ -98,7 +98,7 @@ class Configuration:
         if self.val_error is None:
             return None
         if self.val_error.std is None:
-            return self.numbers("val_low")[0], self.numbers("val_high")[0]
+            return _interval_of_run(self.numbers("val_low"), self.numbers("val_high"))
         if len(self.folds) == 1:
             interval = _wilson_interval(self.numbers("val_error"), self.numbers("val_total"))
             if interval is not None:
@@ -121,6 +121,11 @@ def _validated_folds(runs: Sequence[RunResult]) -> set[str]:
         if "val_error" in run.numbers and "val_total" in run.numbers:
             folds.add(run.setting("data.fold"))
     return folds
+
+
+def _interval_of_run(lows: Sequence[float], highs: Sequence[float]) -> Interval | None:
+    """Of the only run. None if metrics.json has no finite number for it."""
+    return (lows[0], highs[0]) if lows and highs else None
 
 
 def _wilson_interval(error_rates: Sequence[float], totals: Sequence[float]) -> Interval | None:
