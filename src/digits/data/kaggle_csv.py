@@ -5,7 +5,7 @@ import io
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -38,20 +38,20 @@ def read_csv(path: str | Path) -> tuple[Tensor, Tensor | None]:
     Raises InputError with the file, the row (as a text editor counts lines) and the column.
     """
     with open_binary(path) as file:
-        images, labels = zip(*(parse() for parse in iter_chunks(file, str(path), CHUNK_ROWS)), strict=True)
+        images, labels = zip(*read_chunks(file, str(path), CHUNK_ROWS), strict=True)
     return torch.cat(images), None if labels[0] is None else torch.cat(labels)
 
 
-def iter_chunks(file: BinaryIO, name: str, rows: int) -> Iterator[Callable[[], tuple[Tensor, Tensor | None]]]:
-    """Yields one parser per chunk of `rows` lines, or fewer if they have 64 MiB. Parsing happens when it is called; it
-    returns images and labels as `read_csv` does. Error messages begin with `name`."""
+def read_chunks(file: BinaryIO, name: str, rows: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Yields images and labels, as `read_csv` returns them, of `rows` lines at a time, or fewer if they have 64 MiB.
+    Error messages begin with `name`."""
     with translate_read_errors(name):
         columns = _read_header(file, name)
         first_row, blank_rows, empty = 2, 0, True
         while lines := _read_lines(file, rows):
             if any(map(bytes.strip, lines)):
                 blank_rows, empty = 0, False
-                yield partial(_parse_chunk, name, columns, lines, first_row)
+                yield _parse_chunk(name, columns, lines, first_row)
             else:
                 blank_rows += len(lines)
             first_row += len(lines)
@@ -104,8 +104,7 @@ def _read_header(file: BinaryIO, name: str) -> list[str]:
 
 
 def _parse_chunk(name: str, columns: list[str], lines: list[bytes], first_row: int) -> tuple[Tensor, Tensor | None]:
-    with translate_read_errors(name):
-        values = parse_rows(name, columns, lines, first_row)
+    values = parse_rows(name, columns, lines, first_row)
     index = {column: index for index, column in enumerate(columns)}
     order = [index[column] for column in PIXEL_COLUMNS]
     first, end = order[0], order[0] + 784

@@ -1,4 +1,4 @@
-"""Picture files to hypotheses about their digit, with a thumbnail of each."""
+"""Picture files to hypotheses about their digit."""
 
 import logging
 import os
@@ -33,12 +33,14 @@ large_picture_lock = threading.Lock()  # one large picture at a time, to bound t
 stderr_lock = threading.Lock()
 
 
-def read_pictures(paths: Sequence[Path]) -> list[tuple[Array, list[Hypothesis]] | InputError]:
+def read_pictures(
+    paths: Sequence[Path], *, thumbnails: bool = False
+) -> list[tuple[Array | None, list[Hypothesis]] | InputError]:
     """`read_picture` of each path, or its error. Uses as many threads as PyTorch."""
 
-    def read(path: Path) -> tuple[Array, list[Hypothesis]] | InputError:
+    def read(path: Path) -> tuple[Array | None, list[Hypothesis]] | InputError:
         try:
-            return read_picture(path)
+            return read_picture(path, thumbnail=thumbnails)
         except InputError as error:
             return error
 
@@ -47,8 +49,8 @@ def read_pictures(paths: Sequence[Path]) -> list[tuple[Array, list[Hypothesis]] 
         return list(pool.map(read, paths))  # Pillow and SciPy release the GIL
 
 
-def read_picture(path: str | Path) -> tuple[Array, list[Hypothesis]]:
-    """A thumbnail uint8 [h, w, 3], and the hypotheses about the digit.
+def read_picture(path: str | Path, *, thumbnail: bool = False) -> tuple[Array | None, list[Hypothesis]]:
+    """A thumbnail uint8 [h, w, 3] on request, and the hypotheses about the digit.
 
     Raises InputError if the file cannot be decoded or shows no digit.
     """
@@ -76,6 +78,8 @@ def read_picture(path: str | Path) -> tuple[Array, list[Hypothesis]]:
         raise InputError(f"{path}: {error}") from None
     except Exception as error:  # damaged files raise almost any error in Pillow's decoders
         raise InputError(f"{path}: cannot be decoded ({error})") from None
+    if not thumbnail:
+        return None, found
     picture.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
     return np.asarray(picture.convert("RGB")), found
 
