@@ -111,7 +111,7 @@ def test_bundled_network_of_a_classifier_is_not_loaded_again(
 
 
 MadeHypothesis: TypeAlias = tuple[str, int, list[float], bool]
-"""A description, a number of digits, the confidences that they are a 3 (a 5 if negative), and whether they lie apart."""
+"""Description, number of digits, confidences that they are a 3 (a 5 if negative), and whether they lie apart."""
 
 
 def hypotheses_of(made_ones: Sequence[MadeHypothesis]) -> list[Hypothesis]:

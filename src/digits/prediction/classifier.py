@@ -42,7 +42,7 @@ def load_classifier(
 
 
 class Predictions(NamedTuple):
-    """Predictions for N images."""
+    """Predictions for N images, on the CPU."""
 
     probabilities: Tensor
     """float32 [N, 10]: the mean over members and views"""
@@ -69,7 +69,8 @@ class Classifier(nn.Module):
     def name(self) -> str:
         """The names of its members."""
         counts = Counter(str(member.name) for member in self.members)
-        return " + ".join(name if count == 1 else f"{count} × {name}" for name, count in counts.items())
+        parts = [name if count == 1 else f"{count} × {name}" for name, count in counts.items()]
+        return " + ".join(parts)
 
     @property
     def calibrated(self) -> bool:

@@ -7,16 +7,20 @@ from torch import Tensor
 TTA_MAX_DEGREES = 7.0
 TTA_MAX_SHIFT = 1.5  # pixels
 TTA_MAX_ZOOM = 0.05
+PIXEL = 2 / 28  # in the coordinates of affine_grid
 
 
 def sample_tta_transforms(count: int, seed: int) -> Tensor:
     """Random affine matrices float32 [count, 2, 3] for `affine_grid`, with coordinates −1 to 1 across the image."""
     uniform = torch.rand(count, 4, generator=torch.Generator().manual_seed(seed)) * 2 - 1
     rotation, shift_x, shift_y, zoom = uniform.double().unbind(1)
-    angle, scale = torch.deg2rad(TTA_MAX_DEGREES * rotation), 1 + TTA_MAX_ZOOM * zoom
-    cos, sin, pixel = angle.cos() / scale, angle.sin() / scale, 2 / 28
-    shift_x, shift_y = TTA_MAX_SHIFT * pixel * shift_x, TTA_MAX_SHIFT * pixel * shift_y
-    return torch.stack([cos, -sin, shift_x, sin, cos, shift_y], 1).view(-1, 2, 3).float()
+    angle = torch.deg2rad(TTA_MAX_DEGREES * rotation)
+    scale = 1 + TTA_MAX_ZOOM * zoom
+    cos = angle.cos() / scale
+    sin = angle.sin() / scale
+    max_shift = TTA_MAX_SHIFT * PIXEL
+    entries = [cos, -sin, max_shift * shift_x, sin, cos, max_shift * shift_y]
+    return torch.stack(entries, 1).view(-1, 2, 3).float()
 
 
 def apply_affine(images: Tensor, matrix: Tensor) -> Tensor:
