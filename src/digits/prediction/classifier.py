@@ -42,7 +42,7 @@ def load_classifier(
 
 
 class Predictions(NamedTuple):
-    """Predictions for N images, on the CPU."""
+    """Predictions for N images."""
 
     probabilities: Tensor
     """float32 [N, 10]: the mean over members and views"""

@@ -38,13 +38,14 @@ def choose_digits(chunk: PictureChunk, judge: Classifier, *, several: bool = Fal
     """The digits of pictures, with an error for each picture without one. With `several`, a picture of several digits
     gives the digit with the most ink. Without it, the picture is refused."""
     readable = [picture for picture in chunk.pictures if isinstance(picture, Picture)]
-    chosen = iter(choose([picture.hypotheses for picture in readable], judge))
+    chosen = choose([picture.hypotheses for picture in readable], judge)
+    hypothesis_of = {picture.file: hypothesis for picture, hypothesis in zip(readable, chosen, strict=True)}
     images, sources, errors = [], [], []
     for picture in chunk.pictures:
         if isinstance(picture, InputError):
             errors.append(str(picture))
             continue
-        hypothesis = next(chosen)
+        hypothesis = hypothesis_of[picture.file]
         if hypothesis is None:
             errors.append(f"{picture.file}: nothing like a digit found")
         elif len(hypothesis.digits) > 1 and not several:

@@ -49,7 +49,7 @@ def predict(settings: PredictSettings) -> None:
         _write_page(classifier, settings.page)
     if stream is not None:
         digits = _read_digits(settings, stream, classifier, checkpoints)
-        _write_predictions(settings, classifier, digits, from_pictures=isinstance(stream, PictureStream))
+        _write_predictions(settings, classifier, digits)
 
 
 def _check_files(
@@ -111,14 +111,12 @@ def _read_digits(
         yield choose_digits(chunk, judge, several=settings.several)
 
 
-def _write_predictions(
-    settings: PredictSettings, classifier: Classifier, digits: Iterator[DigitChunk], *, from_pictures: bool
-) -> None:
+def _write_predictions(settings: PredictSettings, classifier: Classifier, digits: Iterator[DigitChunk]) -> None:
     """Writes the predictions and the preview, and logs the summary."""
     summary = PredictionSummary(classifier)
     previewed = []
     with open_output(settings.output) as file, ProgressBar(settings.output) as bar:
-        writer = PredictionWriter(file, settings, from_pictures=from_pictures)
+        writer = PredictionWriter(file, settings)
         for chunk in digits:
             predicted = _predict_chunk(classifier, chunk, settings.batch_size)
             writer.write(predicted)

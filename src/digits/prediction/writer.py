@@ -40,8 +40,9 @@ def open_output(path: str) -> Iterator[TextIO]:
 class PredictionWriter:
     """Writes one row per digit."""
 
-    def __init__(self, file: TextIO, settings: PredictSettings, *, from_pictures: bool) -> None:
-        self.file, self.settings, self.from_pictures = file, settings, from_pictures
+    def __init__(self, file: TextIO, settings: PredictSettings) -> None:
+        self.file = file
+        self.settings = settings
         self.rows = 0
 
     def write(self, chunk: PredictedChunk) -> None:
@@ -55,8 +56,9 @@ class PredictionWriter:
         raw = chunk.predictions.probabilities.double()
         probabilities = (raw / raw.sum(1, keepdim=True)).numpy()
         columns: dict[str, Any] = {}
-        if self.from_pictures:
-            columns["file"] = [source.file for source in chunk.digits.sources]
+        sources = chunk.digits.sources
+        if sources:
+            columns["file"] = [source.file for source in sources]
         else:
             columns["ImageId"] = range(self.rows + 1, self.rows + 1 + len(probabilities))
         columns["Label"] = probabilities.argmax(1)
