@@ -1,4 +1,4 @@
-"""Atomic writes, and errors of reading or writing as one line."""
+"""Atomic writes, globs, and errors of reading or writing as one line."""
 
 import csv
 import errno
@@ -9,6 +9,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import glob, has_magic
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
@@ -84,6 +85,13 @@ def check_writable(path: str | Path) -> None:
 def discard_output(stream: TextIO) -> None:
     """Sends a stream that cannot be written to the null device, or its buffer would fail again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def glob_matches(name: str) -> list[Path] | None:
+    """The files and folders that match a glob, sorted. None if `name` is not a glob, or if a file has this name."""
+    if not has_magic(name) or os.path.exists(name):
+        return None
+    return [Path(match) for match in sorted(glob(name, recursive=True))]
 
 
 def open_binary(path: str | Path) -> BinaryIO:

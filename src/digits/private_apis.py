@@ -410,11 +410,6 @@ def write_no_slurm_checkpoints(trainer: "Trainer") -> None:
         environment.auto_requeue = False
 
 
-def starts_processes(launcher: Any) -> bool:
-    """Whether this launcher of a strategy starts the other processes of this machine itself."""
-    return hasattr(launcher, "procs")
-
-
 def take_started_processes(launcher: Any) -> list["subprocess.Popen[bytes]"]:
     """Removes the processes from the list of the launcher that has started them. Returns them by local rank.
 

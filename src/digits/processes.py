@@ -91,7 +91,7 @@ class ProcessWatch:
     operation of the main thread then fails. If the main thread remains blocked, for example because it waits for
     a connection, `on_blocked` is called with the reason and the process ends. The others end when this process ends."""
 
-    def __init__(self, launcher: Any, on_blocked: Callable[[BaseException], NoReturn] | None = None) -> None:
+    def __init__(self, launcher: Any, on_blocked: Callable[[BaseException], NoReturn]) -> None:
         self.launcher = launcher
         self.on_blocked = on_blocked
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -170,12 +170,10 @@ def _describe(status: int, local_rank: int) -> str:
     return f"the process of local rank {local_rank} failed with status {status}"
 
 
-def _exit(on_blocked: Callable[[BaseException], NoReturn] | None, reason: BaseException) -> NoReturn:
+def _exit(on_blocked: Callable[[BaseException], NoReturn], reason: BaseException) -> NoReturn:
     """Ends this process from another thread than the main thread, with one line."""
     try:
-        if on_blocked:
-            on_blocked(reason)
-        raise reason
+        on_blocked(reason)
     except (KeyboardInterrupt, SystemExit):
         line = "interrupted"
     except Exception as error:

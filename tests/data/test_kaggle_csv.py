@@ -10,7 +10,7 @@ import torch
 from helpers import frame
 
 from digits.data import kaggle_csv
-from digits.data.kaggle_csv import Rows, iter_chunks, parse_rows, read_csv
+from digits.data.kaggle_csv import Rows, parse_rows, read_chunks, read_csv
 from digits.data.plain_integers import parse_plain_integers
 from digits.errors import InputError
 from digits.files import open_binary
@@ -76,7 +76,7 @@ def test_all_notations_of_numbers_are_read(tmp_path: Path, notation: str) -> Non
 def test_chunks_are_consecutive(tmp_path: Path, rows: int) -> None:
     (tmp_path / "train.csv").write_bytes(TEXT)
     with open_binary(tmp_path / "train.csv") as file:
-        images, labels = zip(*(parse() for parse in iter_chunks(file, "train.csv", rows)), strict=True)
+        images, labels = zip(*read_chunks(file, "train.csv", rows), strict=True)
     assert all(len(chunk) == rows for chunk in images[:-1])
     assert_all_digits(torch.cat(images), torch.cat(labels))
 
@@ -84,10 +84,10 @@ def test_chunks_are_consecutive(tmp_path: Path, rows: int) -> None:
 def test_error_in_a_later_chunk_has_its_row(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_bytes(b"".join([HEADER, *ROWS[:9], b"-" + ROWS[9]]))
     with open_binary(tmp_path / "train.csv") as file:
-        first, second, third = iter_chunks(file, "train.csv", 4)
-        first(), second()
+        chunks = read_chunks(file, "train.csv", 4)
+        assert [len(next(chunks)[0]), len(next(chunks)[0])] == [4, 4]
         with pytest.raises(InputError, match="row 11, column 'label'"):
-            third()
+            next(chunks)
 
 
 CELLS = ["256", "300", "999", "1000", "1" + 30 * "0", "-1", "1.5", "1;2", "2\t3", "+", "ink", "nan", "inf", "True", ""]
@@ -172,5 +172,5 @@ def test_bytes_of_a_chunk_are_limited(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(kaggle_csv, "ROWS_PER_BLOCK", 10)
     monkeypatch.setattr(kaggle_csv, "MAX_CHUNK_BYTES", 1000)
     with open_binary(tmp_path / "train.csv") as file:
-        sizes = [len(parse()[0]) for parse in iter_chunks(file, "train.csv", 100)]
+        sizes = [len(images) for images, _ in read_chunks(file, "train.csv", 100)]
     assert sizes == 30 * [10]

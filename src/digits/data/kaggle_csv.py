@@ -5,7 +5,7 @@ import io
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -51,17 +51,16 @@ def read_csv(path: str | Path) -> tuple[Tensor, Tensor | None]:
     """
     images, labels = [], []
     with open_binary(path) as file:
-        for parse in iter_chunks(file, str(path), CHUNK_ROWS):
-            chunk_images, chunk_labels = parse()
+        for chunk_images, chunk_labels in read_chunks(file, str(path), CHUNK_ROWS):
             images.append(chunk_images)
             if chunk_labels is not None:
                 labels.append(chunk_labels)
     return torch.cat(images), torch.cat(labels) if labels else None
 
 
-def iter_chunks(file: BinaryIO, name: str, rows: int) -> Iterator[Callable[[], tuple[Tensor, Tensor | None]]]:
-    """Yields one parser per chunk of `rows` lines, or fewer if they have 64 MiB. Parsing happens when it is called; it
-    returns images and labels as `read_csv` does. Error messages begin with `name`."""
+def read_chunks(file: BinaryIO, name: str, rows: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Yields the images and labels of `rows` lines, or of fewer if they have 64 MiB, as `read_csv` returns them. Error
+    messages begin with `name`."""
     with translate_read_errors(name):
         columns = _read_header(file, name)
         row = 2
@@ -72,7 +71,7 @@ def iter_chunks(file: BinaryIO, name: str, rows: int) -> Iterator[Callable[[], t
             if not lines:
                 break
             if any(map(bytes.strip, lines)):
-                yield partial(_parse_chunk, Rows(name, columns, lines, row))
+                yield _parse_chunk(Rows(name, columns, lines, row))
                 blank_rows = 0
                 is_empty = False
             else:
