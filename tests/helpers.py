@@ -28,6 +28,7 @@ from digits.cli.hydra_versions import VERSION_BASE
 from digits.cli.signals import ENDING_SIGNALS
 from digits.models.networks import build_network
 from digits.runs.checkpoint import read_checkpoint
+from digits.settings import PredictSettings
 from digits.training.module import DigitsModule
 
 PROJECT = Path(__file__).parent.parent
@@ -48,6 +49,11 @@ def compose_config(*overrides: str, program: str = "train", hydra: bool = False)
     """The same before interpolations are resolved; with Hydra's own settings on request."""
     with initialize_config_dir(str(PROJECT / "conf"), **VERSION_BASE):
         return compose(program, list(overrides), return_hydra_config=hydra)
+
+
+def predict_settings(**changes: Any) -> PredictSettings:
+    """The settings of `python predict.py`, with changes; those of the group `trainer` without this prefix."""
+    return PredictSettings.from_config({**config(program="predict"), **changes})
 
 
 def choices(group: str) -> list[str]:

@@ -16,7 +16,7 @@ import digits
 from digits.data.idx import read_mnist
 from digits.data.pictures.normalize import hypotheses
 from digits.data.sources import sample
-from digits.prediction.pictures import choose
+from digits.prediction.pictures import choose, load_judge
 from digits.runs.checkpoint import BUNDLED_PATH, read_checkpoint
 from tools.file_corruptions import FILE_CORRUPTIONS, apply_corruption
 
@@ -80,8 +80,8 @@ def test_small_pictures_of_two_tones_are_read(black_on_white: bool) -> None:
     two_tones = np.where(images > 127, 255, 0).astype(np.uint8)
     if black_on_white:
         two_tones = 255 - two_tones
-    chosen = choose({str(index): hypotheses(Image.fromarray(pixels)) for index, pixels in enumerate(two_tones)})
-    found = [hypothesis.digits[0] for hypothesis in chosen.values() if hypothesis]
+    chosen = choose([hypotheses(Image.fromarray(pixels)) for pixels in two_tones], load_judge())
+    found = [hypothesis.digits[0] for hypothesis in chosen if hypothesis]
     assert len(found) == 50
     predicted = digits.load_classifier(accelerator="cpu").predict(np.stack(found)).argmax(1)
     assert (predicted.numpy() != labels).sum() <= 1

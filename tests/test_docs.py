@@ -1,4 +1,4 @@
-"""The tables in the documentation are those of the committed results."""
+"""The tables in the documentation equal the committed results, and its links work."""
 
 import json
 import re
@@ -18,13 +18,63 @@ from tools.records import add_ensemble, update_page
 
 RESULTS = PROJECT / "docs" / "results"
 RECORDS = PROJECT / "docs" / "records"
+README = PROJECT / "README.md"
+PAGES = [README, *sorted((PROJECT / "docs").glob("*.md"))]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
-def test_table_of_the_originals_is_rebuilt_from_their_metrics(page: str) -> None:
+def cells(table_row: str) -> list[str]:
+    return [cell.strip() for cell in table_row.strip("|").split("|")]
+
+
+def anchors(page: Path) -> set[str]:
+    """Those that GitHub makes from the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_readme_is_short() -> None:
+    assert len(README.read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_name_files_and_headings(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if link.startswith("https://"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+def test_readme_leads_to_every_page() -> None:
+    readme = README.read_text()
+    assert [page.name for page in PAGES[1:] if f"](docs/{page.name})" not in readme] == []
+
+
+def test_table_of_the_originals_is_rebuilt_from_their_metrics() -> None:
     board = Leaderboard("", *read_results([RESULTS / "originals"]))
     assert board.omitted == []
-    assert board.table(read_extra_columns(RESULTS / "reported.csv", board.keys)) in (PROJECT / page).read_text()
+    columns = read_extra_columns(RESULTS / "reported.csv", board.keys)
+    assert board.table(columns) in (PROJECT / "docs" / "results.md").read_text()
+
+
+def test_networks_of_the_readme_have_the_errors_of_the_originals() -> None:
+    """The test above verifies the table in docs/results.md."""
+    results = {}
+    for line in (PROJECT / "docs" / "results.md").read_text().splitlines():
+        if line.endswith("done |") and line.count("|") == 10:
+            experiment, epochs, _, _, error, _, seconds, _, _ = cells(line)
+            results[f"`{experiment}`, {epochs}"] = (error, seconds)
+    compared = []
+    for line in README.read_text().splitlines():
+        if line.startswith("| `") and line.count("|") == 8:
+            network, _, _, recipe, error, seconds, _ = cells(line)
+            if recipe in results:
+                assert (error, seconds) == results[recipe], network
+                compared.append(network)
+    assert len(compared) == 7
 
 
 @pytest.mark.parametrize("study", [path.parent.name for path in RESULTS.glob("*/leaderboard.md")])

@@ -1,4 +1,4 @@
-"""Atomic file writes."""
+"""Atomic file writes, and globs."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from digits.errors import InputError
-from digits.files import atomic_write, remove_partial_files
+from digits.files import atomic_write, glob_matches, remove_partial_files
 
 
 def test_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -71,3 +71,14 @@ def test_files_of_killed_processes_are_removed(tmp_path: Path) -> None:
 def test_path_that_cannot_be_written(tmp_path: Path, path: str, message: str) -> None:
     with pytest.raises(InputError, match=message), atomic_write(tmp_path / path):
         pass
+
+
+def test_glob_matches_files_and_folders_unless_a_file_has_its_name(tmp_path: Path) -> None:
+    for name in ("b-1", "a-1", "c[1]"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "a-1" / "x-1").touch()
+    assert glob_matches(f"{tmp_path}/*-1") == [tmp_path / "a-1", tmp_path / "b-1"]
+    assert glob_matches(f"{tmp_path}/**/x-?") == [tmp_path / "a-1" / "x-1"]
+    assert glob_matches(f"{tmp_path}/nothing-*") == []
+    assert glob_matches(str(tmp_path / "c[1]")) is None
+    assert glob_matches(str(tmp_path / "away")) is None

@@ -408,16 +408,11 @@ def test_started_processes_are_taken_from_the_launcher(monkeypatch: pytest.Monke
     monkeypatch.setattr(subprocess, "Popen", QuickProcess)
     with coupling("strategy.launcher.procs"):
         launcher: Any = tiny_trainer(devices=3, strategy="ddp").strategy.launcher
-        assert private_apis.starts_processes(launcher)
         launcher.launch(lambda: None)
         processes = private_apis.take_started_processes(launcher)
         assert [type(process) for process in processes] == [QuickProcess, QuickProcess]
         assert private_apis.take_started_processes(launcher) == []
         assert [process.wait() for process in processes] == [0, 0]
-
-
-def test_one_process_has_no_launcher_of_processes() -> None:
-    assert not private_apis.starts_processes(tiny_trainer().strategy.launcher)
 
 
 def test_folder_of_the_best_checkpoint_is_part_of_a_checkpoint(tmp_path: Path) -> None:

@@ -18,11 +18,11 @@ from playwright.sync_api import sync_playwright
 
 from benchmarks.report import markdown_table
 from digits.data.idx import read_mnist
-from digits.data.pictures.decode import read_pictures
 from digits.prediction.classifier import load_classifier
-from digits.prediction.page import BROWSERS, build_page
-from digits.prediction.pictures import choose
+from digits.prediction.javascript import BROWSERS
+from digits.prediction.page import build_page
 from tools.picture_scenes import SCENES, SMALL_SCENES
+from tools.predicted_pictures import predict_folder
 
 ALL_SCENES = {**SCENES, **SMALL_SCENES}
 
@@ -64,18 +64,9 @@ def count_different(labels: Sequence[int | None], others: Sequence[int | None]) 
 
 
 def read_with_program(checkpoint: str, paths: Sequence[Path]) -> list[int | None]:
-    """The label of each picture as predict.py gives it, or None if it is refused."""
-    classifier = load_classifier(checkpoint, accelerator="cpu")
-    found = dict(zip(map(str, paths), read_pictures(paths), strict=True))
-    chosen = choose({path: one[1] for path, one in found.items() if isinstance(one, tuple)})
-    labels: list[int | None] = []
-    for path in found:
-        hypothesis = chosen.get(path)
-        if hypothesis is None or len(hypothesis.digits) > 1:
-            labels.append(None)
-        else:
-            labels.append(int(classifier.predict(hypothesis.digits).argmax()))
-    return labels
+    """The label of each picture of a folder as predict.py gives it, or None if it is refused."""
+    labels = predict_folder(checkpoint, paths[0].parent, accelerator="cpu")["label"].to_dict()
+    return [labels.get(path.name) for path in paths]
 
 
 def read_with_page(checkpoint: str, paths: Sequence[Path], page_path: Path) -> list[int | None]:

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 from benchmarks.report import markdown_table
 from digits.data.sources import sample
 from digits.prediction.classifier import load_classifier
-from digits.prediction.page import BROWSERS, write_page
+from digits.prediction.javascript import BROWSERS
+from digits.prediction.page import write_page
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
             path = Path(folder, "digits.html")
             checks = [write_page(classifier, path, images, program) for program in programs if program]
             size = path.stat().st_size
-        differences = [check.difference for check in checks if check]
+        differences = [check.agreement.difference for check in checks if check]
         speeds = [f"{check.milliseconds:.0f} ms, {check.program}" for check in checks if check]
         rows.append([classifier.name, f"{size / 1e6:.1f} MB", f"{max(differences):.0e}", *speeds])
     names = [f"per digit, {index + 1}" for index in range(len(rows[0]) - 3)]

@@ -12,7 +12,6 @@ import argparse
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -31,9 +30,8 @@ from benchmarks.report import markdown_table, replace_blocks
 from digits.data.idx import read_mnist
 from digits.data.non_digits import LETTERS
 from digits.data.pictures.masks import Array
-from digits.errors import InputError
 from digits.files import write_json
-from digits.prediction.predict import PredictOptions, predict
+from tools.predicted_pictures import predict_folder
 
 Color: TypeAlias = tuple[int, int, int]
 Digits: TypeAlias = list[Array]  # uint8 [28, 28]: the digit of the picture, and three others
@@ -61,7 +59,7 @@ def main() -> None:
     for scene in options.scenes:
         with TemporaryDirectory() as folder:
             labels, rows = predict_scene(scene, Path(folder), options)
-        correct = rows["Label"].astype(int) == labels.reindex(rows.index)
+        correct = rows["label"] == labels.reindex(rows.index)
         if scene in NO_DIGIT:
             failures = int((rows["confidence"] > 0.9).sum())
         elif scene in SEVERAL:
@@ -86,11 +84,7 @@ def predict_scene(scene: str, folder: Path, options: argparse.Namespace) -> tupl
     with ProcessPoolExecutor(2) as pool:
         parts = pool.map(partial(save_pictures, folder, scene, options.root), np.array_split(range(options.count), 2))
         labels = pd.concat(list(parts))
-    output = folder / "predicted.csv"
-    with suppress(InputError):  # some pictures are refused
-        predict(PredictOptions(options.checkpoint, str(folder), str(output), columns=("confidence",)))
-    rows = pd.read_csv(output) if output.exists() else pd.DataFrame({"file": [], "Label": [], "confidence": []})
-    return labels, rows.set_index(rows["file"].map(lambda path: Path(path).name))
+    return labels, predict_folder(options.checkpoint, folder)
 
 
 def calibration_error(predicted: pd.DataFrame) -> float:

@@ -24,8 +24,9 @@ from digits.files import write_json
 from digits.prediction.classifier import load_classifier
 from digits.runs.checkpoint import find_checkpoints
 from digits.runs.predictions import read_mistakes
+from digits.studies.configuration import MeanStd
 from digits.studies.mcnemar import mcnemar_p_value
-from digits.studies.results import MeanStd, RunResult, read_results
+from digits.studies.results import RunResult, read_results
 
 FOLDER = Path("docs/records")
 

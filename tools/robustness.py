@@ -10,14 +10,11 @@ that the run of the checkpoint held out. The test digits measure the final netwo
 
 import argparse
 import json
-import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor
@@ -30,10 +27,10 @@ from digits.errors import InputError
 from digits.evaluation.calibration import calibration_error
 from digits.files import check_writable, write_json
 from digits.prediction.classifier import Classifier, load_classifier
-from digits.prediction.predict import PredictOptions, predict
 from digits.runs.checkpoint import find_checkpoints, read_checkpoint
 from tools.file_corruptions import FILE_CORRUPTIONS, Corruption, Images, apply_corruption
 from tools.mnist_c import MNIST_C
+from tools.predicted_pictures import predict_folder
 
 CORRUPTIONS = {"files": FILE_CORRUPTIONS, "mnist_c": MNIST_C}
 PARTS = (*CORRUPTIONS, "pictures")
@@ -52,8 +49,6 @@ def main() -> None:
     parser.add_argument("--results", type=Path, help="a JSON file for the results")
     parser.add_argument("--page", type=Path, help="rebuild the table of this page from the results in its folder")
     options = parser.parse_args()
-    # Refused pictures are counted, not listed.
-    logging.getLogger("digits.prediction.predict").setLevel(logging.CRITICAL)
     try:
         # Before the measurement, which takes minutes.
         for path in filter(None, (options.results, options.page)):
@@ -163,12 +158,9 @@ def predict_pictures(checkpoint: str, images: Images, labels: Tensor) -> dict[st
     with TemporaryDirectory() as folder:
         for name, image in zip(true_labels, images, strict=True):
             Image.fromarray(image).save(Path(folder, name))
-        output = Path(folder, "predicted.csv")
-        with suppress(InputError):  # some pictures are refused
-            predict(PredictOptions(checkpoint, folder, str(output)))
-        rows = pd.read_csv(output) if output.exists() else pd.DataFrame({"file": [], "Label": []})
-    expected = rows["file"].map(lambda path: true_labels[Path(path).name])
-    return {"refused": len(images) - len(rows), "wrong": int((rows["Label"] != expected).sum())}
+        rows = predict_folder(checkpoint, Path(folder))
+    expected = rows.index.map(true_labels)
+    return {"refused": len(images) - len(rows), "wrong": int((rows["label"] != expected).sum())}
 
 
 def update_page(page: str, folder: Path) -> str:

@@ -81,7 +81,7 @@ def _compare(random: Random, path: Path, read_slowly: Callable[[], reference.Dig
     if trains:
         images, labels = read_csv(path)
     else:
-        chunks = [read() for read in open_input(str(path), random.choice([1, 7, 8192])).readers]
+        chunks = list(open_input(str(path), random.choice([1, 7, 8192])).chunks)
         images, parts = torch.cat([chunk.images for chunk in chunks]), [chunk.labels for chunk in chunks]
         labels = None if parts[0] is None else torch.cat([part for part in parts if part is not None])
     try:

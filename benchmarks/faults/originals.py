@@ -47,6 +47,7 @@ def _write_real_digits_and_export(folder: Path) -> None:
     from digits.prediction.classifier import load_classifier
     from digits.prediction.export import export_onnx
     from digits.prediction.inputs import open_input
+    from digits.prediction.pictures import choose_digits, load_judge
 
     images = sample().test.images[:20]  # type: ignore[union-attr]
     np.save(folder / "real.npy", images.numpy())
@@ -54,8 +55,9 @@ def _write_real_digits_and_export(folder: Path) -> None:
     classifier = load_classifier(folder / "model.ckpt", accelerator="cpu", precision="32-true")
     with torch.inference_mode():
         export_onnx(classifier, folder / "model.onnx", images)
+    [digits] = open_input(str(folder / "digits.csv"), 100).chunks
+    [pictures] = open_input(str(folder / "digit.png"), 100).chunks
     labels = {}
-    for name, file in (("digits", "digits.csv"), ("picture", "digit.png")):
-        [chunk] = [read() for read in open_input(str(folder / file), 100).readers]
+    for name, chunk in {"digits": digits, "picture": choose_digits(pictures, load_judge())}.items():
         labels[name] = [str(int(label)) for label in classifier.predict(chunk.images).argmax(1)]
     (folder / "labels.json").write_text(json.dumps(labels))

@@ -16,7 +16,10 @@ from benchmarks.faults.mutations import damage_bytes
 from benchmarks.faults.reference import check_picture, tiff_tags
 from benchmarks.faults.workers import FaultError
 from digits.errors import InputError
+from digits.prediction.chunks import DigitChunk
+from digits.prediction.classifier import Classifier
 from digits.prediction.inputs import open_input
+from digits.prediction.pictures import choose_digits, load_judge
 
 MODES = {
     "PNG": ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"],
@@ -36,15 +39,21 @@ def _check(form: str, random: Random, originals: Path) -> None:
     content = content if random.random() < 0.05 else change(random, content)
     path = Path(random.choice([f"digit.{form.lower()}", "digit", "digit.png"]))
     path.write_bytes(content)
-    [chunk] = [read() for read in open_input(str(path), 8192).readers]
-    if chunk.errors:
-        raise InputError(chunk.errors[0])
-    if chunk.images.shape != (1, 28, 28) or chunk.images.dtype != torch.uint8:
-        raise FaultError("wrong", f"{chunk.images.dtype} {list(chunk.images.shape)}")
+    [chunk] = open_input(str(path), 8192).chunks
+    digits = chunk if isinstance(chunk, DigitChunk) else choose_digits(chunk, _judge())
+    if digits.errors:
+        raise InputError(digits.errors[0])
+    if digits.images.shape != (1, 28, 28) or digits.images.dtype != torch.uint8:
+        raise FaultError("wrong", f"{digits.images.dtype} {list(digits.images.shape)}")
     try:
         check_picture(content)
     except Exception as error:
         raise FaultError("wrong", f"a digit, although a checksum proves damage: {error!r}") from None
+
+
+@cache
+def _judge() -> Classifier:
+    return load_judge()
 
 
 CHECKS = {form: partial(_check, form) for form in MODES}

@@ -29,7 +29,11 @@ def check_metrics(random: Random, originals: Path) -> None:
     results, unreadable = read_results([study])
     board = Leaderboard("study", results, unreadable)
     job, picture = Job(RunFolder(path.parent), (), config), random.random() < PICTURE_SHARE
-    job.folder.state(config), job.folder.scored_checkpoint(), changed_since_completed([job])
+    job.folder.state(config)
+    job.folder.scored_checkpoint()
+    metrics = job.folder.metrics()
+    if metrics is not None:
+        changed_since_completed({job: metrics})
     write_leaderboard(board, study, picture=picture)
     if picture:
         write_curves(board, study)

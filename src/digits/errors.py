@@ -14,7 +14,11 @@ class InputError(ValueError):
 def one_line(text: object) -> str:
     """One printable line of at most 300 characters. A longer text is cut in the middle."""
     line = printable(str(text).strip())
-    return line if len(line) <= MAX_LENGTH else f"{line[: MAX_LENGTH - END_LENGTH - 3]} … {line[-END_LENGTH:]}"
+    if len(line) <= MAX_LENGTH:
+        return line
+    gap = " … "
+    start_length = MAX_LENGTH - END_LENGTH - len(gap)
+    return line[:start_length] + gap + line[-END_LENGTH:]
 
 
 def printable(text: str) -> str:
@@ -22,11 +26,15 @@ def printable(text: str) -> str:
     a text, line breaks and runs of blanks become one space."""
     if text.isprintable():
         return text
-    text = " ".join(text.split())
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    escaped = ""
+    for char in " ".join(text.split()):
+        escaped += char if char.isprintable() else char.encode("unicode_escape").decode()
+    return escaped
 
 
 def quoted(value: object, length: int = 40) -> str:
     """The `repr` of a value from a file, cut to `length` characters."""
     text = str(value)
-    return repr(text if len(text) <= length else f"{text[:length]}…")
+    if len(text) > length:
+        text = f"{text[:length]}…"
+    return repr(text)

@@ -1,4 +1,4 @@
-"""Atomic writes, and errors of reading or writing as one line."""
+"""Atomic writes, globs, and errors of reading or writing as one line."""
 
 import csv
 import errno
@@ -9,6 +9,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import glob, has_magic
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
@@ -36,10 +37,11 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
                 yield path
             return
         target = Path(os.path.realpath(path))
-        if target.is_symlink():
+        if target.is_symlink():  # realpath does not resolve a link to itself
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         temp_path = target.with_name(f".{target.name[:100]}.{token_hex(4)}{PARTIAL_SUFFIX}")
         try:
+            # Not through a symbolic link, and with the permissions of a new file.
             os.close(os.open(temp_path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
             yield temp_path
             os.replace(temp_path, target)
@@ -51,9 +53,10 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 
 def remove_partial_files(folder: Path, name: str) -> None:
-    """Removes the partial files that a killed process left in a folder while it wrote files of this name, a pattern.
-    Call it only while no other process writes such files there."""
-    for path in folder.glob(f".{name}.{8 * '[0-9a-f]'}{PARTIAL_SUFFIX}"):
+    """Removes the partial files of killed processes that wrote files of this name, a pattern, in a folder. Call it only
+    while no other process writes such files there."""
+    token = 8 * "[0-9a-f]"
+    for path in folder.glob(f".{name}.{token}{PARTIAL_SUFFIX}"):
         with suppress(OSError):
             path.unlink()
 
@@ -84,13 +87,21 @@ def discard_output(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def glob_matches(name: str) -> list[Path] | None:
+    """The files and folders that match a glob, sorted. None if `name` is not a glob, or if a file has this name."""
+    if not has_magic(name) or os.path.exists(name):
+        return None
+    return [Path(match) for match in sorted(glob(name, recursive=True))]
+
+
 def open_binary(path: str | Path) -> BinaryIO:
     """Opens a file, or standard input for `-`, and decompresses gzip. Raises InputError if it cannot be opened."""
     with translate_read_errors(str(path)):
         if str(path) == "-" and sys.stdin is None:
             raise InputError("input=-: standard input is closed")
         file: Any = sys.stdin.buffer if str(path) == "-" else open(path, "rb")  # noqa: SIM115
-        return gzip.open(file) if file.peek(2)[:2] == b"\x1f\x8b" else file  # type: ignore[return-value]
+        is_gzip = file.peek(2)[:2] == b"\x1f\x8b"
+        return gzip.open(file) if is_gzip else file  # type: ignore[return-value]
 
 
 @contextmanager

@@ -13,7 +13,9 @@ from typing import Any
 from digits.errors import InputError
 
 PACKAGE = Path(__file__).parent
-CONF = next(path for path in (PACKAGE / "conf", PACKAGE.parents[1] / "conf") if path.is_dir())  # of the wheel, or here
+CONF = PACKAGE / "conf"  # in the wheel
+if not CONF.is_dir():
+    CONF = PACKAGE.parents[1] / "conf"  # in the repository
 TARGETS_FILE = CONF / "targets.yaml"
 
 SPECIAL_KEYS = ("_target_", "_args_", "_partial_", "_recursive_", "_convert_")
@@ -40,7 +42,8 @@ def build(config: Any, setting: str, **arguments: Any) -> Any:
 
 def _build_target(config: Mapping[str, Any], setting: str, arguments: Mapping[str, Any]) -> Any:
     target = find_target(config["_target_"], f"{setting}._target_")
-    settings = {key: value for key, value in config.items() if key not in SPECIAL_KEYS and key not in arguments}
+    replaced = {*SPECIAL_KEYS, *arguments}
+    settings = {key: value for key, value in config.items() if key not in replaced}
     positional = config.get("_args_", [])
     if config.get("_recursive_", True):
         positional = build(positional, f"{setting}._args_")
@@ -57,7 +60,7 @@ def _build_target(config: Mapping[str, Any], setting: str, arguments: Mapping[st
 
 def find_target(name: object, setting: str) -> Callable[..., Any]:
     """Imports a class or a Python function. Its name must be public, and it must be defined in an allowed package,
-    under whatever name it is found.
+    under any name.
 
     Raises InputError otherwise. Nothing outside of the allowed packages is imported by its name."""
     if not isinstance(name, str):
@@ -65,24 +68,28 @@ def find_target(name: object, setting: str) -> Callable[..., Any]:
     allowed = allowed_packages()
     if not is_inside(name, allowed):
         raise InputError(f"{setting}={name}: not in an allowed package; add its package to {TARGETS_FILE}")
-    if any(part.startswith("_") for part in name.split(".")):
+    if name.startswith("_") or "._" in name:
         raise InputError(f"{setting}={name}: private; only public classes and functions can be built")
     try:
         found = pkgutil.resolve_name(name)
     except Exception as error:  # the user's own module can raise anything
         raise InputError(f"{setting}={name}: cannot be imported ({error or type(error).__name__})") from error
+    _check_definition(found, allowed, where=f"{setting}={name}")
+    target: Callable[..., Any] = found
+    return target
+
+
+def _check_definition(found: Any, allowed: list[str], where: str) -> None:
+    """Checks the place where an object is defined. A module also contains objects that it has imported."""
     if not inspect.isclass(found) and not inspect.isfunction(found):
-        raise InputError(f"{setting}={name}: neither a class nor a Python function")
+        raise InputError(f"{where}: neither a class nor a Python function")
     own_name = f"{found.__module__}.{found.__qualname__}"
     if not is_inside(own_name, allowed):
-        raise InputError(
-            f"{setting}={name}: {own_name} is not in an allowed package; add its package to {TARGETS_FILE}"
-        )
+        raise InputError(f"{where}: {own_name} is not in an allowed package; add its package to {TARGETS_FILE}")
     if found.__qualname__.startswith("_"):
-        raise InputError(f"{setting}={name}: {own_name} is private; only public classes and functions can be built")
+        raise InputError(f"{where}: {own_name} is private; only public classes and functions can be built")
     if "." in found.__qualname__:
-        raise InputError(f"{setting}={name}: part of another class or function; only those of a module can be built")
-    return found
+        raise InputError(f"{where}: part of another class or function; only those of a module can be built")
 
 
 def require_listed(name: object, setting: str) -> None:
@@ -103,7 +110,8 @@ def allowed_packages() -> list[str]:
     if not isinstance(entries, list):
         raise InputError(f"{TARGETS_FILE}: must be a list of packages, such as - torch.optim")
     for entry in entries:
-        if not isinstance(entry, str) or not all(part.isidentifier() for part in entry.split(".")):
+        is_name = isinstance(entry, str) and all(part.isidentifier() for part in entry.split("."))
+        if not is_name:
             raise InputError(f"{TARGETS_FILE}: {entry} is not the name of a package, such as torch.optim")
     return entries
 

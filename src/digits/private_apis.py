@@ -1,7 +1,8 @@
 """All uses of private parts of other libraries: underscored or undocumented attributes, and texts of their errors.
 
-No version number protects them: any release can change them. Each has a test in tests/test_private_apis.py, which
-names the library and the attribute when it fails. Use a public API wherever there is one, and add the rest here.
+Any release of a library can change them. Each has an entry in the table of its library, and a test in
+tests/test_private_apis.py, which names the library and the attribute when it fails. Use a public API wherever there is
+one, and add the rest here.
 
 Libraries are imported late: `--help` needs none of them.
 """
@@ -29,23 +30,27 @@ if TYPE_CHECKING:
 
 
 class Coupling(NamedTuple):
-    """A private part of a library, why this project needs it, and the versions in which it was checked."""
+    """A private part of a library."""
 
     library: str
     attribute: str
     why: str
+    """what breaks without it"""
     checked: str
+    """versions of the library"""
 
 
-HYDRA = "1.3.6–1.4.0rc3"
-COUPLINGS = (
+# Hydra
+
+HYDRA_VERSIONS = "1.3.6–1.4.0rc3"
+HYDRA_COUPLINGS = (
     Coupling(
         "Python",
         "argparse.ArgumentParser._check_help",
         "Python 3.14 refuses a help text of Hydra 1.3",
         "none, needs Python 3.14",
     ),
-    Coupling("hydra-core", "the error Ambiguous value for argument", "seed=0,1 without -m gets a hint", HYDRA),
+    Coupling("hydra-core", "the error Ambiguous value for argument", "seed=0,1 without -m gets a hint", HYDRA_VERSIONS),
     Coupling(
         "hydra-core",
         "the error hydra.mode changed during config composition",
@@ -77,59 +82,35 @@ COUPLINGS = (
         "1.3.6–1.3.8: Hydra 1.4 has a limit",
     ),
     Coupling(
-        "hydra-core", "hydra._internal.defaults_list.DefaultsList", "explain= names the file of each choice", HYDRA
+        "hydra-core",
+        "hydra._internal.defaults_list.DefaultsList",
+        "explain= names the file of each choice",
+        HYDRA_VERSIONS,
     ),
-    Coupling("hydra-core", "GlobalHydra.hydra.run", "digits.train writes the same files as train.py", HYDRA),
+    Coupling("hydra-core", "GlobalHydra.hydra.run", "digits.train writes the same files as train.py", HYDRA_VERSIONS),
     Coupling(
         "hydra-core",
         "Singleton._instances, BaseContainer._resolvers",
         "digits.train runs inside a Hydra program",
-        HYDRA,
+        HYDRA_VERSIONS,
     ),
-    Coupling("hydra-joblib-launcher", "JoblibLauncher.joblib", "jobs_per_gpu is no setting of joblib", "1.2.0"),
-    Coupling("hydra-submitit-launcher", "SlurmLauncher.params", "a short time limit needs an early signal", "1.2.0"),
-    Coupling(
-        "joblib",
-        "joblib.externals.loky.backend.context.set_start_method",
-        "workers are forked from one process that has imported PyTorch",
-        "1.6.0",
-    ),
-    Coupling("submitit", "SlurmExecutor.job_class, slurm.SlurmJob", "the state of a job is read with squeue", "1.5.4"),
-    Coupling("submitit", "Job._get_outcome_and_result", "a dead job does not end the sweep", "1.5.4"),
-    Coupling("lightning", "WeightAveraging._average_model", "ema= updates the average without waiting", "2.6.6"),
-    Coupling("lightning", "Trainer.callbacks", "the evaluation has other callbacks than the training", "2.6.6"),
-    Coupling(
-        "lightning",
-        "Trainer._checkpoint_connector",
-        "only the checkpoint that resume= names is read, also in Slurm",
-        "2.6.6",
-    ),
-    Coupling("lightning", "Trainer._accelerator_connector", "no checkpoint is written at Slurm's warning", "2.6.6"),
-    Coupling("lightning", "strategy.launcher.procs", "when one process of a run ends, the others are ended", "2.6.6"),
-    Coupling("lightning", "ModelCheckpoint.state_dict", "weights=best resumes only in its own folder", "2.6.6"),
-    Coupling("lightning", "texts of warnings", "warnings that do not apply are hidden", "2.6.6"),
-    Coupling("torch", "torch._foreach_mul_, _foreach_mul, _foreach_add_", "ema= updates all weights at once", "2.15.0"),
-    Coupling("torch", "torch.batch_norm_update_stats", "trainer=ddp computes what one process computes", "2.15.0"),
-    Coupling("torch", "the error text gloo", "a lost process is reported in one line", "2.15.0"),
-    Coupling(
-        "torch", "SummaryWriter.file_writer, hparams", "TensorBoard shows settings, scores and outcomes", "2.15.0"
-    ),
-    Coupling("torch", "names in a file of torch.save", "a checkpoint is checked before it is loaded", "2.15.0"),
 )
-
-
-# Hydra
 
 
 @contextmanager
 def without_help_check() -> Iterator[None]:
-    """Python 3.14 verifies help texts in `ArgumentParser.add_argument`. One help text of Hydra 1.3 is not a string, and
-    Hydra builds its parser itself. Remove this when hydra-core is at least 1.4, which does the same."""
+    """Lets Hydra 1.3 build its parser with Python 3.14, which verifies help texts: one of Hydra's is not a string.
+
+    Hydra builds the parser itself. Remove this when hydra-core is at least 1.4, which does the same."""
     if sys.version_info < (3, 14):
         yield
         return
+
+    def accept(parser: argparse.ArgumentParser, action: argparse.Action) -> None:
+        pass
+
     check = argparse.ArgumentParser._check_help
-    argparse.ArgumentParser._check_help = lambda parser, action: None
+    argparse.ArgumentParser._check_help = accept
     try:
         yield
     finally:
@@ -166,39 +147,66 @@ def refused_target(error: BaseException) -> str | None:
 def limit_targets_of_hydra_1_3(
     build_callback: Callable[[Mapping[str, Any], str], Any], check_class: Callable[[str], None]
 ) -> Callable[[], None]:
-    """Limits the objects that Hydra 1.3 builds from a configuration, until the returned function is called. Hydra 1.4
-    has `hydra.utils.execution_whitelist` for it.
+    """Limits the objects that Hydra 1.3 builds from a configuration, until the returned function is called.
 
-    `build_callback(settings, name)` builds a callback of Hydra. `check_class(name)` raises an exception for a class
-    that the log must not use. A sweeper or a launcher is a plugin that Hydra has found; its settings stay values."""
-    import hydra.utils
+    Hydra 1.4 has `hydra.utils.execution_whitelist` for it."""
+    remove_limits = (_limit_callbacks(build_callback), _limit_log_classes(check_class), _keep_plugin_settings())
+
+    def remove_limit() -> None:
+        for remove in remove_limits:
+            remove()
+
+    return remove_limit
+
+
+def _limit_callbacks(build_callback: Callable[[Mapping[str, Any], str], Any]) -> Callable[[], None]:
+    """Makes Hydra call `build_callback(settings, name)` for each of its callbacks."""
     from hydra._internal.callbacks import Callbacks
-    from hydra._internal.logging_config import HydraDictConfigurator
-    from hydra.core import plugins
     from omegaconf import OmegaConf
+
+    original = Callbacks.__init__
 
     def build_callbacks(self: Callbacks, config: Any = None) -> None:
         chosen = OmegaConf.select(config, "hydra.callbacks") if config is not None else None
         settings: Any = OmegaConf.to_container(chosen, resolve=True) if chosen else {}
         self.callbacks = [build_callback(settings[name], f"hydra.callbacks.{name}") for name in settings]
 
-    original_init, original_instantiate = Callbacks.__init__, plugins.instantiate  # type: ignore[attr-defined]
-    resolve = HydraDictConfigurator.resolve
+    def restore() -> None:
+        Callbacks.__init__ = original  # type: ignore[method-assign]
+
+    Callbacks.__init__ = build_callbacks  # type: ignore[method-assign]
+    return restore
+
+
+def _limit_log_classes(check_class: Callable[[str], None]) -> Callable[[], None]:
+    """Makes Hydra call `check_class(name)` for each class of its log. It raises an exception for other classes."""
+    from hydra._internal.logging_config import HydraDictConfigurator
+
+    original = HydraDictConfigurator.resolve
 
     def resolve_checked(self: HydraDictConfigurator, s: str) -> Any:
         check_class(s)
-        return resolve(self, s)
+        return original(self, s)
 
-    Callbacks.__init__ = build_callbacks  # type: ignore[method-assign]
+    def restore() -> None:
+        HydraDictConfigurator.resolve = original  # type: ignore[method-assign]
+
     HydraDictConfigurator.resolve = resolve_checked  # type: ignore[method-assign]
+    return restore
+
+
+def _keep_plugin_settings() -> Callable[[], None]:
+    """Makes Hydra build a sweeper or a launcher, plugins that it has found, but no object in their settings."""
+    import hydra.utils
+    from hydra.core import plugins
+
+    original = plugins.instantiate  # type: ignore[attr-defined]
+
+    def restore() -> None:
+        plugins.instantiate = original  # type: ignore[attr-defined]
+
     plugins.instantiate = partial(hydra.utils.instantiate, _recursive_=False)  # type: ignore[attr-defined]
-
-    def remove_limit() -> None:
-        Callbacks.__init__ = original_init  # type: ignore[method-assign]
-        HydraDictConfigurator.resolve = resolve  # type: ignore[method-assign]
-        plugins.instantiate = original_instantiate  # type: ignore[attr-defined]
-
-    return remove_limit
+    return restore
 
 
 class Defaults(NamedTuple):
@@ -224,12 +232,10 @@ def compute_defaults(loader: "ConfigLoader", config_name: str, words: Sequence[s
     computed = loader.compute_defaults_list(config_name, list(words), RunMode.RUN)
     overrides = computed.overrides
     metadata = overrides.override_metadata
-    return Defaults(
-        choices=overrides.known_choices | overrides.override_choices,
-        chosen_by={group: metadata[group].containing_config_path for group in metadata},
-        overrides=overrides.config_overrides,
-        packages={str(default.config_path): str(default.package or "") for default in computed.defaults},
-    )
+    chosen_by = {group: metadata[group].containing_config_path for group in metadata}
+    packages = {str(default.config_path): str(default.package or "") for default in computed.defaults}
+    choices = overrides.known_choices | overrides.override_choices
+    return Defaults(choices, chosen_by, overrides.config_overrides, packages)
 
 
 def run_hydra_job(config_name: str, function: Callable[[Any], Any], overrides: Sequence[str]) -> Any:
@@ -245,41 +251,73 @@ def run_hydra_job(config_name: str, function: Callable[[Any], Any], overrides: S
 
 @contextmanager
 def hydra_put_aside() -> Iterator[None]:
-    """Gives the block a Hydra that is not initialized, as in a new process. Afterwards everything is as before: a
-    program that uses Hydra, or a notebook after `initialize_config_dir`, keeps its configuration, the name of its job,
-    its `version_base` and its resolvers.
+    """Gives the block a Hydra that is not initialized, as in a new process. Afterwards a program that uses Hydra, or
+    a notebook after `initialize_config_dir`, has its own configuration, job, `version_base` and resolvers again.
 
     Hydra refuses a second initialization. `GlobalHydra.clear` would lose the first one, and `Singleton.get_state`
     copies objects that the program still holds."""
     from hydra.core.singleton import Singleton
     from omegaconf.basecontainer import BaseContainer
 
-    own_names = ("GlobalHydra", "HydraConfig", "JobRuntime", "VersionBase")  # the others are registries of classes
-    before, resolvers = Singleton._instances, BaseContainer._resolvers
-    own = {kind: one for kind, one in before.items() if kind.__name__ in own_names}
-    Singleton._instances = {kind: one for kind, one in before.items() if kind not in own}
-    BaseContainer._resolvers = {**resolvers}
+    states, registries = _split_singletons(Singleton._instances)
+    resolvers = BaseContainer._resolvers
+    Singleton._instances = registries
+    BaseContainer._resolvers = dict(resolvers)
     try:
         yield
     finally:
-        registries = {kind: one for kind, one in Singleton._instances.items() if kind.__name__ not in own_names}
-        Singleton._instances = {**registries, **own}
+        _, registries = _split_singletons(Singleton._instances)
+        Singleton._instances = registries | states
         BaseContainer._resolvers = resolvers
+
+
+def _split_singletons(instances: Mapping[type, Any]) -> tuple[dict[type, Any], dict[type, Any]]:
+    """Hydra's singletons by their class: those that hold the state of a program, and registries of classes."""
+    states, registries = {}, {}
+    for kind, instance in instances.items():
+        if kind.__name__ in ("GlobalHydra", "HydraConfig", "JobRuntime", "VersionBase"):
+            states[kind] = instance
+        else:
+            registries[kind] = instance
+    return states, registries
 
 
 # Launchers of sweeps
 
+LAUNCHER_COUPLINGS = (
+    Coupling("hydra-joblib-launcher", "JoblibLauncher.joblib", "jobs_per_gpu is no setting of joblib", "1.2.0"),
+    Coupling("hydra-submitit-launcher", "SlurmLauncher.params", "a short time limit needs an early signal", "1.2.0"),
+    Coupling(
+        "joblib",
+        "joblib.externals.loky.backend.context.set_start_method",
+        "workers are forked from one process that has imported PyTorch",
+        "1.6.0",
+    ),
+    Coupling("submitit", "SlurmExecutor.job_class, slurm.SlurmJob", "the state of a job is read with squeue", "1.5.4"),
+    Coupling("submitit", "Job._get_outcome_and_result", "a dead job does not end the sweep", "1.5.4"),
+    Coupling("lightning", "WeightAveraging._average_model", "ema= updates the average without waiting", "2.6.6"),
+    Coupling("lightning", "Trainer.callbacks", "the evaluation has other callbacks than the training", "2.6.6"),
+    Coupling(
+        "lightning",
+        "Trainer._checkpoint_connector",
+        "only the checkpoint that resume= names is read, also in Slurm",
+        "2.6.6",
+    ),
+)
+
 
 def joblib_settings(launcher: "Launcher") -> dict[str, Any]:
-    """The arguments of `joblib.Parallel`, to be changed in place. The launcher takes them only from its
-    configuration, which Hydra has composed before."""
+    """The arguments of `joblib.Parallel`, to be changed in place.
+
+    The launcher takes them only from its configuration, which Hydra has composed before."""
     settings: dict[str, Any] = launcher.joblib  # type: ignore[attr-defined]
     return settings
 
 
 def slurm_parameters(launcher: "Launcher") -> dict[str, Any]:
-    """The parameters of submitit, to be changed in place. The launcher takes them only from its configuration, which
-    Hydra has composed before."""
+    """The parameters of submitit, to be changed in place.
+
+    The launcher takes them only from its configuration, which Hydra has composed before."""
     parameters: dict[str, Any] = launcher.params  # type: ignore[attr-defined]
     return parameters
 
@@ -294,8 +332,10 @@ def fork_workers_from_server() -> None:
 
 
 def use_slurm_jobs(job_class: "type[SlurmJob[Any]]") -> None:
-    """Makes submitit submit jobs of this class. `submitit.AutoExecutor`, which the launcher calls, has no setting for
-    it. An array of jobs ignores the attribute `job_class` of its executor and takes the class of the module."""
+    """Makes submitit submit jobs of this class.
+
+    `submitit.AutoExecutor`, which the launcher calls, has no setting for it. An array of jobs ignores the attribute
+    `job_class` of its executor and takes the class of the module."""
     from submitit.slurm import slurm
 
     slurm.SlurmExecutor.job_class = job_class
@@ -303,26 +343,42 @@ def use_slurm_jobs(job_class: "type[SlurmJob[Any]]") -> None:
 
 
 def slurm_outcome(task: "Job[Any]") -> tuple[str, Any]:
-    """`success` and the result of a task that has written it, or `error` and its traceback. The public
-    `Job.exception` returns the traceback inside a text of several lines."""
+    """`success` and the result of a task that has written it, or `error` and its traceback.
+
+    The public `Job.exception` returns the traceback inside a text of several lines."""
     outcome: tuple[str, Any] = task._get_outcome_and_result()
     return outcome
 
 
 # Lightning
 
+LIGHTNING_COUPLINGS = (
+    Coupling("lightning", "Trainer._accelerator_connector", "no checkpoint is written at Slurm's warning", "2.6.6"),
+    Coupling("lightning", "strategy.launcher.procs", "when one process of a run ends, the others are ended", "2.6.6"),
+    Coupling("lightning", "ModelCheckpoint.state_dict", "weights=best resumes only in its own folder", "2.6.6"),
+    Coupling("lightning", "texts of warnings", "warnings that do not apply are hidden", "2.6.6"),
+    Coupling("torch", "torch._foreach_mul_, _foreach_mul, _foreach_add_", "ema= updates all weights at once", "2.15.0"),
+    Coupling("torch", "torch.batch_norm_update_stats", "trainer=ddp computes what one process computes", "2.15.0"),
+    Coupling("torch", "the error text gloo", "a lost process is reported in one line", "2.15.0"),
+    Coupling(
+        "torch", "SummaryWriter.file_writer, hparams", "TensorBoard shows settings, scores and outcomes", "2.15.0"
+    ),
+)
+
 
 def average_model(callback: "WeightAveraging") -> "AveragedModel":
-    """The averaged module during a training. Lightning's public update of it waits for the GPU in each step, because
-    it reads the number of updates from the device."""
+    """The averaged module during a training.
+
+    Lightning's public update of it waits for the GPU in each step: it reads the number of updates from the device."""
     model = callback._average_model
     assert model is not None
     return model
 
 
 def trainer_callbacks(trainer: "Trainer") -> list["Callback"]:
-    """The callbacks of a trainer, to be changed in place. A second trainer would start the processes of a run on
-    several devices again."""
+    """The callbacks of a trainer, to be changed in place.
+
+    A second trainer would start the processes of a run on several devices again."""
     callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
     return callbacks
 
@@ -330,9 +386,8 @@ def trainer_callbacks(trainer: "Trainer") -> list["Callback"]:
 def read_only_given_checkpoints(trainer: "Trainer") -> None:
     """Makes `fit`, `validate` and `test` without a path read no file.
 
-    In a Slurm job Lightning reads `hpc_ckpt_*.ckpt` in the root folder of the trainer, whichever run wrote it. With the
-    callback OnExceptionCheckpoint, `fit` reads the file of an earlier run. Only a path, which a `fit` of new weights
-    does not have, turns this off."""
+    In a Slurm job Lightning reads `hpc_ckpt_*.ckpt` of any run in the root folder of the trainer, and with the callback
+    OnExceptionCheckpoint the file of an earlier run. Only a path turns this off. A `fit` of new weights has none."""
     from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
 
     class GivenPaths(_CheckpointConnector):
@@ -343,9 +398,11 @@ def read_only_given_checkpoints(trainer: "Trainer") -> None:
 
 
 def write_no_slurm_checkpoints(trainer: "Trainer") -> None:
-    """Makes the trainer leave Slurm's warning signal to this program. Lightning saves `hpc_ckpt_*.ckpt` in the middle
-    of an epoch and requeues the job. The public setting is an argument of SLURMEnvironment, which also refuses the
-    environments that Lightning would detect before it."""
+    """Gives Slurm's warning signal to this program. Lightning would save `hpc_ckpt_*.ckpt` in the middle of an epoch
+    and requeue the job.
+
+    The public setting is an argument of SLURMEnvironment, which also refuses the environments that Lightning would
+    detect before it."""
     from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
     environment = trainer._accelerator_connector.cluster_environment
@@ -353,14 +410,10 @@ def write_no_slurm_checkpoints(trainer: "Trainer") -> None:
         environment.auto_requeue = False
 
 
-def starts_processes(launcher: Any) -> bool:
-    """Whether this launcher of a strategy starts the other processes of this machine itself."""
-    return hasattr(launcher, "procs")
-
-
 def take_started_processes(launcher: Any) -> list["subprocess.Popen[bytes]"]:
-    """Removes the processes from the list of the launcher that has started them, and returns them in the order of
-    their local ranks. Lightning kills this process if a process of its list has died, and has no public list."""
+    """Removes the processes from the list of the launcher that has started them. Returns them by local rank.
+
+    Lightning has no public list, and kills this process if a process of its list has died."""
     started = []
     while launcher.procs and isinstance(launcher.procs[0], subprocess.Popen):
         started.append(launcher.procs.pop(0))
@@ -368,8 +421,9 @@ def take_started_processes(launcher: Any) -> list["subprocess.Popen[bytes]"]:
 
 
 def monitored_folders(callback_states: Mapping[str, Any], monitor: str) -> Iterator[str]:
-    """The folders of the ModelCheckpoint callbacks of a checkpoint that compare this quantity. Lightning documents the
-    entry `callbacks` of a checkpoint, but not the content of a callback's state."""
+    """The folders of the ModelCheckpoint callbacks of a checkpoint that compare this quantity.
+
+    Lightning documents the entry `callbacks` of a checkpoint, but not the content of a callback's state."""
     for state in callback_states.values():
         if isinstance(state, dict) and state.get("monitor") == monitor:
             yield str(state.get("dirpath"))
@@ -390,6 +444,10 @@ IRRELEVANT_WARNINGS = (
 
 
 # PyTorch
+
+PYTORCH_COUPLINGS = (
+    Coupling("torch", "names in a file of torch.save", "a checkpoint is checked before it is loaded", "2.15.0"),
+)
 
 
 def scale_and_add(totals: list["Tensor"], keep: float, summands: list["Tensor"], weight: float) -> None:
@@ -422,11 +480,15 @@ def is_gloo_error(error: BaseException) -> bool:
 
 
 def write_hparams(writer: "SummaryWriter", settings: Mapping[str, Any], metrics: Sequence[str]) -> None:
-    """Writes what TensorBoard's page HPARAMS shows of a run: its settings, and the names of scalars whose last value it
-    shows. The public `add_hparams` needs their values at the start, and adds a run for each call."""
+    """Writes the settings of a run for TensorBoard's page HPARAMS, and the names of the scalars in `metrics`, whose
+    last value it shows.
+
+    The public `add_hparams` needs the values at the start, and adds a run for each call."""
     from torch.utils.tensorboard.summary import hparams
 
-    plain = {key: value if isinstance(value, int | float | str) else str(value) for key, value in settings.items()}
+    plain = {}
+    for key, value in settings.items():
+        plain[key] = value if isinstance(value, int | float | str) else str(value)
     experiment, start, _ = hparams(plain, dict.fromkeys(metrics, 0.0))
     assert writer.file_writer is not None
     writer.file_writer.add_summary(experiment)
@@ -445,8 +507,8 @@ def write_session_end(folder: str, suffix: str, status: str, reason: str | None)
     *_, end = hparams({}, {})
     plugin_data = end.value[0].metadata.plugin_data
     content = HParamsPluginData.FromString(plugin_data.content)
-    is_success = status in ("completed", "pruned")
-    content.session_end_info.status = Status.Value("STATUS_SUCCESS" if is_success else "STATUS_FAILURE")
+    outcome = "STATUS_SUCCESS" if status in ("completed", "pruned") else "STATUS_FAILURE"
+    content.session_end_info.status = Status.Value(outcome)
     plugin_data.content = content.SerializeToString()
     with SummaryWriter(folder, filename_suffix=suffix) as writer:
         writer.file_writer.add_summary(end)
@@ -459,3 +521,5 @@ TORCH_SAVE_GLOBALS = re.compile(
     r"torch (\w+Storage|Size|device|b?float\w*|u?int\d+|bool|complex\d+)"
     r"|torch\._utils _rebuild_(tensor_v2|parameter)|collections (OrderedDict|Counter|defaultdict)"
 )
+
+COUPLINGS = (*HYDRA_COUPLINGS, *LAUNCHER_COUPLINGS, *LIGHTNING_COUPLINGS, *PYTORCH_COUPLINGS)

@@ -1,4 +1,4 @@
-"""The processes of a run on several devices end together, however one of them ends."""
+"""When one process of a run on several devices ends, the others are ended too."""
 
 import os
 import select
@@ -49,7 +49,7 @@ def require_free_port(error: BaseException) -> None:
 
 
 def slurm_hint() -> str:
-    """What to do if Slurm's variables do not fit to the devices of a run; empty outside of Slurm."""
+    """The remedy if Slurm's variables do not fit to the devices of a run; empty outside of Slurm."""
     if os.environ.get("SLURM_NTASKS", "1") == "1":
         return ""
     return (
@@ -68,19 +68,15 @@ def end_together(launcher: Any, on_blocked: Callable[[BaseException], NoReturn])
         yield
         watch.finish(failed=False)
     except BaseException as error:
-        disconnected = is_disconnected(error)
-        if watch.is_starter and disconnected:
-            try:
+        try:
+            if watch.is_starter:
                 require_free_port(error)
-            except InputError:
-                watch.finish(failed=True)
-                raise
-        if watch.is_starter:
-            watch.ending.wait(5 if disconnected else 0.3)  # until the watch knows the reason
-        watch.finish(failed=True)
+                watch.ending.wait(5 if is_disconnected(error) else 0.3)  # until the watch knows the reason
+        finally:
+            watch.finish(failed=True)
         if isinstance(watch.reason, KeyboardInterrupt):  # PyTorch turns it into other exceptions
             raise watch.reason from None
-        if not disconnected:
+        if not is_disconnected(error):
             raise
         if not watch.is_starter:
             raise SystemExit(1) from None
@@ -95,25 +91,33 @@ class ProcessWatch:
     operation of the main thread then fails. If the main thread remains blocked, for example because it waits for
     a connection, `on_blocked` is called with the reason and the process ends. The others end when this process ends."""
 
-    def __init__(self, launcher: Any, on_blocked: Callable[[BaseException], NoReturn] | None = None) -> None:
-        self.launcher, self.on_blocked = launcher, on_blocked
+    def __init__(self, launcher: Any, on_blocked: Callable[[BaseException], NoReturn]) -> None:
+        self.launcher = launcher
+        self.on_blocked = on_blocked
         self.processes: list[subprocess.Popen[bytes]] = []
         self.reason: BaseException | None = None
-        self.ending, self.finished = threading.Event(), threading.Event()
+        self.ending = threading.Event()
+        self.finished = threading.Event()
         self.is_starter = os.environ.get("LOCAL_RANK", "0") == "0"
         self.in_main_thread = threading.current_thread() is threading.main_thread()
         if self.is_starter:
-            os.environ[STARTER] = str(os.getpid())
-            os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # the others print C++ stacks at a lost connection
-            self.signals, sender = socket.socketpair()
-            sender.setblocking(False)
-            if self.in_main_thread:
-                signal.set_wakeup_fd(sender.detach())
-            threading.Thread(target=self._watch, daemon=True).start()
+            self._watch_others()
         elif STARTER in os.environ:
-            if self.in_main_thread:
-                signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the starter too, which kills this process
-            threading.Thread(target=_end_with_starter, daemon=True).start()
+            self._watch_starter()
+
+    def _watch_others(self) -> None:
+        os.environ[STARTER] = str(os.getpid())
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # the others print C++ stacks at a lost connection
+        self.signals, sender = socket.socketpair()
+        sender.setblocking(False)
+        if self.in_main_thread:
+            signal.set_wakeup_fd(sender.detach())
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch_starter(self) -> None:
+        if self.in_main_thread:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the starter too, which kills this process
+        threading.Thread(target=_end_with_starter, daemon=True).start()
 
     def finish(self, failed: bool) -> None:
         """Ends the watch. If the run has failed, the other processes are killed."""
@@ -127,11 +131,11 @@ class ProcessWatch:
     def _watch(self) -> None:
         while self.reason is None:
             readable, _, _ = select.select([self.signals], [], [], 0.2)
-            signaled = readable and not ENDING_SIGNALS.isdisjoint(self.signals.recv(64))
+            signals = self.signals.recv(64) if readable else b""
             if self.finished.is_set():
                 return
-            failed = [(process.returncode, number) for number, process in self._started() if process.poll()]
-            if signaled:
+            failed = self._failed()
+            if not ENDING_SIGNALS.isdisjoint(signals):
                 self.reason = KeyboardInterrupt()
             elif failed:
                 self.reason = LostProcessError(_describe(*min(failed)))  # a killed process comes first
@@ -140,31 +144,36 @@ class ProcessWatch:
         if not self.finished.wait(PATIENCE if dist.is_initialized() else 1):
             _exit(self.on_blocked, self.reason)
 
-    def _started(self) -> list[tuple[int, subprocess.Popen[bytes]]]:
-        """The processes by local rank."""
+    def _failed(self) -> list[tuple[int, int]]:
+        """Status and local rank of the processes that have failed."""
+        failed = []
+        for local_rank, process in enumerate(self._started(), 1):
+            status = process.poll()
+            if status:
+                failed.append((status, local_rank))
+        return failed
+
+    def _started(self) -> list[subprocess.Popen[bytes]]:
+        """The processes in the order of their local ranks."""
         self.processes += take_started_processes(self.launcher)
-        return list(enumerate(self.processes, 1))
+        return list(self.processes)
 
     def _kill(self) -> None:
-        for _, process in self._started():
+        for process in self._started():
             process.kill()
 
 
-def _describe(returncode: int, local_rank: int) -> str:
-    cause = (
-        f"was ended by {SIGNAL_NAMES.get(-returncode, -returncode)}"
-        if returncode < 0
-        else f"failed with status {returncode}"
-    )
-    return f"the process of local rank {local_rank} {cause}"
+def _describe(status: int, local_rank: int) -> str:
+    """Why a process has ended. A negative status is a signal."""
+    if status < 0:
+        return f"the process of local rank {local_rank} was ended by {SIGNAL_NAMES.get(-status, -status)}"
+    return f"the process of local rank {local_rank} failed with status {status}"
 
 
-def _exit(on_blocked: Callable[[BaseException], NoReturn] | None, reason: BaseException) -> NoReturn:
+def _exit(on_blocked: Callable[[BaseException], NoReturn], reason: BaseException) -> NoReturn:
     """Ends this process from another thread than the main thread, with one line."""
     try:
-        if on_blocked:
-            on_blocked(reason)
-        raise reason
+        on_blocked(reason)
     except (KeyboardInterrupt, SystemExit):
         line = "interrupted"
     except Exception as error:

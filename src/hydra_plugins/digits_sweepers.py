@@ -7,9 +7,9 @@ Hydra finds sweepers only in this package and imports it at every start: the run
 import copy
 import itertools
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,10 +36,20 @@ from digits.studies.study import REPLICATE_KEYS, Job, Study, plural
 from digits.studies.values import SweepValue, override_values
 
 if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
     from digits.studies.runner import Launch, StudyRunner
     from digits.studies.search import Search
 
 log = logging.getLogger(__name__)
+
+SINGLE_RUN_SETTINGS = {
+    "name": "a sweep has study=…",
+    "resume": "a sweep has study=…, which resumes by itself",
+    "debug": "use it without -m, with the settings of one job",
+    "find": "use it without -m",
+}
+"""Settings that a sweep refuses, and what to use instead."""
 
 
 class GridSweeper(Sweeper):
@@ -61,7 +71,7 @@ class GridSweeper(Sweeper):
         self.task_function = task_function
         self.config = config
         self.parser = OverridesParser.create(config_loader=hydra_context.config_loader)
-        self.compose = job_composer(hydra_context.config_loader, config)
+        self.compose = JobComposer(hydra_context.config_loader, config)
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
@@ -71,10 +81,7 @@ class GridSweeper(Sweeper):
         own = [quote_text(f"{key}={values}") for key, values in self.params.items()]
         parsed = self.parser.parse_overrides([*own, *arguments])
         overrides = {override.get_key_element(): override for override in parsed}
-        for key, instead in {
-            "name": "a sweep has study=…", "resume": "a sweep has study=…, which resumes by itself",
-            "debug": "use it without -m, with the settings of one job", "find": "use it without -m",
-        }.items():  # fmt: skip
+        for key, instead in SINGLE_RUN_SETTINGS.items():
             if key in overrides:
                 raise InputError(f"{key}=… is for a single run; {instead}")
         study = overrides.get("study")
@@ -94,11 +101,11 @@ class GridSweeper(Sweeper):
             runner.run(list(jobs.values()))
 
     def _study(self, overrides: Mapping[str, Override], varies: Sequence[str]) -> Study:
-        fixed = {
-            key: sweep_values(override)[0].text
-            for key, override in overrides.items()
-            if not override.is_sweep_override()
-        }
+        fixed = {}
+        for key, override in overrides.items():
+            if not override.is_sweep_override():
+                [value] = sweep_values(override)
+                fixed[key] = value.text
         return Study(str(self.config.study), Path(str(self.config.hydra.sweep.dir)), fixed, varies)
 
     def _jobs(
@@ -106,33 +113,25 @@ class GridSweeper(Sweeper):
     ) -> Iterator[Job]:
         """All combinations of the values, named after the trial of a search and the settings that vary. Hydra raises if
         a combination cannot be composed."""
-        named = {} if trial is None else {"trial": SweepValue(str(trial), str(trial))}
         for combination in itertools.product(*values.values()):
             chosen = dict(zip(values, combination, strict=True))
             overrides = tuple(f"{key}={value.text}" for key, value in chosen.items())
             config = self.compose(overrides)
             require_one_device(config)
-            varied = {**named, **{key.lstrip("+"): chosen[key] for key in varies if key != "seed"}}
+            varied = {}
+            if trial is not None:
+                varied["trial"] = SweepValue(str(trial), str(trial))
+            for key in varies:
+                if key != "seed":  # is always part of the name
+                    varied[key.lstrip("+")] = chosen[key]
             yield Job(study.job_folder(varied, config), overrides, config)
 
     @contextmanager
     def _running(self, study: Study, total: int) -> Iterator["StudyRunner"]:
+        """A runner of this study, which no other process can run meanwhile. Writes the leaderboard at the end."""
         from digits.studies.runner import StudyRunner
 
-        if self.config.hydra.launcher._target_.endswith(".SlurmLauncher"):
-            from digits.studies.slurm import prepare_slurm
-
-            prepare_slurm(slurm_parameters(self.launcher))
-        launch: Launch = self.launcher.launch
-        sequential = self.sequential
-        if self.config.hydra.launcher._target_.endswith(".JoblibLauncher"):
-            from digits.studies.workers import count_workers, prepare_workers
-
-            settings = joblib_settings(self.launcher)
-            task = prepare_workers(settings, self.task_function)
-            self.launcher.setup(hydra_context=self.hydra_context, task_function=task, config=self.config)
-            if count_workers(settings) == 1:
-                launch, sequential = self._launch_in_this_process, True
+        launch, sequential = self._prepare_launcher()
         interrupt_on_signals()
         runner = StudyRunner(study, launch, sequential, total)
         with study.acquire():
@@ -142,6 +141,23 @@ class GridSweeper(Sweeper):
             except (KeyboardInterrupt, SystemExit):
                 raise SystemExit(f"interrupted; the same command with study={study.name} resumes the sweep") from None
             runner.finish()
+
+    def _prepare_launcher(self) -> tuple["Launch", bool]:
+        """The method that launches jobs, and whether it gets one job at a time."""
+        launcher = self.config.hydra.launcher._target_
+        if launcher.endswith(".SlurmLauncher"):
+            from digits.studies.slurm import prepare_slurm
+
+            prepare_slurm(slurm_parameters(self.launcher))
+        if launcher.endswith(".JoblibLauncher"):
+            from digits.studies.workers import count_workers, prepare_workers
+
+            settings = joblib_settings(self.launcher)
+            task = prepare_workers(settings, self.task_function)
+            self.launcher.setup(hydra_context=self.hydra_context, task_function=task, config=self.config)
+            if count_workers(settings) == 1:
+                return self._launch_in_this_process, True
+        return self.launcher.launch, self.sequential
 
     def _launch_in_this_process(self, overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
         """With one worker, as on a machine with one core, joblib runs the jobs in this process. Each job replaces the
@@ -155,7 +171,7 @@ class GridSweeper(Sweeper):
 class OptunaSweeper(GridSweeper):
     """Searches ranges, `optimizer.lr=tag(log,interval(1e-4,1e-1))`, and choices with Optuna's TPE: `trials`
     configurations, `at_once` of them proposed together. Each is trained with all given seeds and folds, and judged by
-    the mean of their validation errors. `seed` is the seed of the proposals. `prune` ends hopeless jobs early."""
+    the mean of their validation errors. `seed` is the seed of the proposals. `prune` ends unpromising jobs early."""
 
     def __init__(self, trials: int, at_once: int, seed: int, prune: bool, params: Mapping[str, str]) -> None:
         super().__init__(params)
@@ -167,53 +183,87 @@ class OptunaSweeper(GridSweeper):
         self.trials, self.at_once, self.seed, self.prune = trials, at_once, seed, prune
 
     def _sweep(self, overrides: Mapping[str, Override]) -> None:
-        from digits.studies.search import Search, to_distribution
+        space = self._parse_search(overrides)
+        study = self._study(overrides, [str(override.input_line) for override in space.searched.values()])
+        jobs_per_trial = self._check_search(study, space)
+        with self._running(study, self.trials * jobs_per_trial) as runner:
+            self._run_trials(study, space, runner)
 
-        swept = {key: override for key, override in overrides.items() if override.is_sweep_override()}
-        searched = {key: override for key, override in swept.items() if key not in REPLICATE_KEYS}
-        if not searched:
+    def _parse_search(self, overrides: Mapping[str, Override]) -> "SearchSpace":
+        """Raises InputError if no setting has a range or several values."""
+        from digits.studies.search import to_distribution
+
+        space = SearchSpace()
+        for key, override in overrides.items():
+            if override.is_sweep_override() and key not in REPLICATE_KEYS:
+                space.searched[key] = override
+        if not space.searched:
             example = "'optimizer.lr=tag(log,interval(1e-4,1e-1))'"
             raise InputError(f"nothing to search: give a setting a range, as in {example}")
-        distributions = {key: to_distribution(override) for key, override in searched.items()}
-        others = {key: sweep_values(override) for key, override in overrides.items() if key not in searched}
-        replicates = [key for key in swept if key not in searched]
-        study = self._study(overrides, [str(override.input_line) for override in searched.values()])
+        for key, override in space.searched.items():
+            if override.is_discrete_sweep():
+                space.choices[key] = [value.text for value in sweep_values(override)]
+            space.distributions[key] = to_distribution(override, space.choices.get(key, []))
+        for key, override in overrides.items():
+            if key not in space.searched:
+                space.others[key] = sweep_values(override)
+                if override.is_sweep_override():
+                    space.replicates.append(key)
+        return space
 
-        def make_jobs(number: int, settings: Mapping[str, str]) -> list[Job]:
-            values = {**others, **{key: (SweepValue(text, text),) for key, text in settings.items()}}
-            return list(self._jobs(study, values, replicates, trial=number))
-
-        choices = {key: sweep_values(override) for key, override in searched.items() if override.is_discrete_sweep()}
-        sample = {
-            key: choices[key][0].text if key in choices else str(override.value().start)  # type: ignore[union-attr]
-            for key, override in searched.items()
-        }
-        first = make_jobs(0, sample)
-        jobs = [*first]
-        for key, values in choices.items():  # composes every choice once, to refuse an invalid one now
-            for value in values:
-                jobs += make_jobs(0, {**sample, key: value.text})
-        if first[0].config["data"]["val_size"] == 0 and first[0].config["data"]["folds"] is None:
+    def _check_search(self, study: Study, space: "SearchSpace") -> int:
+        """The number of jobs of a trial. Composes every choice once, to refuse an invalid one now."""
+        sample = {}
+        for key, override in space.searched.items():
+            if key in space.choices:
+                sample[key] = space.choices[key][0]
+            else:
+                sample[key] = str(override.value().start)  # type: ignore[union-attr]
+        first_trial = self._trial_jobs(study, space, 0, sample)
+        jobs = [*first_trial]
+        for key, texts in space.choices.items():
+            for text in texts:
+                jobs += self._trial_jobs(study, space, 0, {**sample, key: text})
+        data = first_trial[0].config["data"]
+        if data["val_size"] == 0 and data["folds"] is None:
             raise InputError("a search needs validation digits; data.val_size=0 holds none out")
         epochs = {str(job.config["trainer"].get("max_epochs")) for job in jobs}
-        if self.prune and (len(epochs) > 1 or epochs == {"1"} or "trainer.max_epochs" in searched):
+        same_epochs = len(epochs) == 1 and "trainer.max_epochs" not in space.searched
+        if self.prune and (not same_epochs or epochs == {"1"}):
             raise InputError("hydra.sweeper.prune=true needs one trainer.max_epochs=N for all trials, at least 2")
-        with self._running(study, self.trials * len(first)) as runner:
-            search = Search(study.folder / "search.json", distributions, self.seed)
-            while batch := search.ask(self.trials, self.at_once):
-                trials = {number: make_jobs(number, settings) for number, settings in batch.items()}
-                for number, jobs in trials.items():  # the results of an earlier command
-                    search.tell(number, jobs)
-                self._prepare_pruning(search, trials)
-                runner.run([job for jobs in trials.values() for job in jobs])
-                for number, jobs in trials.items():
-                    search.tell(number, jobs)
+        return len(first_trial)
+
+    def _run_trials(self, study: Study, space: "SearchSpace", runner: "StudyRunner") -> None:
+        from digits.studies.results import read_result
+        from digits.studies.search import Search
+
+        search = Search(study.folder / "search.json", space.distributions, self.seed)
+        while batch := search.ask(self.trials, self.at_once):
+            trials = {}
+            for number, settings in batch.items():
+                jobs = self._trial_jobs(study, space, number, settings)
+                trials[number] = jobs
+                search.tell(number, [read_result(job.folder) for job in jobs])  # of an earlier command
+            self._prepare_pruning(search, trials)
+            runner.run([job for jobs in trials.values() for job in jobs])
+            for number, jobs in trials.items():
+                search.tell(number, [runner.result(job) for job in jobs])
+
+    def _trial_jobs(self, study: Study, space: "SearchSpace", number: int, settings: Mapping[str, str]) -> list[Job]:
+        """The jobs of a trial with these values of the searched settings: one for each seed and fold."""
+        values = dict(space.others)
+        for key, text in settings.items():
+            values[key] = (SweepValue(text, text),)
+        return list(self._jobs(study, values, space.replicates, trial=number))
 
     def _prepare_pruning(self, search: "Search", trials: Mapping[int, Sequence[Job]]) -> None:
         """Writes the results with which a job is compared, before any job of the batch starts. A resumed job keeps
         them: it would otherwise be compared with trials that ran beside it."""
-        for number in [number for number in trials if search.errors[number] is None]:
-            for path in [job.folder.earlier_trials_path for job in trials[number]]:
+        for number, jobs in trials.items():
+            if search.errors[number] is not None:
+                continue
+            for job in jobs:
+                path = job.folder.earlier_trials_path
                 if not self.prune:
                     path.unlink(missing_ok=True)
                 elif not path.exists():
@@ -221,55 +271,89 @@ class OptunaSweeper(GridSweeper):
                     write_json(search.earlier_curves(number), path)
 
 
-def job_composer(loader: ConfigLoader, sweep_config: DictConfig) -> Callable[[Sequence[str]], dict[str, Any]]:
-    """A function that composes the resolved configuration of a job from its overrides. Hydra needs 60 ms for a
-    composition. Jobs with equal choices of config groups share one, and their other settings are applied to a copy of
-    it. The function raises what Hydra raises if the overrides cannot be composed."""
-    parser = OverridesParser.create(config_loader=loader)
-    hydra = sweep_config.hydra
+@dataclass
+class SearchSpace:
+    """The settings of a search by their keys."""
 
-    @cache
-    def parse(text: str) -> tuple[Override, bool]:
-        """The override, and whether it chooses from a config group."""
-        [override] = parser.parse_overrides([text])
-        options = loader.get_group_options(
-            override.key_or_group, None, hydra.job.config_name, list(hydra.overrides.hydra)
-        )
-        return override, bool(options) and not isinstance(override.value(), dict)
+    searched: dict[str, Override] = field(default_factory=dict)
+    distributions: dict[str, "BaseDistribution"] = field(default_factory=dict)
+    """of the searched settings"""
+    choices: dict[str, list[str]] = field(default_factory=dict)
+    """the values of searched settings that have no range"""
+    others: dict[str, tuple[SweepValue, ...]] = field(default_factory=dict)
+    """the values of all other settings"""
+    replicates: list[str] = field(default_factory=list)
+    """other settings with several values: seeds and folds"""
 
-    @cache
-    def compose_by_hydra(overrides: tuple[str, ...]) -> DictConfig:
-        composed = loader.load_sweep_config(sweep_config, list(overrides))
-        del composed.hydra
-        return composed
 
-    def compose(overrides: Sequence[str]) -> dict[str, Any]:
-        parsed = [parse(text) for text in overrides]
+class JobComposer:
+    """Composes the resolved configuration of a job from its overrides. Hydra needs 60 ms for a composition. Jobs with
+    equal choices of config groups share one, and their other settings are applied to a copy of it.
+
+    Raises what Hydra raises if the overrides cannot be composed."""
+
+    def __init__(self, loader: ConfigLoader, sweep_config: DictConfig) -> None:
+        self.loader = loader
+        self.sweep_config = sweep_config
+        self.parser = OverridesParser.create(config_loader=loader)
+        self.parsed: dict[str, ParsedOverride] = {}
+        self.composed: dict[tuple[str, ...], DictConfig] = {}
+
+    def __call__(self, overrides: Sequence[str]) -> dict[str, Any]:
+        parsed = [self._parse(text) for text in overrides]
         # Hydra applies settings in order. Settings after the last + or ~ only replace values: they need no composition.
         last_by_hydra = -1
-        for index, (override, is_choice) in enumerate(parsed):
-            if not is_choice and not _is_plain(override):
+        for index, override in enumerate(parsed):
+            if not override.is_choice and not override.replaces_value:
                 last_by_hydra = index
-        by_hydra, plain = [], []
-        for index, (override, is_choice) in enumerate(parsed):
-            if is_choice or index <= last_by_hydra:
-                by_hydra.append(overrides[index])
+        by_hydra = []
+        replaced = []
+        for index, override in enumerate(parsed):
+            if override.is_choice or index <= last_by_hydra:
+                by_hydra.append(override.text)
             else:
-                plain.append(override)
-        composed = copy.deepcopy(compose_by_hydra(tuple(by_hydra)))
+                replaced.append(override)
+        composed = copy.deepcopy(self._compose_by_hydra(tuple(by_hydra)))
         try:
-            for override in plain:
-                OmegaConf.update(composed, override.key_or_group, override.value(), merge=True)
+            for override in replaced:
+                OmegaConf.update(composed, override.key, override.value, merge=True)
         except OmegaConfBaseException:
-            composed = compose_by_hydra(tuple(overrides))  # raises its own error
-        return resolve_config(composed, hydra)
+            composed = self._compose_by_hydra(tuple(overrides))  # raises its own error
+        return resolve_config(composed, self.sweep_config.hydra)
 
-    return compose
+    def _parse(self, text: str) -> "ParsedOverride":
+        if text not in self.parsed:
+            [override] = self.parser.parse_overrides([text])
+            hydra = self.sweep_config.hydra
+            options = self.loader.get_group_options(
+                override.key_or_group, None, hydra.job.config_name, list(hydra.overrides.hydra)
+            )
+            self.parsed[text] = ParsedOverride(
+                text=text,
+                key=override.key_or_group,
+                value=override.value(),
+                is_choice=bool(options) and not isinstance(override.value(), dict),
+                replaces_value=override.type == OverrideType.CHANGE and override.package is None,
+            )
+        return self.parsed[text]
+
+    def _compose_by_hydra(self, overrides: tuple[str, ...]) -> DictConfig:
+        if overrides not in self.composed:
+            composed = self.loader.load_sweep_config(self.sweep_config, list(overrides))
+            del composed.hydra
+            self.composed[overrides] = composed
+        return self.composed[overrides]
 
 
-def _is_plain(override: Override) -> bool:
-    """Whether the override is KEY=VALUE, without + or ~, for a setting."""
-    return override.type == OverrideType.CHANGE and override.package is None
+@dataclass(frozen=True)
+class ParsedOverride:
+    """One override. `is_choice`: it selects an option of a config group. `replaces_value`: it has no + or ~."""
+
+    text: str
+    key: str
+    value: Any
+    is_choice: bool
+    replaces_value: bool
 
 
 class DropConfigurations(Callback):
@@ -294,8 +378,9 @@ class NoSweeper(Sweeper):
 
 def sweep_values(override: Override) -> tuple[SweepValue, ...]:
     """The values that an override gives its setting. Text of a sweep function, choice(1e3,b), is without quotes."""
-    key = override.key_or_group
-    return tuple(
-        value._replace(text=quote_text(f"{key}={value.text}").removeprefix(f"{key}="))
-        for value in override_values(override)
-    )
+    values = []
+    for value in override_values(override):
+        word = quote_text(f"{override.key_or_group}={value.text}")
+        _, _, text = word.partition("=")
+        values.append(SweepValue(text, value.former))
+    return tuple(values)

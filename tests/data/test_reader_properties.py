@@ -32,7 +32,7 @@ few_examples = settings(
 def check(path: Path, expected: Callable[[], reference.Digits]) -> None:
     """A file is refused in one line, or read as the reference reads it; the reference raises for a damaged one."""
     try:
-        chunks = [read() for read in open_input(str(path), 2).readers]
+        chunks = list(open_input(str(path), 2).chunks)
     except InputError as error:
         message = str(error)
     else:

@@ -48,21 +48,10 @@ def test_submission_and_error_rate(trained: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_write_one_file_in_order(trained: Path, test_csv: Path) -> None:
-    arguments = [f"checkpoint={trained}", "input=test.csv", "output=two.csv", "chunk_size=7"]
-    process = run_program("predict.py", *arguments, "trainer=cpu", "trainer.devices=2", folder=test_csv.parent)
-    assert process.returncode == 0, process.stderr
-    assert "2 processes" in process.stdout
-    written = pd.read_csv(test_csv.parent / "two.csv")
-    assert written["ImageId"].tolist() == list(range(1, 61))
-    assert written["Label"].tolist() == expected_labels(trained)
-
-
-@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full plays a full disk")
-def test_full_disk_ends_both_processes(trained: Path, test_csv: Path) -> None:
+def test_full_disk_is_one_line(trained: Path, test_csv: Path) -> None:
     arguments = [f"checkpoint={trained}", "input=test.csv", "output=/dev/full", "probabilities=true", "chunk_size=7"]
-    process = run_program("predict.py", *arguments, "trainer=cpu", "trainer.devices=2", folder=test_csv.parent)
+    process = run_program("predict.py", *arguments, folder=test_csv.parent)
     assert process.returncode == 1
     assert process.stderr.splitlines()[-1] == "error: /dev/full: cannot be written (No space left on device)"
     assert "Traceback" not in process.stderr
@@ -104,6 +93,10 @@ def test_export_and_prediction_from_the_model(trained: Path, test_csv: Path) -> 
         (
             ["checkpoint=a.ckpt", "input=a.csv", "+confidnce=true"],
             "confidnce: no such setting; did you mean conf",
+        ),
+        (
+            ["checkpoint=a.ckpt", "input=a.csv", "trainer.devices=2"],
+            "trainer.devices=2: must be 1: predict.py uses one",
         ),
         (["checkpoint=a.ckpt", "input=a.csv", "+trainer.foo=1"], "trainer.foo: predict.py has no such setting"),
         (
@@ -200,21 +193,6 @@ def test_signal_during_the_imports_is_one_line(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     process = run_program(program, "input=a.csv", folder=tmp_path)
     assert (process.returncode, process.stdout, process.stderr) == (1, "", "interrupted\n")
-
-
-@pytest.mark.slow
-def test_signal_ends_both_processes(trained: Path, tmp_path: Path) -> None:
-    with (tmp_path / "many.csv").open("wb") as file:
-        file.write(HEADER + 20_000 * ROW)
-    command = [sys.executable, str(PROJECT / "predict.py"), f"checkpoint={trained}", "input=many.csv", "output=out.csv"]
-    command += ["chunk_size=100", "tta=100", "trainer=cpu", "trainer.devices=2"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
-    while process.poll() is None and not list(tmp_path.glob(".out.csv.*.part")):
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)  # also waits for the second process, which has the same stderr
-    assert (process.returncode, errors) == (1, b"interrupted\n")
-    assert [path.name for path in tmp_path.iterdir()] == ["many.csv"]
 
 
 def peak_memory(rows: int, trained: Path, folder: Path) -> int:

@@ -298,7 +298,7 @@ def test_larger_search_continues_a_smaller_one(tmp_path: Path, arguments: list[s
 
 @pytest.fixture(scope="module")
 def pruning(arguments: list[str]) -> list[str]:
-    """A search in which some trials are hopeless."""
+    """A search in which some trials are unpromising."""
     pytest.importorskip("optuna")
     ranges = ["optimizer.lr=tag(log,interval(1e-6,1e-2))", "optimizer=adam", "trainer.max_epochs=4"]
     search = ["hydra/sweeper=optuna", "hydra.sweeper.trials=8", "hydra.sweeper.at_once=2", "hydra.sweeper.prune=true"]

@@ -6,18 +6,19 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from helpers import made_digits
+from helpers import made_digits, predict_settings
 from onnx.numpy_helper import to_array
 
 from digits.data.sources import sample
 from digits.errors import InputError
 from digits.models.networks import build_network
 from digits.prediction import export
+from digits.prediction.agreement import Agreement
 from digits.prediction.classifier import Classifier, load_classifier
-from digits.prediction.export import Difference, export_onnx
+from digits.prediction.export import export_onnx
 from digits.prediction.members import CheckpointMember, OnnxMember
 from digits.prediction.onnx_model import read_model
-from digits.prediction.predict import PredictOptions, predict
+from digits.prediction.predict import predict
 
 IMAGES = sample().train.images[:40]
 
@@ -30,7 +31,7 @@ def member(name: str, temperature: float | None = None) -> CheckpointMember:
 def test_model_equals_pytorch(tmp_path: Path, name: str) -> None:
     torch.manual_seed(0)
     classifier = Classifier([member(name, temperature=1.5)])
-    assert export_onnx(classifier, tmp_path / "model.onnx", IMAGES).probability < 1e-4
+    assert export_onnx(classifier, tmp_path / "model.onnx", IMAGES).difference < 1e-4
     exported = load_classifier(tmp_path / "model.onnx")
     for images in (IMAGES, IMAGES[:1], made_digits(30)[0]):
         assert torch.allclose(exported.predict(images), classifier.predict(images), atol=1e-4)
@@ -81,7 +82,7 @@ def trained_member(name: str) -> CheckpointMember:
 def test_int8_model_is_smaller_and_predicts_the_same_labels(tmp_path: Path) -> None:
     classifier = Classifier([trained_member("keras_cnn"), trained_member("mlp")])
     export_onnx(classifier, tmp_path / "float32.onnx", IMAGES)
-    assert export_onnx(classifier, tmp_path / "int8.onnx", IMAGES, "int8").labels == 0
+    assert export_onnx(classifier, tmp_path / "int8.onnx", IMAGES, "int8").different_labels == 0
     content, metadata = read_model(tmp_path / "int8.onnx")
     assert (metadata["dtype"], metadata["calibrated"]) == ("int8", True)
     assert len(content) < 0.3 * (tmp_path / "float32.onnx").stat().st_size
@@ -99,7 +100,7 @@ def test_int8_weights_have_7_bits_and_the_outer_layers_are_float32(tmp_path: Pat
 
 @pytest.mark.slow
 def test_int8_may_change_one_label_in_5000(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "_compare", lambda *_: Difference(labels=1, probability=0.5))
+    monkeypatch.setattr(export, "compare", lambda *given: Agreement(len(given[2]), different_labels=1, difference=0.5))
     classifier, images = Classifier([member("larger_cnn")]), IMAGES[:1].expand(5000, 28, 28)
     with pytest.raises(InputError, match="int8 changes 1 of 4,999 labels"):
         export_onnx(classifier, tmp_path / "model.onnx", images[:4999], "int8")
@@ -115,7 +116,6 @@ def test_int8_may_change_one_label_in_5000(tmp_path: Path, monkeypatch: pytest.M
         (None, "int8", "export_dtype=int8: needs export="),
     ],
 )
-def test_invalid_dtype_is_refused(tmp_path: Path, export_to: str | None, dtype: str, message: str) -> None:
-    (tmp_path / "last.ckpt").touch()
+def test_invalid_dtype_is_refused(export_to: str | None, dtype: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        predict(PredictOptions(str(tmp_path / "last.ckpt"), export=export_to, export_dtype=dtype))
+        predict(predict_settings(input="a.csv", export=export_to, export_dtype=dtype))

@@ -15,8 +15,9 @@ from helpers import frame, made_digits
 from PIL import Image
 
 from digits.errors import InputError
-from digits.prediction.chunks import ReadChunk
-from digits.prediction.inputs import open_input
+from digits.prediction import inputs
+from digits.prediction.chunks import DigitChunk, Picture, PictureChunk
+from digits.prediction.inputs import DigitStream, PictureStream, open_input
 
 IMAGES, LABELS = made_digits(25)
 
@@ -37,17 +38,18 @@ def test_content_decides_on_the_format(tmp_path: Path, form: str, chunk_size: in
     content = npy(IMAGES.numpy()) if form == "npy" else content
     (tmp_path / "digits.dat").write_bytes(gzip.compress(content) if "gz" in form else content)
     stream = open_input(str(tmp_path / "digits.dat"), chunk_size)
-    chunks, progress = zip(*((read(), stream.progress()) for read in stream.readers), strict=True)
+    assert isinstance(stream, DigitStream)
+    chunks = list(stream.chunks)
     assert [len(chunk.images) for chunk in chunks] == [min(chunk_size, 25 - n) for n in range(0, 25, chunk_size)]
     assert torch.equal(torch.cat([chunk.images for chunk in chunks]), IMAGES)
     assert all(chunk.labels is None for chunk in chunks)
-    assert not stream.from_pictures
+    progress = [chunk.progress or 0 for chunk in chunks]
     assert progress[-1] == 1
-    assert list(progress) == sorted(progress)
+    assert progress == sorted(progress)
 
 
-def read_all(path: Path) -> list[ReadChunk]:
-    return [read() for read in open_input(str(path), 10).readers]
+def read_all(path: Path) -> list[DigitChunk | PictureChunk]:
+    return list(open_input(str(path), 10).chunks)
 
 
 def write_mnist(folder: Path, labels: torch.Tensor) -> list[Path]:
@@ -61,7 +63,7 @@ def test_labels_of_mnist_images_are_read_too(tmp_path: Path) -> None:
     paths = write_mnist(tmp_path, LABELS)
     stream = open_input(str(paths[0]), 10)
     assert stream.files == paths
-    assert torch.cat([read().labels for read in stream.readers]).tolist() == LABELS.tolist()
+    assert torch.cat([chunk.labels for chunk in stream.chunks]).tolist() == LABELS.tolist()
 
 
 @pytest.mark.parametrize(("labels", "message"), [(LABELS[:9], "9 labels for the 25 images"), (LABELS + 1, "above 9")])
@@ -97,15 +99,41 @@ def test_pictures_are_a_file_a_list_a_folder_or_a_glob(tmp_path: Path) -> None:
         save_picture(Path(path))
     (tmp_path / "notes.txt").write_text("not a picture")
     for names in (str(tmp_path), f"{tmp_path}/*", expected):
-        [read] = open_input(names, 10).readers
-        chunk = read()
-        assert sorted(chunk.files) == expected
-        assert chunk.images.shape == (6, 28, 28)
-        assert [thumbnail.shape for thumbnail in chunk.thumbnails] == [(90, 90, 3)] * 6
-        assert not chunk.errors
+        stream = open_input(names, 10)
+        assert isinstance(stream, PictureStream)
+        [chunk] = stream.chunks
+        pictures = [picture for picture in chunk.pictures if isinstance(picture, Picture)]
+        assert sorted(picture.file for picture in pictures) == expected
+        assert all(picture.hypotheses[0].digits.shape == (1, 28, 28) for picture in pictures)
+        assert chunk.progress == 1
     Path(expected[-1]).rename(tmp_path / "f [1], no suffix")
-    [read] = open_input(str(tmp_path / "f [1], no suffix"), 10).readers
-    assert list(read().files) == [str(tmp_path / "f [1], no suffix")]
+    [chunk] = read_all(tmp_path / "f [1], no suffix")
+    assert [picture.file for picture in chunk.pictures] == [str(tmp_path / "f [1], no suffix")]
+
+
+@pytest.mark.parametrize("thumbnails", [False, True])
+def test_thumbnails_are_made_on_request(tmp_path: Path, thumbnails: bool) -> None:
+    save_picture(tmp_path / "a.png")
+    [chunk] = open_input(str(tmp_path), 10, thumbnails=thumbnails).chunks
+    [picture] = chunk.pictures
+    shape = None if picture.thumbnail is None else picture.thumbnail.shape
+    assert shape == ((90, 90, 3) if thumbnails else None)
+
+
+def test_picture_that_is_named_twice_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "PICTURES_PER_CHUNK", 2)
+    paths = [str(tmp_path / name) for name in ("a.png", "b.png", "c.png")]
+    for path in paths:
+        save_picture(Path(path))
+    chunks = open_input([paths[2], str(tmp_path)], 10).chunks
+    files = [picture.file for chunk in chunks for picture in chunk.pictures]
+    assert files == [paths[2], paths[0], paths[1]]
+
+
+def test_hidden_files_of_a_folder_are_not_read(tmp_path: Path) -> None:
+    save_picture(tmp_path / "a.png")
+    (tmp_path / ".b.png").touch()
+    assert open_input(str(tmp_path), 10).files == [tmp_path / "a.png"]
 
 
 def test_unreadable_picture_is_named_and_the_others_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,13 +146,13 @@ def test_unreadable_picture_is_named_and_the_others_are_read(tmp_path: Path, mon
     Image.new("L", (1, 1)).save(tmp_path / "one.png")
     (tmp_path / "text.png").write_text("hello")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 60_000)
-    [read] = open_input(str(tmp_path), 10).readers
-    chunk = read()
-    assert list(chunk.files) == [str(tmp_path / "good.png")]
+    [chunk] = read_all(tmp_path)
+    assert [one.file for one in chunk.pictures if isinstance(one, Picture)] == [str(tmp_path / "good.png")]
+    errors = [str(one) for one in chunk.pictures if isinstance(one, InputError)]
     formats = "cannot be decoded as PNG, JPEG, BMP, TIFF or WEBP"
     messages = ["no such file", "is blank", "cannot be decoded (", formats, "more than 120,000 pixels", "1×1", formats]
     names = ["away", "blank", "cut", "gif", "large", "one", "text"]
-    for error, name, message in zip(chunk.errors, names, messages, strict=True):
+    for error, name, message in zip(errors, names, messages, strict=True):
         assert error.startswith(f"{tmp_path}/{name}.png: ")
         assert message in error
         assert "\n" not in error

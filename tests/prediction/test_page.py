@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import slow
+from helpers import predict_settings, slow
 from PIL import Image, ImageDraw
 from torch import nn
 
@@ -18,12 +18,14 @@ from digits.data.pictures.normalize import Hypothesis, hypotheses
 from digits.data.sources import sample
 from digits.errors import InputError
 from digits.models.networks import build_network
-from digits.prediction import page, pictures
+from digits.prediction import page
 from digits.prediction.classifier import Classifier, load_classifier
 from digits.prediction.export import export_onnx
+from digits.prediction.javascript import BROWSERS, run_javascript
 from digits.prediction.members import CheckpointMember
-from digits.prediction.page import BROWSERS, build_page, run_javascript, run_page, script_of, write_page
-from digits.prediction.predict import PredictOptions, predict
+from digits.prediction.page import build_page, run_page, script_of, write_page
+from digits.prediction.pictures import choose
+from digits.prediction.predict import predict
 from tools.picture_scenes import SCENES, SMALL_SCENES
 
 IMAGES = sample().train.images[:500]
@@ -48,7 +50,7 @@ def test_page_equals_pytorch(tmp_path: Path, name: str) -> None:
     classifier = Classifier([member(name, temperature=0.1)])
     check = write_page(classifier, tmp_path / "digits.html", IMAGES[:8])
     assert check is not None
-    assert check.difference < 0.01
+    assert check.agreement.difference < 0.01
 
 
 @needs_javascript
@@ -72,7 +74,7 @@ def test_page_of_trained_networks_equals_pytorch(tmp_path: Path, trained: Path, 
         classifier = load_classifier(checkpoints)  # type: ignore[arg-type]
         check = write_page(classifier, tmp_path / "digits.html", IMAGES[:count], program)
         assert check is not None
-        assert check.difference < 0.01
+        assert check.agreement.difference < 0.01
 
 
 @needs_javascript
@@ -100,7 +102,7 @@ def test_without_node_and_browser_the_page_is_written_unchecked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    predict(PredictOptions("bundled", page=str(tmp_path / "digits.html")))
+    predict(predict_settings(page=str(tmp_path / "digits.html")))
     assert "not compared with PyTorch" in caplog.text
     assert (tmp_path / "digits.html").stat().st_size < 1e6
 
@@ -151,7 +153,7 @@ def test_weights_beyond_float16_are_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"page": "{}"}, "is a folder"),
+        ({"page": "{}/pages.html"}, "is a folder"),
         ({"page": "{}/missing/digits.html"}, "there is no folder"),
         ({"page": "{}/digits.html", "tta": 2}, "remove tta"),
         ({"page": "{}/digits.html", "output": "{}/digits.html", "input": "{}/photo.png"}, "is written by page"),
@@ -159,16 +161,17 @@ def test_weights_beyond_float16_are_refused() -> None:
 )
 def test_bad_options_are_one_line(tmp_path: Path, options: dict[str, object], message: str) -> None:
     Image.new("L", (50, 50)).save(tmp_path / "photo.png")
+    (tmp_path / "pages.html").mkdir()
     given = {key: value.format(tmp_path) if isinstance(value, str) else value for key, value in options.items()}
     with pytest.raises(InputError, match=message):
-        predict(PredictOptions("bundled", **given))  # type: ignore[arg-type]
+        predict(predict_settings(**given))
     assert not (tmp_path / "digits.html").exists()
 
 
 def test_onnx_model_is_refused(tmp_path: Path) -> None:
     export_onnx(Classifier([member("mlp")]), tmp_path / "model.onnx", IMAGES[:2])
     with pytest.raises(InputError, match="page: an ONNX model cannot be read"):
-        predict(PredictOptions(str(tmp_path / "model.onnx"), page=str(tmp_path / "digits.html")))
+        predict(predict_settings(checkpoint=str(tmp_path / "model.onnx"), page=str(tmp_path / "digits.html")))
     assert not (tmp_path / "digits.html").exists()
 
 
@@ -268,7 +271,7 @@ def test_blank_picture_has_no_hypothesis_in_the_page() -> None:
 
 
 @needs_javascript
-def test_page_chooses_the_hypothesis_of_predict(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_chooses_the_hypothesis_of_predict() -> None:
     generator = np.random.default_rng(0)
     cases: list[tuple[list[Hypothesis], list[np.ndarray[Any, Any]]]] = []
     for _ in range(300):
@@ -288,9 +291,8 @@ def test_page_chooses_the_hypothesis_of_predict(monkeypatch: pytest.MonkeyPatch)
         cases.append((found, probabilities))
     expected = []
     for found, probabilities in cases:
-        given = torch.from_numpy(np.concatenate(probabilities))
-        monkeypatch.setattr(pictures, "_bundled", lambda given=given: Judge(given))
-        chosen = pictures.choose({"one": found})["one"]
+        judge: Any = Judge(torch.from_numpy(np.concatenate(probabilities)))
+        [chosen] = choose([found], judge)
         expected.append(chosen and chosen.description)
     data = [
         [

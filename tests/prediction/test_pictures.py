@@ -1,7 +1,8 @@
 """Pictures by hypotheses: made pictures that earlier versions misread, several digits, and pictures without a digit."""
 
-from functools import partial
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -11,9 +12,12 @@ from PIL import Image
 
 from digits.data.pictures.normalize import Hypothesis, hypotheses
 from digits.data.sources import sample
+from digits.errors import InputError
 from digits.prediction import pictures
+from digits.prediction.chunks import Picture, PictureChunk
 from digits.prediction.classifier import load_classifier
-from digits.prediction.pictures import choose
+from digits.prediction.pictures import choose, choose_digits, load_judge
+from digits.runs.checkpoint import BUNDLED_PATH, find_checkpoints
 from tools.picture_scenes import SCENES
 
 IMAGES, LABELS = (tensor.numpy() for tensor in sample().test or ())
@@ -26,11 +30,12 @@ def made(scene: str, label: int | None = None, count: int = 10) -> list[Image.Im
 
 
 def labels_of(made_pictures: list[Image.Image]) -> list[int]:
-    chosen = choose({str(index): hypotheses(picture) for index, picture in enumerate(made_pictures)})
+    judge = load_judge()
+    chosen = choose([hypotheses(picture) for picture in made_pictures], judge)
     none = np.zeros((1, 28, 28), np.uint8)
-    digits = [hypothesis.digits[:1] if hypothesis else none for hypothesis in chosen.values()]
-    predicted: list[int] = load_classifier(accelerator="cpu").predict(np.concatenate(digits)).argmax(1).tolist()
-    return [label if hypothesis else -1 for label, hypothesis in zip(predicted, chosen.values(), strict=True)]
+    digits = [hypothesis.digits[:1] if hypothesis else none for hypothesis in chosen]
+    predicted: list[int] = judge.predict(np.concatenate(digits)).argmax(1).tolist()
+    return [label if hypothesis else -1 for label, hypothesis in zip(predicted, chosen, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -52,8 +57,8 @@ def test_european_digits_are_read(scene: str, label: int, correct: int) -> None:
 
 @pytest.mark.parametrize("scene", ["two beside", slow("two stacked"), slow("four")])
 def test_several_digits_are_reported(scene: str) -> None:
-    chosen = choose({str(index): hypotheses(picture) for index, picture in enumerate(made(scene))})
-    counts = [len(hypothesis.digits) for hypothesis in chosen.values() if hypothesis]
+    chosen = choose([hypotheses(picture) for picture in made(scene)], load_judge())
+    counts = [len(hypothesis.digits) for hypothesis in chosen if hypothesis]
     assert sum(count > 1 for count in counts) >= 8
     assert max(counts) <= 4
 
@@ -62,67 +67,114 @@ def test_several_digits_are_reported(scene: str) -> None:
     "scene", ["clouds", slow("letters"), slow("landscape"), slow("empty ruled"), slow("empty squared")]
 )
 def test_pictures_without_a_digit_are_refused_or_doubted(scene: str) -> None:
-    chosen = choose({str(index): hypotheses(picture) for index, picture in enumerate(made(scene))})
-    digits = [hypothesis.digits for hypothesis in chosen.values() if hypothesis and len(hypothesis.digits) == 1]
+    judge = load_judge()
+    chosen = choose([hypotheses(picture) for picture in made(scene)], judge)
+    digits = [hypothesis.digits for hypothesis in chosen if hypothesis and len(hypothesis.digits) == 1]
     stacked = np.concatenate([np.zeros((0, 28, 28), np.uint8), *digits])
-    assert (load_classifier(accelerator="cpu").predict(stacked).amax(1) > 0.9).sum() <= 1
+    assert (judge.predict(stacked).amax(1) > 0.9).sum() <= 1
 
 
-def test_all_hypotheses_are_judged_in_one_batch_and_the_choice_is_deterministic(
-    monkeypatch: pytest.MonkeyPatch,
+class Spy:
+    """A judge that counts the images of each call."""
+
+    def __init__(self) -> None:
+        self.judge = load_judge()
+        self.calls: list[int] = []
+
+    def predict(self, images: Any) -> torch.Tensor:
+        self.calls.append(len(images))
+        return self.judge.predict(images)
+
+
+def test_all_hypotheses_are_judged_in_one_batch_and_the_choice_is_deterministic() -> None:
+    spy: Any = Spy()
+    found = [hypotheses(picture) for picture in made("brush", count=3)]
+    first, again = choose(found, spy), choose(found, spy)
+    assert spy.calls == 2 * [sum(len(one.digits) for several in found for one in several)]
+    assert [one and one.description for one in first] == [one and one.description for one in again]
+    assert choose([], spy) == []
+    assert len(spy.calls) == 2
+
+
+@pytest.mark.parametrize("checkpoints", [["bundled"], [BUNDLED_PATH, BUNDLED_PATH], ["{other}", "bundled"]])
+def test_bundled_network_of_a_classifier_is_not_loaded_again(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, checkpoints: list[str]
 ) -> None:
-    bundled = pictures._bundled()
-    calls = []
-
-    class Spy:
-        def predict(self, images: Any) -> torch.Tensor:
-            calls.append(len(images))
-            return bundled.predict(images)
-
-    monkeypatch.setattr(pictures, "_bundled", Spy)
-    found = {str(index): hypotheses(picture) for index, picture in enumerate(made("brush", count=3))}
-    first, again = choose(found), choose(found)
-    assert len(calls) == 2
-    assert calls[0] == sum(len(one.digits) for several in found.values() for one in several)
-    assert [one and one.description for one in first.values()] == [one and one.description for one in again.values()]
-    assert choose({}) == {}
+    paths = find_checkpoints([str(path).format(other=trained) for path in checkpoints])
+    classifier = load_classifier(paths, tta=3, accelerator="cpu")
+    expected = load_judge()
+    monkeypatch.setattr(pictures, "load_member", lambda path: pytest.fail(f"{path} is loaded again"))
+    judge = load_judge(classifier, paths)
+    images = IMAGES[:50]
+    assert torch.equal(judge.predict(images), expected.predict(images))
+    assert judge.members[0] is not classifier.members[-1]  # which may be on a GPU
 
 
-def scored(monkeypatch: pytest.MonkeyPatch, *candidates: tuple[str, int, list[float], bool]) -> str | None:
-    """The description of the chosen hypothesis; each is a description, a number of digits, the confidences that they
-    are a 3 (a 5 if negative), and whether they lie apart."""
-    confidences = torch.tensor([value for _, _, values, _ in candidates for value in values])
+MadeHypothesis: TypeAlias = tuple[str, int, list[float], bool]
+"""Description, number of digits, confidences that they are a 3 (a 5 if negative), and whether they lie apart."""
+
+
+def hypotheses_of(made_ones: Sequence[MadeHypothesis]) -> list[Hypothesis]:
+    return [Hypothesis(name, np.zeros((count, 28, 28), np.uint8), True, apart) for name, count, _, apart in made_ones]
+
+
+def judge_of(*made_ones: MadeHypothesis) -> Any:
+    """A judge with these confidences."""
+    confidences = torch.tensor([value for _, _, values, _ in made_ones for value in values])
     probabilities = torch.zeros(len(confidences), 10)
     probabilities[:, 3], probabilities[:, 5] = confidences.clamp(min=0), (-confidences).clamp(min=0)
-    classifier = type("Made", (), {"predict": lambda self, images: probabilities})
-    monkeypatch.setattr(pictures, "_bundled", classifier)
-    found = [Hypothesis(name, np.zeros((count, 28, 28), np.uint8), True, apart) for name, count, _, apart in candidates]
-    chosen = choose({"": found})[""]
+    return type("Made", (), {"predict": lambda self, images: probabilities})()
+
+
+def test_each_picture_gives_its_digit_or_an_error_in_order() -> None:
+    two = [("one", 1, [0.6], False), ("parts", 2, [0.95, 0.9], False)]
+    nothing = [("doubt", 1, [0.95], False), *(("other", 1, [0.1], False) for _ in range(5))]
+    one = [("one", 1, [0.99], False)]
+    thumbnail = np.zeros((9, 9, 3), np.uint8)
+    pictures = [
+        Picture("two.png", hypotheses_of(two), thumbnail), InputError("bad.png: damaged"),
+        Picture("nothing.png", hypotheses_of(nothing), None), Picture("one.png", hypotheses_of(one), None),
+    ]  # fmt: skip
+    chunk, judge = PictureChunk(pictures, progress=0.5), judge_of(*two, *nothing, *one)
+    digits = choose_digits(chunk, judge)
+    assert digits.errors == [
+        "two.png: seems to hold 2 digits; cut one out, or add several=true", "bad.png: damaged",
+        "nothing.png: nothing like a digit found",
+    ]  # fmt: skip
+    assert [source.file for source in digits.sources] == ["one.png"]
+    assert (digits.images.shape, digits.progress) == ((1, 28, 28), 0.5)
+    both = choose_digits(chunk, judge, several=True)
+    assert [(source.file, source.description) for source in both.sources] == [("two.png", "parts"), ("one.png", "one")]
+    assert both.sources[0].thumbnail is thumbnail
+    unreadable = PictureChunk(pictures[1:2], progress=1)
+    assert choose_digits(unreadable, judge).images.shape == (0, 28, 28)
+
+
+def scored(*candidates: MadeHypothesis) -> str | None:
+    """The description of the chosen hypothesis."""
+    [chosen] = choose([hypotheses_of(candidates)], judge_of(*candidates))
     return chosen and chosen.description
 
 
-def test_a_simple_hypothesis_wins_unless_another_is_clearly_more_convincing(monkeypatch: pytest.MonkeyPatch) -> None:
-    choice = partial(scored, monkeypatch)
-    assert choice(("a", 1, [0.95], False), ("b", 1, [0.99], False)) == "a"
-    assert choice(("a", 1, [0.80], False), ("b", 1, [0.99], False)) == "b"
+def test_a_simple_hypothesis_wins_unless_another_is_clearly_more_convincing() -> None:
+    assert scored(("a", 1, [0.95], False), ("b", 1, [0.99], False)) == "a"
+    assert scored(("a", 1, [0.80], False), ("b", 1, [0.99], False)) == "b"
 
 
-def test_hypotheses_vote_for_the_label(monkeypatch: pytest.MonkeyPatch) -> None:
-    choice = partial(scored, monkeypatch)
-    assert choice(("a", 1, [-0.99], False), ("b", 1, [0.9], False), ("c", 1, [0.9], False)) == "b"
+def test_hypotheses_vote_for_the_label() -> None:
+    assert scored(("a", 1, [-0.99], False), ("b", 1, [0.9], False), ("c", 1, [0.9], False)) == "b"
 
 
-def test_several_digits_lie_apart_or_are_more_convincing_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    choice = partial(scored, monkeypatch)
-    assert choice(("one", 1, [0.99], False), ("parts", 2, [0.95, 0.9], False)) == "one"  # a broken digit
-    assert choice(("one", 1, [0.6], False), ("parts", 2, [0.95, 0.9], False)) == "parts"
-    assert choice(("one", 1, [0.99], False), ("two", 2, [0.99, 0.9], True)) == "two"
-    assert choice(("one", 1, [0.99], False), ("two", 2, [0.99, 0.4], True)) == "one"  # a digit and a blot
+def test_several_digits_lie_apart_or_are_more_convincing_than_one() -> None:
+    assert scored(("one", 1, [0.99], False), ("parts", 2, [0.95, 0.9], False)) == "one"  # a broken digit
+    assert scored(("one", 1, [0.6], False), ("parts", 2, [0.95, 0.9], False)) == "parts"
+    assert scored(("one", 1, [0.99], False), ("two", 2, [0.99, 0.9], True)) == "two"
+    assert scored(("one", 1, [0.99], False), ("two", 2, [0.99, 0.4], True)) == "one"  # a digit and a blot
     others = [(str(index), 1, [0.99], False) for index in range(3)]
-    assert choice(("one", 1, [0.99], False), ("two", 2, [0.99, 0.9], True), *others) == "one"
+    assert scored(("one", 1, [0.99], False), ("two", 2, [0.99, 0.9], True), *others) == "one"
 
 
-def test_nothing_is_chosen_without_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_chosen_without_agreement() -> None:
     others = [(str(index), 1, [0.1], False) for index in range(5)]
-    assert scored(monkeypatch, ("one", 1, [0.95], False), *others) is None
-    assert scored(monkeypatch, ("one", 1, [0.95], False), *others[:1]) == "one"
+    assert scored(("one", 1, [0.95], False), *others) is None
+    assert scored(("one", 1, [0.95], False), *others[:1]) == "one"

@@ -13,6 +13,7 @@ from digits.runs.folder import RunFolder
 from digits.studies.__main__ import main
 from digits.studies.plots import _histories
 from digits.studies.report import LiveLeaderboard
+from digits.studies.results import read_result
 
 
 @pytest.mark.usefixtures("drawn_figures")
@@ -85,7 +86,7 @@ def test_running_study_reads_each_run_once_and_keeps_its_table_current(
     live = LiveLeaderboard(tmp_path)
     for ended in range(1, 151):
         write_run(tmp_path / str(ended), f"seed={ended}", 5)
-        live.update(RunFolder(tmp_path / str(ended)))
+        live.update(read_result(RunFolder(tmp_path / str(ended))))
         (row,) = csv.DictReader((tmp_path / "leaderboard.csv").open())
         assert ended - int(row["done"]) <= 0.02 * ended
     assert (tmp_path / "leaderboard.png").exists()
@@ -94,6 +95,6 @@ def test_running_study_reads_each_run_once_and_keeps_its_table_current(
 
 def test_curves_connect_the_epochs_that_were_validated(tmp_path: Path) -> None:
     (tmp_path / "history.csv").write_text("epoch,train/error,val/error\n1,0.5,\n2,0.4,0.3\n3,0.3,\n4,0.2,0.1\n")
-    row: Any = SimpleNamespace(completed=[SimpleNamespace(folder=tmp_path)])
+    row: Any = SimpleNamespace(completed=[SimpleNamespace(files=RunFolder(tmp_path))])
     [errors] = _histories(row, "val/error")
     assert errors.to_dict() == {2: 0.3, 4: 0.1}

@@ -116,6 +116,17 @@ def test_job_of_another_process_is_left_alone(tmp_path: Path) -> None:
         runner.finish()
 
 
+def test_result_of_a_job_in_another_process_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
+    launcher = Launcher(tmp_path, ends="seed-0 seed-2")
+    (tmp_path / "seed-1").mkdir()
+    with folder_lock(tmp_path / "seed-1", ""):
+        runner = sweep(launcher)
+    [job] = runner.elsewhere
+    assert runner.result(job) is None
+    launcher.write("seed-1", "completed")
+    assert runner.result(job).metrics.completed
+
+
 def test_orphan_is_waited_for_and_queued_jobs_are_left_in_their_queue(tmp_path: Path) -> None:
     """As with Slurm: the first job is queued again, the second is running, the third is still queued."""
     launcher = Launcher(tmp_path, orphan="seed-1", error=RuntimeError("lost"))

@@ -1,8 +1,6 @@
 """Proposals of a search, without training."""
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 from unittest import mock
 
 import pytest
@@ -15,6 +13,7 @@ from studies.made_runs import write_run
 
 from digits.errors import InputError
 from digits.runs.folder import RunFolder
+from digits.studies.results import read_result
 from digits.studies.search import Search
 
 DISTRIBUTIONS = {
@@ -54,9 +53,9 @@ def test_result_of_a_trial_is_the_mean_of_its_validation_errors(tmp_path: Path) 
     for name, errors in (("a", 10), ("b", 20), ("c", None)):
         write_run(tmp_path / name, "", errors)
     search = Search(tmp_path / "search.json", DISTRIBUTIONS, seed=0)
-    a, b, c, missing = (SimpleNamespace(folder=RunFolder(tmp_path / name)) for name in "abcd")
-    for number, jobs in enumerate([[a, b], [a, c], [a, missing]]):
-        search.tell(number, jobs)
+    a, b, c, missing = (read_result(RunFolder(tmp_path / name)) for name in "abcd")
+    for number, results in enumerate([[a, b], [a, c], [a, missing]]):
+        search.tell(number, results)
     assert search.errors == {0: pytest.approx(0.015), 1: None, 2: None}
 
 
@@ -65,8 +64,8 @@ def test_epochs_without_validation_are_no_results(tmp_path: Path) -> None:
     (tmp_path / "a" / "history.csv").write_text("epoch,val/error\n1,\n2,0.25\n")
     search = Search(tmp_path / "search.json", DISTRIBUTIONS, seed=0)
     search.ask(1, 1)
-    job: Any = SimpleNamespace(folder=RunFolder(tmp_path / "a"))
-    search.tell(0, [job, job])
+    result = read_result(RunFolder(tmp_path / "a"))
+    search.tell(0, [result, result])
     assert search.earlier_curves(1) == [[None, 0.25]]
     assert search._optuna_study().trials[0].intermediate_values == {2: 0.25}
 
@@ -76,7 +75,7 @@ def test_trial_is_pruned_if_one_of_its_jobs_is(tmp_path: Path) -> None:
     write_run(tmp_path / "b", "", 20, status="pruned")
     search = Search(tmp_path / "search.json", DISTRIBUTIONS, seed=0)
     search.ask(2, 2)
-    a, b = (SimpleNamespace(folder=RunFolder(tmp_path / name)) for name in "ab")
+    a, b = (read_result(RunFolder(tmp_path / name)) for name in "ab")
     search.tell(0, [a, a])
     search.tell(1, [a, b])
     completed, pruned = search._optuna_study().trials
@@ -91,7 +90,7 @@ def test_job_is_compared_with_the_completed_trials_before_it(tmp_path: Path) -> 
     write_run(tmp_path / "c", "", None)
     search = Search(tmp_path / "search.json", DISTRIBUTIONS, seed=0)
     for number, name in enumerate("abca"):
-        search.tell(number, [SimpleNamespace(folder=RunFolder(tmp_path / name))])
+        search.tell(number, [read_result(RunFolder(tmp_path / name))])
     assert search.earlier_curves(3) == [[0.5, 0.01]]
     assert search.earlier_curves(0) == []
 

@@ -45,7 +45,7 @@ def test_folder_of_an_earlier_version_is_found(tmp_path: Path, existing: str, th
     wanted = {"seed": 0, "label_smoothing": float(now.text)}
     job = Job(Study("s", tmp_path, {}, []).job_folder({"label_smoothing": now}, wanted), (), wanted)
     assert job.name == existing
-    assert changed_since_completed([job]) == []
+    assert changed_since_completed({job: job.folder.metrics()}) == []
 
 
 def test_folder_with_another_value_is_not_taken(tmp_path: Path) -> None:
@@ -129,6 +129,7 @@ def test_partial_files_of_a_killed_sweep_are_removed(tmp_path: Path) -> None:
 def test_completed_job_of_an_older_version_has_the_same_settings() -> None:
     """The committed run has the module names of its time."""
     old = RunFolder(PROJECT / "docs" / "results" / "originals" / "adadelta_seed-0")
-    assert old.metrics().config["data"]["_target_"] == "digits.datamodule.DigitsDataModule"
-    (line,) = changed_since_completed([Job(old, (), config("experiment=adadelta", "seed=0"))])
+    metrics = old.metrics()
+    assert metrics.config["data"]["_target_"] == "digits.datamodule.DigitsDataModule"
+    (line,) = changed_since_completed({Job(old, (), config("experiment=adadelta", "seed=0")): metrics})
     assert "the code has changed" in line

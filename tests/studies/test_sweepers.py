@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 from helpers import choices, compose_config, run_main
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
+from digits.cli.arguments import prepare_arguments
 from digits.instantiation import build
+from hydra_plugins.digits_sweepers import OptunaSweeper
 
 SEARCH = "hydra/sweeper=optuna optimizer.lr=interval(0.1,0.2)"
 
@@ -53,6 +56,18 @@ def test_invalid_sweep_is_refused_before_any_job(tmp_path: Path, arguments: str,
     assert (refused.returncode, refused.stdout) == (1, "")
     assert re.fullmatch(f"error: .*{line}.*\n", refused.stderr), refused.stderr
     assert not (tmp_path / "outputs").exists()
+
+
+def test_texts_of_a_search_stay_as_typed() -> None:
+    pytest.importorskip("optuna")
+    parser = OverridesParser.create()
+    [word] = prepare_arguments(["data.train_csv=choice(2026_11,b)"])
+    override = parser.parse_override(word)
+    space = OptunaSweeper(trials=1, at_once=1, seed=0, prune=False, params={})._parse_search(
+        {"data.train_csv": override}
+    )
+    choices = space.distributions["data.train_csv"].choices
+    assert [parser.parse_override(f"data.train_csv={text}").value() for text in choices] == ["2026_11", "b"]
 
 
 def test_result_of_a_job_holds_no_configuration() -> None:

@@ -104,7 +104,9 @@ def parallel_lines(count: int, side: int, device: torch.device) -> Tensor:
     horizontal = torch.stack([first, place, last, place], dim=2)
     vertical = torch.stack([place, first, place, last], dim=2)
     is_horizontal = torch.rand(count, MAX_LINES, 1, device=device) < 0.5
-    return torch.where(is_horizontal, horizontal, vertical).unflatten(2, (2, 2))
+    coordinates = torch.where(is_horizontal, horizontal, vertical)
+    ends: Tensor = coordinates.unflatten(2, (2, 2))
+    return ends
 
 
 def level_lines(count: int, side: int, device: torch.device) -> Tensor:
@@ -113,7 +115,9 @@ def level_lines(count: int, side: int, device: torch.device) -> Tensor:
     rise = (side - 2 * MARGIN) / 4 * (torch.rand(count, MAX_LINES, device=device) - 0.5)
     first = torch.full_like(left, MARGIN)
     last = torch.full_like(left, side - 1 - MARGIN)
-    return torch.stack([first, left, last, left + rise], dim=2).unflatten(2, (2, 2))
+    coordinates = torch.stack([first, left, last, left + rise], dim=2)
+    ends: Tensor = coordinates.unflatten(2, (2, 2))
+    return ends
 
 
 def _random_index(count: int, probabilities: Sequence[float], device: torch.device) -> Tensor:

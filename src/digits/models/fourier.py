@@ -16,18 +16,15 @@ from digits.devices import instruction_set
 
 def is_faster(images: Tensor, weight: Tensor) -> bool:
     """Whether `fourier_conv2d` is faster than `conv2d` for images [N, C, H, H] and a weight [O, C, K, K] here."""
-    return (
-        not torch.compiler.is_compiling()
-        and images.device.type == "cpu"
-        and images.dtype == weight.dtype == torch.float32
-        and not torch.is_autocast_enabled("cpu")
-        and instruction_set() == "AVX2"
-        and torch.backends.mkl.is_available()
-        and weight.shape[-1] in (5, 7)
-        and images.shape[-1] == images.shape[-2] >= weight.shape[-1] == weight.shape[-2]
-        and min(weight.shape[:2]) >= 32
-        and len(images) >= 64
-    )
+    if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
+        return False
+    if images.device.type != "cpu" or instruction_set() != "AVX2" or not torch.backends.mkl.is_available():
+        return False
+    is_square = images.shape[-1] == images.shape[-2] and weight.shape[-1] == weight.shape[-2]
+    has_large_kernel = weight.shape[-1] in (5, 7) and weight.shape[-1] <= images.shape[-1]
+    is_wide = min(weight.shape[:2]) >= 32 and len(images) >= 64
+    is_float32 = images.dtype == weight.dtype == torch.float32
+    return is_float32 and is_square and has_large_kernel and is_wide
 
 
 def fourier_conv2d(images: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
@@ -40,24 +37,31 @@ def fourier_conv2d(images: Tensor, weight: Tensor, bias: Tensor | None, padding:
 class _FourierConv2d(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
-        size = images.shape[-1] + padding  # zeros behind the image separate it from its periodic copy
-        spectrum, kernel = _spectrum(images, size), _spectrum(_wrap(weight, padding, size), size)
+        image_side, kernel_side = images.shape[-1], weight.shape[-1]
+        size = image_side + padding  # zeros behind the image separate it from its periodic copy
+        spectrum = _spectrum(images, size)
+        kernel = _spectrum(_wrap(weight, padding, size), size)
         ctx.save_for_backward(spectrum, kernel)
-        ctx.size, ctx.padding, ctx.image_side, ctx.kernel_side = size, padding, images.shape[-1], weight.shape[-1]
+        ctx.size, ctx.padding, ctx.image_side, ctx.kernel_side = size, padding, image_side, kernel_side
         product = spectrum @ kernel.mH
         if bias is not None:
             product[0] += bias * size**2  # frequency 0 is the sum over the image
-        return _images(product, size, images.shape[-1] + 2 * padding - weight.shape[-1] + 1)
+        return _images(product, size, side=image_side + 2 * padding - kernel_side + 1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None, None]:
         spectrum, kernel = ctx.saved_tensors
+        needs_images, _, needs_bias, _ = ctx.needs_input_grad
         grad_spectrum = _spectrum(grad, ctx.size)
-        grad_images = _images(grad_spectrum @ kernel, ctx.size, ctx.image_side) if ctx.needs_input_grad[0] else None
+        grad_images = grad_bias = None
+        if needs_images:
+            grad_images = _images(grad_spectrum @ kernel, ctx.size, ctx.image_side)
+        if needs_bias:
+            grad_bias = grad_spectrum[0].real.sum(0)  # frequency 0 is the sum over the image
         wrapped = _images(grad_spectrum.mH @ spectrum, ctx.size, ctx.size)
-        grad_weight = wrapped.roll((ctx.padding, ctx.padding), (2, 3))[..., : ctx.kernel_side, : ctx.kernel_side]
-        grad_bias = grad_spectrum[0].real.sum(0) if ctx.needs_input_grad[2] else None
+        unwrapped = wrapped.roll((ctx.padding, ctx.padding), (2, 3))
+        grad_weight = unwrapped[..., : ctx.kernel_side, : ctx.kernel_side]
         return grad_images, grad_weight.contiguous(memory_format=torch.channels_last), grad_bias, None
 
 

@@ -1,7 +1,7 @@
 """Batch normalization as part of the convolution before it, for prediction."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -16,26 +16,35 @@ if TYPE_CHECKING:
 def fuse_batch_norm(network: nn.Module) -> nn.Module:
     """Multiplies each batch normalization into the convolution before it, in place. The network computes the same in
     evaluation, `compact_cnn` 1.3 times as fast. A network that torch.fx cannot trace stays as it is."""
-    if not any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules()):
-        return network
-    graph = _trace(network)
+    has_batch_norm = any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
+    graph = _trace(network) if has_batch_norm else None
     if graph is None:
         return network
     modules = dict(network.named_modules(remove_duplicate=False))
+    for conv, norm in _fusible_pairs(graph, modules):
+        network.set_submodule(conv, fuse_conv_bn_eval(modules[conv], modules[norm]))
+        network.set_submodule(norm, nn.Identity())
+    return network
+
+
+def _fusible_pairs(graph: "Graph", modules: Mapping[str, nn.Module]) -> Iterator[tuple[str, str]]:
+    """The names of convolutions whose result goes to a batch normalization and nowhere else, and of these."""
     names = Counter(modules.values())
     calls = Counter(node.target for node in graph.nodes)
+
+    def is_used_once(name: str) -> bool:
+        return calls[name] == 1 and names[modules[name]] == 1
+
     for node in graph.nodes:
-        if not _is_call(node, (nn.BatchNorm2d,), modules):
+        if not node.args or not _is_call(node, (nn.BatchNorm2d,), modules):
             continue
-        features: Any = node.args[0] if node.args else None
+        features: Any = node.args[0]
         if not _is_call(features, (Conv2d, nn.Conv2d), modules):
             continue
         conv, norm = features.target, node.target
-        used_once = all(calls[name] == names[modules[name]] == 1 for name in (conv, norm))
-        if used_once and len(features.users) == 1 and modules[norm].track_running_stats:
-            network.set_submodule(conv, fuse_conv_bn_eval(modules[conv], modules[norm]))
-            network.set_submodule(norm, nn.Identity())
-    return network
+        feeds_only_norm = len(features.users) == 1 and is_used_once(conv) and is_used_once(norm)
+        if feeds_only_norm and modules[norm].track_running_stats:
+            yield conv, norm
 
 
 def _trace(network: nn.Module) -> "Graph | None":

@@ -1,6 +1,5 @@
 """The layers of the networks. Input channels and features are inferred from the data."""
 
-from itertools import pairwise
 from typing import TypeAlias
 
 import torch
@@ -21,8 +20,8 @@ class Conv2d(nn.Conv2d):
     """nn.Conv2d that chooses the faster of two algorithms (see `digits.models.fourier`)."""
 
     def forward(self, images: Tensor) -> Tensor:
-        is_plain = isinstance(self.padding, str) and self.stride == self.dilation == (1, 1) and self.groups == 1
-        if is_plain and fourier.is_faster(images, self.weight):
+        is_dense = self.stride == self.dilation == (1, 1) and self.groups == 1
+        if is_dense and self.padding in ("same", "valid") and fourier.is_faster(images, self.weight):
             padding = self.weight.shape[-1] // 2 if self.padding == "same" else 0
             return fourier.fourier_conv2d(images, self.weight, self.bias, padding)
         features: Tensor = super().forward(images)
@@ -79,10 +78,13 @@ def sequential(*layers: Layers) -> nn.Sequential:
     """The layers in a row, with PyTorch's initialization and channels-last weights.
 
     ReLU moves behind max-pooling: the result is the same, and it has a quarter of the values to compute."""
-    flat = [layer for part in layers for layer in (part if isinstance(part, list) else [part])]
-    for index, (first, second) in enumerate(pairwise(flat)):
+    flat: list[nn.Module] = []
+    for part in layers:
+        flat += part if isinstance(part, list) else [part]
+    for index in range(len(flat) - 1):
+        first, second = flat[index : index + 2]
         if isinstance(first, nn.ReLU) and isinstance(second, nn.MaxPool2d):
-            flat[index : index + 2] = second, first
+            flat[index : index + 2] = [second, first]
     network = nn.Sequential(*flat)
     with torch.no_grad():
         network.eval()(torch.zeros(1, 1, 28, 28))

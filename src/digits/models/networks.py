@@ -146,12 +146,21 @@ def fast_cnn() -> nn.Module:
 
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
-    network.__name__: network
-    for network in (
-        mlp, simple_cnn, larger_cnn, keras_cnn, kaggle_cnn, conv28, dropout_cnn, m3, m5, m7,
-        compact_cnn, wide_cnn, small_cnn, fast_cnn,
-    )
-}  # fmt: skip
+    "mlp": mlp,
+    "simple_cnn": simple_cnn,
+    "larger_cnn": larger_cnn,
+    "keras_cnn": keras_cnn,
+    "kaggle_cnn": kaggle_cnn,
+    "conv28": conv28,
+    "dropout_cnn": dropout_cnn,
+    "m3": m3,
+    "m5": m5,
+    "m7": m7,
+    "compact_cnn": compact_cnn,
+    "wide_cnn": wide_cnn,
+    "small_cnn": small_cnn,
+    "fast_cnn": fast_cnn,
+}
 
 
 def build_network(name: str, **options: Any) -> nn.Module:

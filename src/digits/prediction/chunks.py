@@ -1,26 +1,63 @@
-"""A chunk of digits: first read, then predicted."""
+"""The parts of an input: digits, or pictures in which a digit is to be found; and predictions."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
 
-import numpy as np
 from torch import Tensor
 
+from digits.data.pictures.masks import Array
+from digits.data.pictures.normalize import Hypothesis
+from digits.errors import InputError
 from digits.prediction.classifier import Predictions
 
 
-class ReadChunk(NamedTuple):
+@dataclass(frozen=True)
+class Picture:
+    """A picture file with the hypotheses about its digit, the simplest first."""
+
+    file: str
+    hypotheses: Sequence[Hypothesis]
+    thumbnail: Array | None
+    """uint8 [h, w, 3], for a preview"""
+
+
+@dataclass(frozen=True)
+class PictureChunk:
+    """Pictures in the order of the input. An error takes the place of a picture that cannot be read."""
+
+    pictures: Sequence[Picture | InputError]
+    progress: float
+    """the fraction of the input that is read when the chunk is read"""
+
+
+@dataclass(frozen=True)
+class DigitSource:
+    """The picture file of a digit, and how the digit was found in it."""
+
+    file: str
+    description: str
+    thumbnail: Array | None
+
+
+@dataclass(frozen=True)
+class DigitChunk:
     """N digits in the order of the input."""
 
-    images: Tensor  # uint8 [N, 28, 28]
-    labels: Tensor | None = None  # int64 [N], if the input has labels
-    files: Sequence[str] = ()  # the names of N pictures
-    thumbnails: Sequence[np.ndarray[Any, Any]] = ()  # of N pictures, uint8 [h, w, 3]
-    hypotheses: Sequence[str] = ()  # how the digits of N pictures were found
-    errors: Sequence[str] = ()  # one line for each picture that could not be read; it is not among the N
+    images: Tensor
+    """uint8 [N, 28, 28]"""
+    labels: Tensor | None = None
+    """int64 [N], if the input has labels"""
+    progress: float | None = None
+    """the fraction of the input that is read when the chunk is read; None if its size is unknown"""
+    sources: Sequence[DigitSource] = ()
+    """N sources, if the input is pictures"""
+    errors: Sequence[str] = ()
+    """one line for each picture without a digit; it is not among the N"""
 
 
-class PredictedChunk(NamedTuple):
-    digits: ReadChunk  # with images and thumbnails only for a preview
+@dataclass(frozen=True)
+class PredictedChunk:
+    digits: DigitChunk
     predictions: Predictions
-    seconds: float  # in the networks
+    seconds: float
+    """in the networks"""

@@ -1,14 +1,13 @@
-"""The digits to predict, from any supported format, as a stream of chunks."""
+"""The digits or pictures to predict, from any supported format, as a stream of chunks."""
 
 import gzip
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from glob import escape, glob, has_magic
-from operator import length_hint
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TypeAlias
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -16,59 +15,75 @@ from PIL import Image
 from torch import Tensor
 
 from digits.data.idx import read_exactly, read_idx_header, require_end
-from digits.data.kaggle_csv import iter_chunks
+from digits.data.kaggle_csv import read_chunks
 from digits.data.pictures.decode import IMAGE_FORMATS, read_pictures
 from digits.errors import InputError
-from digits.files import open_binary, translate_read_errors
-from digits.prediction.chunks import ReadChunk
-from digits.prediction.pictures import choose
+from digits.files import glob_matches, open_binary, translate_read_errors
+from digits.prediction.chunks import DigitChunk, Picture, PictureChunk
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 PICTURES_PER_CHUNK = 32
 
-Reader: TypeAlias = Callable[[], ReadChunk]
 
+@dataclass(frozen=True)
+class DigitStream:
+    """Digits, which are read while `chunks` is iterated."""
 
-class DigitStream(NamedTuple):
-    """Chunks that are read lazily: each process calls only the readers of its own chunks."""
-
-    readers: Iterator[Reader]
     files: Sequence[Path]
-    progress: Callable[[], float | None]  # the fraction read so far; None if the size of the input is unknown
-    from_pictures: bool = False
+    chunks: Iterator[DigitChunk]
 
 
-def open_input(names: str | Sequence[str], chunk_size: int, several: bool = False) -> DigitStream:
-    """Opens one file or several pictures. The file is Kaggle's CSV or MNIST's images (IDX), plain or gzipped, or a
-    NumPy array uint8 [N, 28, 28]; `-` is standard input. Pictures are files, folders or globs. The content decides on
-    the format, not the name. Of a picture with several digits, the one with the most ink is read if `several` is true;
-    else the picture is refused.
+@dataclass(frozen=True)
+class PictureStream:
+    """Pictures, which are read while `chunks` is iterated."""
 
-    Raises InputError if there is nothing that can be read. Errors further on are raised by the readers."""
-    paths = [Path(path) for name in ([names] if isinstance(names, str) else names) for path in _expand(str(name))]
+    files: Sequence[Path]
+    chunks: Iterator[PictureChunk]
+
+
+def open_input(names: str | Sequence[str], chunk_size: int, *, thumbnails: bool = False) -> DigitStream | PictureStream:
+    """Opens one file of digits or several pictures. The file is Kaggle's CSV or MNIST's images (IDX), plain or gzipped,
+    or a NumPy array uint8 [N, 28, 28]; `-` is standard input. Pictures are files, folders or globs; a picture that is
+    named twice is read once. The content decides on the format, not the name.
+
+    Raises InputError if there is nothing that can be read. Errors further on are raised by the iterator."""
+    paths: list[Path] = []
+    for name in [names] if isinstance(names, str) else names:
+        paths += _find_files(str(name))
     if len(paths) == 1 and not _is_picture(paths[0]):
         return _open_file(paths[0], chunk_size)
     for path in paths:
         if not _is_picture(path):
             raise InputError(f"{path}: not a picture; only one file of digits can be read at a time")
-    return _open_pictures(paths, several)
+    pictures = list(dict.fromkeys(paths))
+    return PictureStream(pictures, _read_picture_chunks(pictures, thumbnails))
 
 
-def _expand(name: str) -> list[str]:
+def _find_files(name: str) -> list[Path]:
+    """The file of one name, or the pictures of a folder or a glob."""
     if "\0" in name:
         raise InputError(f"{name}: a path has no NUL character")
-    is_folder = os.path.isdir(name)
-    if name == "-" or (not is_folder and (os.path.exists(name) or not has_magic(name))):
-        return [name]
-    if is_folder:
-        with translate_read_errors(name):
-            os.listdir(name)  # glob ignores a folder that cannot be read
-    pattern = os.path.join(escape(name), "*") if is_folder else name
-    pictures = [path for path in sorted(glob(pattern, recursive=True)) if path.lower().endswith(IMAGE_SUFFIXES)]
+    if os.path.isdir(name):
+        found = _visible_files(name)
+        reason = "a folder without pictures"
+    else:
+        matches = glob_matches(name)
+        if matches is None:
+            return [Path(name)]
+        found = matches
+        reason = "matches no picture"
+    pictures = [path for path in found if path.name.lower().endswith(IMAGE_SUFFIXES)]
     if not pictures:
-        reason = "a folder without pictures" if is_folder else "matches no picture"
-        raise InputError(f"{name}: {reason} ({', '.join(suffix[1:] for suffix in IMAGE_SUFFIXES)})")
+        formats = ", ".join(suffix[1:] for suffix in IMAGE_SUFFIXES)
+        raise InputError(f"{name}: {reason} ({formats})")
     return pictures
+
+
+def _visible_files(folder: str) -> list[Path]:
+    """The files of a folder, sorted by name, without hidden ones."""
+    with translate_read_errors(folder):
+        names = sorted(os.listdir(folder))
+    return [Path(folder, name) for name in names if not name.startswith(".")]
 
 
 def _is_picture(path: Path) -> bool:
@@ -86,6 +101,7 @@ def _is_picture(path: Path) -> bool:
 
 
 def _open_file(path: Path, chunk_size: int) -> DigitStream:
+    """Chooses the reader of a file of digits by its first bytes."""
     file = open_binary(path)
     with translate_read_errors(str(path)):
         magic = file.peek(8)[:8]  # type: ignore[attr-defined]
@@ -97,14 +113,16 @@ def _open_file(path: Path, chunk_size: int) -> DigitStream:
         return _open_npy(path, chunk_size)
     if magic[:2] == b"\0\0" and magic[2:3] in b"\x08\x09\x0b\x0c\x0d\x0e":  # the types of IDX
         return _open_idx(path, file, chunk_size)
+    return DigitStream([path], _read_csv(path, file, size, chunk_size))
+
+
+def _read_csv(path: Path, file: BinaryIO, size: int, chunk_size: int) -> Iterator[DigitChunk]:
+    """`size` is the number of bytes of the file on the disk; 0 for a pipe."""
     name = "standard input" if str(path) == "-" else str(path)
-    raw: BinaryIO = file.fileobj if isinstance(file, gzip.GzipFile) else file
-    readers = (partial(_read_csv, parse) for parse in iter_chunks(file, name, chunk_size))
-    return DigitStream(readers, [path], lambda: raw.tell() / size if size else None)
-
-
-def _read_csv(parse: Callable[[], tuple[Tensor, Tensor | None]]) -> ReadChunk:
-    return ReadChunk(*parse())
+    packed: BinaryIO = file.fileobj if isinstance(file, gzip.GzipFile) else file
+    for images, labels in read_chunks(file, name, chunk_size):
+        progress = packed.tell() / size if size else None
+        yield DigitChunk(images, labels, progress)
 
 
 def _open_npy(path: Path, chunk_size: int) -> DigitStream:
@@ -116,70 +134,67 @@ def _open_npy(path: Path, chunk_size: int) -> DigitStream:
         raise InputError(f"{path}: an array uint8 [N, 28, 28] is expected, not {array.dtype} {list(array.shape)}")
     if path.stat().st_size != array.offset + array.nbytes:
         raise InputError(f"{path}: holds more than its header announces; save it again")
-    starts = iter(range(0, len(array), chunk_size))
-    readers = (partial(_read_npy, array[start : start + chunk_size]) for start in starts)
-    return DigitStream(readers, [path], _progress_of(starts))
+    return DigitStream([path], _read_npy(array, chunk_size))
 
 
-def _read_npy(array: np.ndarray[Any, Any]) -> ReadChunk:
-    return ReadChunk(torch.from_numpy(np.array(array)))
+def _read_npy(array: np.ndarray[Any, Any], chunk_size: int) -> Iterator[DigitChunk]:
+    count = len(array)
+    for start in range(0, count, chunk_size):
+        end = min(start + chunk_size, count)
+        images = torch.from_numpy(np.array(array[start:end]))
+        yield DigitChunk(images, progress=end / count)
 
 
 def _open_idx(path: Path, file: BinaryIO, chunk_size: int) -> DigitStream:
     """Reads the labels too, if the file that MNIST names after the images is there."""
-    count = read_idx_header(path, file, (28, 28))
+    images = IdxReader(path, file, (28, 28))
     labels_path = path.with_name(path.name.replace("images-idx3", "labels-idx1"))
-    labels_file = open_binary(labels_path) if labels_path != path and labels_path.is_file() else None
-    if labels_file and (label_count := read_idx_header(labels_path, labels_file, ())) != count:
-        raise InputError(f"{labels_path}: holds {label_count:,} labels for the {count:,} images of {path.name}")
-    starts = iter(range(0, count, chunk_size))
-
-    def readers() -> Iterator[Reader]:
-        for start in starts:
-            size = min(chunk_size, count - start)
-            images = read_exactly(path, file, 784 * size)
-            labels = read_exactly(labels_path, labels_file, size) if labels_file else b""
-            yield partial(_read_idx, images, labels, labels_path)
-        require_end(path, file)
-        if labels_file:
-            require_end(labels_path, labels_file)
-
-    return DigitStream(readers(), [path, labels_path] if labels_file else [path], _progress_of(starts))
+    if labels_path == path or not labels_path.is_file():
+        return DigitStream([path], _read_idx(images, None, chunk_size))
+    labels = IdxReader(labels_path, open_binary(labels_path), ())
+    if labels.count != images.count:
+        raise InputError(f"{labels_path}: holds {labels.count:,} labels for the {images.count:,} images of {path.name}")
+    return DigitStream([path, labels_path], _read_idx(images, labels, chunk_size))
 
 
-def _read_idx(images: bytes, labels: bytes, labels_path: Path) -> ReadChunk:
-    if labels and max(labels) > 9:
-        raise InputError(f"{labels_path}: holds a label above 9")
-    pixels = torch.frombuffer(bytearray(images), dtype=torch.uint8).view(-1, 28, 28)
-    return ReadChunk(pixels, torch.tensor(list(labels)) if labels else None)
+class IdxReader:
+    """An open IDX file of images, with `shape` (28, 28), or of labels, with ()."""
+
+    def __init__(self, path: Path, file: BinaryIO, shape: tuple[int, ...]) -> None:
+        self.path, self.file, self.shape = path, file, shape
+        self.count = read_idx_header(path, file, shape)
+
+    def read(self, count: int) -> Tensor:
+        """The next items, uint8 [count, *shape]."""
+        content = read_exactly(self.path, self.file, count * prod(self.shape))
+        return torch.frombuffer(bytearray(content), dtype=torch.uint8).view(count, *self.shape)
+
+    def require_end(self) -> None:
+        """Raises InputError if data follow."""
+        require_end(self.path, self.file)
 
 
-def _open_pictures(paths: Sequence[Path], several: bool) -> DigitStream:
-    starts = iter(range(0, len(paths), PICTURES_PER_CHUNK))
-    readers = (partial(_read_pictures, paths[start : start + PICTURES_PER_CHUNK], several) for start in starts)
-    return DigitStream(readers, paths, _progress_of(starts), from_pictures=True)
+def _read_idx(images: IdxReader, labels: IdxReader | None, chunk_size: int) -> Iterator[DigitChunk]:
+    for start in range(0, images.count, chunk_size):
+        end = min(start + chunk_size, images.count)
+        pixels = images.read(end - start)
+        classes = labels.read(end - start).long() if labels else None
+        if labels and classes is not None and classes.max() > 9:
+            raise InputError(f"{labels.path}: holds a label above 9")
+        yield DigitChunk(pixels, classes, end / images.count)
+    images.require_end()
+    if labels:
+        labels.require_end()
 
 
-def _read_pictures(paths: Sequence[Path], several: bool) -> ReadChunk:
-    results = dict(zip(map(str, paths), read_pictures(paths), strict=True))
-    chosen = choose({path: result[1] for path, result in results.items() if isinstance(result, tuple)})
-    errors, read = [], []
-    for path, result in results.items():
-        hypothesis = chosen.get(path)
-        if isinstance(result, InputError):
-            errors.append(str(result))
-        elif hypothesis is None:
-            errors.append(f"{path}: nothing like a digit found")
-        elif len(hypothesis.digits) > 1 and not several:
-            count = len(hypothesis.digits)
-            errors.append(f"{path}: seems to hold {count} digits; cut one out, or add several=true")
-        else:
-            read.append((path, result[0], hypothesis.digits[0], hypothesis.description))
-    files, thumbnails, images, descriptions = zip(*read, strict=True) if read else ((), (), (), ())
-    stacked = torch.from_numpy(np.array(images, np.uint8).reshape(-1, 28, 28))
-    return ReadChunk(stacked, None, files, thumbnails, descriptions, errors)
-
-
-def _progress_of(starts: Iterator[int]) -> Callable[[], float]:
-    count = length_hint(starts)
-    return lambda: 1 - length_hint(starts) / count
+def _read_picture_chunks(paths: Sequence[Path], thumbnails: bool) -> Iterator[PictureChunk]:
+    for start in range(0, len(paths), PICTURES_PER_CHUNK):
+        chunk_paths = paths[start : start + PICTURES_PER_CHUNK]
+        pictures: list[Picture | InputError] = []
+        for path, result in zip(chunk_paths, read_pictures(chunk_paths, thumbnails=thumbnails), strict=True):
+            if isinstance(result, InputError):
+                pictures.append(result)
+            else:
+                thumbnail, hypotheses = result
+                pictures.append(Picture(str(path), hypotheses, thumbnail))
+        yield PictureChunk(pictures, progress=(start + len(chunk_paths)) / len(paths))

@@ -11,6 +11,7 @@ from digits.errors import InputError
 from digits.models.layers import scale_images
 from digits.runs.checkpoint import load_network
 
+TOLERANCE = 1e-3  # of a probability, and of the sum of ten
 AUTOCAST: dict[str, dict[str, Any]] = {  # arguments of torch.autocast for each precision
     "32-true": {"enabled": False},
     "bf16-mixed": {"dtype": torch.bfloat16},
@@ -29,7 +30,8 @@ class Member(nn.Module):
 
     def __init__(self, name: str, calibrated: bool) -> None:
         super().__init__()
-        self.name, self.calibrated = name, calibrated
+        self.name = name
+        self.calibrated = calibrated
 
 
 class CheckpointMember(Member):
@@ -37,7 +39,8 @@ class CheckpointMember(Member):
 
     def __init__(self, name: str, network: nn.Module, temperature: float | None) -> None:
         super().__init__(name, calibrated=temperature is not None)
-        self.network, self.temperature = network, temperature
+        self.network = network
+        self.temperature = temperature
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.network(scale_images(images))
@@ -66,9 +69,10 @@ class OnnxMember(Member):
         options.intra_op_num_threads = torch.get_num_threads()
         options.add_session_config_entry("session.use_env_allocators", "1")
         try:
+            # Without constant folding, constants are computed in the runs, which are limited.
             self.session = onnxruntime.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"], disabled_optimizers=["ConstantFolding"]
-            )  # constants are computed in the runs, which are limited
+            )
             for count in (1, 2):
                 with time_limit() as run_options:
                     self._run(torch.full((count, 28, 28), 100, dtype=torch.uint8), run_options)
@@ -85,9 +89,13 @@ class OnnxMember(Member):
 
     def _run(self, images: Tensor, run_options: Any = None) -> Tensor:
         """Raises ValueError if the result is not a probability for each image and digit."""
-        [result] = self.session.run(None, {"images": np.ascontiguousarray(images.cpu().numpy())}, run_options)
+        array = np.ascontiguousarray(images.cpu().numpy())
+        [result] = self.session.run(None, {"images": array}, run_options)
         if result.shape != (len(images), 10) or result.dtype != np.float32:
             raise ValueError(f"{self.name}: an array {result.dtype} {list(result.shape)} instead of probabilities")
-        if not (result.min(initial=0) >= -1e-3 and np.abs(result.sum(1) - 1).max(initial=0) <= 1e-3):
+        lowest = result.min(initial=0)
+        difference = np.abs(result.sum(1) - 1).max(initial=0)
+        is_distribution = lowest >= -TOLERANCE and difference <= TOLERANCE  # false for NaN
+        if not is_distribution:
             raise ValueError(f"{self.name}: numbers that are not probabilities")
         return torch.from_numpy(result).to(images.device)

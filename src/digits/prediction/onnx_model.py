@@ -31,16 +31,13 @@ def read_model(path: Path) -> tuple[bytes, dict[str, Any]]:
 
     Raises InputError for a file that is missing, damaged or from another program. Models with loops, branches,
     functions, sparse arrays or weights in other files are from another program."""
-    try:
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
-        reason = getattr(error, "strerror", None) if os.path.exists(path) else None
-        raise InputError(f"{path}: {reason or 'no such file'}") from None
+    content = _read_bytes(path)
     try:
         model = onnx.load_model_from_string(content)
         [value] = [entry.value for entry in model.metadata_props if entry.key == ENTRY]
         metadata: dict[str, Any] = json.loads(value)
-        name, checksum = metadata["name"], metadata.pop("sha256", None)
+        name = metadata["name"]
+        checksum = metadata.pop("sha256", None)
     except Exception:  # arbitrary bytes can raise any error in the parser
         raise InputError(f"{path}: damaged, or not a model that predict.py exported") from None
     if checksum is None:
@@ -48,9 +45,18 @@ def read_model(path: Path) -> tuple[bytes, dict[str, Any]]:
     sealed = _serialize_entry(value)
     if not content.endswith(sealed) or _checksum(content[: -len(sealed)], metadata) != checksum:
         raise InputError(f"{path}: damaged; its checksum is wrong. Export it again")
-    if not isinstance(name, str) or not name.isprintable() or not _is_self_contained(model):
+    has_name = isinstance(name, str) and name.isprintable()
+    if not has_name or not _is_self_contained(model):
         raise InputError(f"{path}: not a model that predict.py exported")
     return content, metadata
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
+        reason = getattr(error, "strerror", None) if os.path.exists(path) else None
+        raise InputError(f"{path}: {reason or 'no such file'}") from None
 
 
 def _checksum(content: bytes, metadata: Mapping[str, Any]) -> str:
@@ -65,13 +71,17 @@ def _serialize_entry(value: str) -> bytes:
 def _is_self_contained(model: onnx.ModelProto) -> bool:
     """Whether the model has no functions, no subgraphs (loops, branches), no sparse arrays and no weights in other
     files."""
-    attributes = [attribute for node in model.graph.node for attribute in node.attribute]
-    if model.functions or any(one.HasField("g") or one.graphs for one in attributes):
+    if model.functions or model.graph.sparse_initializer:
         return False
-    if model.graph.sparse_initializer or any(one.HasField("sparse_tensor") or one.sparse_tensors for one in attributes):
-        return False
-    tensors = [*model.graph.initializer, *(tensor for one in attributes for tensor in (one.t, *one.tensors))]
-    return not any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors)
+    tensors = list(model.graph.initializer)
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g") or attribute.graphs:
+                return False
+            if attribute.HasField("sparse_tensor") or attribute.sparse_tensors:
+                return False
+            tensors += [attribute.t, *attribute.tensors]
+    return all(tensor.data_location != onnx.TensorProto.EXTERNAL for tensor in tensors)
 
 
 @cache  # an allocator is registered once for all models

@@ -2,48 +2,83 @@
 digits."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from digits.files import atomic_write
-from digits.prediction.chunks import PredictedChunk
+from digits.prediction.chunks import DigitSource, PredictedChunk
 
 CELL_WIDTH, CELL_HEIGHT = 3.6, 1.5
+MAX_COLUMNS = 4
+THUMBNAIL_SIDE = 1.1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A predicted picture."""
+
+    source: DigitSource
+    image: Tensor
+    """uint8 [28, 28]"""
+    probabilities: Tensor
+    """float32 [10]"""
 
 
 def save_preview(chunks: Sequence[PredictedChunk], path: str) -> None:
     """Saves a PNG. Raises InputError if it cannot be written."""
-    pictures = [
-        picture
-        for digits, predictions, _ in chunks
-        for picture in zip(
-            digits.files, digits.thumbnails, digits.images, digits.hypotheses, predictions.probabilities, strict=True
-        )
-    ]
-    columns = min(4, len(pictures))
-    rows = ceil(len(pictures) / columns)
+    cells = []
+    for chunk in chunks:
+        digits, predictions = chunk.digits, chunk.predictions
+        parts = zip(digits.sources, digits.images, predictions.probabilities, strict=True)
+        cells += [Cell(source, image, probabilities) for source, image, probabilities in parts]
+    columns = min(MAX_COLUMNS, len(cells))
+    rows = ceil(len(cells) / columns)
     figure = Figure(figsize=(CELL_WIDTH * columns, 1.6 * rows + 0.5), layout="constrained")
     axis = figure.subplots()
-    for index, (file, thumbnail, image, hypothesis, probabilities) in enumerate(pictures):
-        left, top = CELL_WIDTH * (index % columns), CELL_HEIGHT * (index // columns)
-        name = "".join(
-            letter if letter.isprintable() and ord(letter) < 0x500 else "�" for letter in Path(file).name[-40:]
-        )
-        axis.text(left + 0.1, top + 0.12, name, fontsize=7, va="center", parse_math=False)
-        axis.text(left + 0.1, top + 1.41, hypothesis, fontsize=5, color="0.45", va="center")
-        height, width = (1.1 * side / max(thumbnail.shape[:2]) for side in thumbnail.shape[:2])
-        x, y = left + 0.65, top + 0.75
-        axis.imshow(thumbnail, extent=(x - width / 2, x + width / 2, y + height / 2, y - height / 2))
-        axis.imshow(image.numpy(), extent=(left + 1.3, left + 2.4, top + 1.3, top + 0.2), cmap="gray", vmin=0, vmax=255)
-        for line, (probability, digit) in enumerate(zip(*probabilities.topk(3), strict=True)):
-            size, color = (15, "0") if line == 0 else (9, "0.45")
-            position = (left + 2.5, top + 0.4 + 0.32 * line)
-            axis.text(*position, f"{digit}  {probability:.1%}", fontsize=size, color=color, va="center")
+    for index, cell in enumerate(cells):
+        row, column = divmod(index, columns)
+        _draw_cell(axis, cell, CELL_WIDTH * column, CELL_HEIGHT * row)
     axis.set(xlim=(0, CELL_WIDTH * columns), ylim=(CELL_HEIGHT * rows, 0), aspect="equal")
     axis.set_axis_off()
     title_size = 10 if columns > 1 else 6.5  # as wide as one column
     axis.set_title("input, the image that the network sees, the three most likely digits", fontsize=title_size)
     with atomic_write(path) as temp_path:
         figure.savefig(temp_path, dpi=120, format="png")
+
+
+def _draw_cell(axis: Axes, cell: Cell, left: float, top: float) -> None:
+    name = Path(cell.source.file).name[-40:]
+    axis.text(left + 0.1, top + 0.12, _printable(name), fontsize=7, va="center", parse_math=False)
+    axis.text(left + 0.1, top + 1.41, cell.source.description, fontsize=5, color="0.45", va="center")
+    _draw_thumbnail(axis, cell.source, left + 0.65, top + 0.75)
+    extent = (left + 1.3, left + 2.4, top + 1.3, top + 0.2)
+    axis.imshow(cell.image.numpy(), extent=extent, cmap="gray", vmin=0, vmax=255)
+    probabilities, digits = cell.probabilities.topk(3)
+    for line in range(3):
+        text = f"{digits[line]}  {probabilities[line]:.1%}"
+        size, color = (15, "0") if line == 0 else (9, "0.45")
+        axis.text(left + 2.5, top + 0.4 + 0.32 * line, text, fontsize=size, color=color, va="center")
+
+
+def _draw_thumbnail(axis: Axes, source: DigitSource, x: float, y: float) -> None:
+    """Draws the thumbnail with its center at (x, y)."""
+    assert source.thumbnail is not None
+    height, width, _ = source.thumbnail.shape
+    longer_side = max(height, width)
+    half_height = THUMBNAIL_SIDE * height / longer_side / 2
+    half_width = THUMBNAIL_SIDE * width / longer_side / 2
+    axis.imshow(source.thumbnail, extent=(x - half_width, x + half_width, y + half_height, y - half_height))
+
+
+def _printable(name: str) -> str:
+    """The name with � in place of characters that the font does not have."""
+    letters = []
+    for letter in name:
+        has_glyph = letter.isprintable() and ord(letter) < 0x500
+        letters.append(letter if has_glyph else "�")
+    return "".join(letters)

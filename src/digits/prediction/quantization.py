@@ -36,5 +36,13 @@ def quantize_int8(path: Path, images: Tensor) -> None:
 def _float_layers(graph: onnx.GraphProto) -> list[str]:
     """The names of the convolutions of one channel and of the dense layers with ten outputs."""
     shapes = {weight.name: tuple(weight.dims) for weight in graph.initializer}
-    layers = {node.name: shapes.get(node.input[1], ()) for node in graph.node if len(node.input) > 1}
-    return [name for name, shape in layers.items() if shape[1:2] == (1,) or (len(shape) == 2 and 10 in shape)]
+    names = []
+    for node in graph.node:
+        if len(node.input) < 2:
+            continue
+        shape = shapes.get(node.input[1], ())
+        has_one_channel = shape[1:2] == (1,)
+        has_ten_outputs = len(shape) == 2 and 10 in shape
+        if has_one_channel or has_ten_outputs:
+            names.append(node.name)
+    return names

@@ -11,12 +11,17 @@ from digits.prediction.classifier import Classifier
 class PredictionSummary:
     """Counts over all digits."""
 
-    def __init__(self, classifier: Classifier, world_size: int) -> None:
-        self.classifier, self.world_size = classifier, world_size
-        self.total = self.labeled = self.misclassified = self.members_disagree = self.views_disagree = 0
+    def __init__(self, classifier: Classifier) -> None:
+        self.classifier = classifier
+        self.total = 0
+        self.labeled = 0
+        self.misclassified = 0
+        self.members_disagree = 0
+        self.views_disagree = 0
         self.network_seconds = 0.0
         self.started_at = time.perf_counter()
-        self.unreadable: list[str] = []  # one line for each picture that could not be read
+        self.unreadable: list[str] = []
+        """one line for each picture that could not be read"""
 
     def add(self, chunk: PredictedChunk) -> None:
         predictions, labels = chunk.predictions, chunk.digits.labels
@@ -32,12 +37,10 @@ class PredictionSummary:
     def lines(self, *, with_confidence: bool) -> Iterator[str]:
         """Plain text. `with_confidence` adds a warning if the confidence is not calibrated."""
         classifier = self.classifier
-        device = device_name(classifier.tta_transforms.device)
-        yield f"{'network':<12}{classifier.name}, {device}, {classifier.precision}"
+        yield f"{'network':<12}{classifier.name}, {device_name(classifier.device)}, {classifier.precision}"
         seconds = time.perf_counter() - self.started_at
-        speed = f"{self.total / self.network_seconds:,.0f} a second in the network"
-        speed = f"{self.world_size} processes" if self.world_size > 1 else speed
-        yield f"{'digits':<12}{self.total:,} in {seconds:.1f} s, {speed}"
+        speed = self.total / self.network_seconds
+        yield f"{'digits':<12}{self.total:,} in {seconds:.1f} s, {speed:,.0f} a second in the network"
         if self.labeled:
             from digits.evaluation.score import Score  # imported late: SciPy's statistics take a second
 
@@ -46,8 +49,8 @@ class PredictionSummary:
             yield self._disagreement("networks", self.members_disagree)
         if len(classifier.tta_transforms):
             yield self._disagreement("augmented views", self.views_disagree)
-        uncalibrated = sorted({str(member.name) for member in classifier.members if not member.calibrated})
-        if with_confidence and uncalibrated:
+        if with_confidence and not classifier.calibrated:
+            uncalibrated = sorted({str(member.name) for member in classifier.members if not member.calibrated})
             reason = "it has no temperature, which only a finished run with validation digits has"
             yield f"{'confidence':<12}of {', '.join(uncalibrated)} is not calibrated; {reason}"
 

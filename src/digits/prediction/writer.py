@@ -3,22 +3,16 @@
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
 import pandas as pd
-from torch import Tensor
 
 from digits.errors import InputError
 from digits.files import atomic_write, discard_output
-from digits.prediction.classifier import Predictions
-
-# A boolean setting -> the columns that it adds, from the predictions for N digits (probabilities float64 [N, 10]).
-COLUMNS: dict[str, Callable[[Predictions], dict[str, Tensor]]] = {
-    "confidence": lambda predictions: {"confidence": predictions.probabilities.amax(1)},
-    "probabilities": lambda predictions: {f"p{digit}": p for digit, p in enumerate(predictions.probabilities.T)},
-}
+from digits.prediction.chunks import PredictedChunk
+from digits.settings import PredictSettings
 
 
 @contextmanager
@@ -44,22 +38,33 @@ def open_output(path: str) -> Iterator[TextIO]:
 
 
 class PredictionWriter:
-    """Writes one row per digit. `columns` are keys of COLUMNS."""
+    """Writes one row per digit."""
 
-    def __init__(self, file: TextIO, columns: Sequence[str], *, from_pictures: bool) -> None:
-        self.file, self.columns, self.from_pictures = file, columns, from_pictures
+    def __init__(self, file: TextIO, settings: PredictSettings) -> None:
+        self.file = file
+        self.settings = settings
         self.rows = 0
 
-    def write(self, predictions: Predictions, files: Sequence[str] = ()) -> None:
-        """Appends N rows; `files` are the names of N pictures. Raises OSError."""
-        probabilities = predictions.probabilities.double()
-        predictions = predictions._replace(probabilities=probabilities / probabilities.sum(1, keepdim=True))
-        ids = range(self.rows + 1, self.rows + 1 + len(probabilities))
-        table: dict[str, Any] = {"file": files} if self.from_pictures else {"ImageId": ids}
-        table["Label"] = predictions.probabilities.argmax(1).numpy()
-        for name in self.columns:
-            table |= {column: values.numpy() for column, values in COLUMNS[name](predictions).items()}
-        frame = pd.DataFrame(table)
-        header = len(frame) > 0 and self.rows == 0
-        frame.to_csv(self.file, header=header, index=False, float_format="%.6f", lineterminator="\n")
-        self.rows += len(frame)
+    def write(self, chunk: PredictedChunk) -> None:
+        """Appends N rows. Raises OSError."""
+        table = self._table(chunk)
+        is_first = self.rows == 0 and len(table) > 0
+        table.to_csv(self.file, header=is_first, index=False, float_format="%.6f", lineterminator="\n")
+        self.rows += len(table)
+
+    def _table(self, chunk: PredictedChunk) -> pd.DataFrame:
+        raw = chunk.predictions.probabilities.double()
+        probabilities = (raw / raw.sum(1, keepdim=True)).numpy()
+        columns: dict[str, Any] = {}
+        sources = chunk.digits.sources
+        if sources:
+            columns["file"] = [source.file for source in sources]
+        else:
+            columns["ImageId"] = range(self.rows + 1, self.rows + 1 + len(probabilities))
+        columns["Label"] = probabilities.argmax(1)
+        if self.settings.confidence:
+            columns["confidence"] = probabilities.max(1)
+        if self.settings.probabilities:
+            for digit in range(10):
+                columns[f"p{digit}"] = probabilities[:, digit]
+        return pd.DataFrame(columns)

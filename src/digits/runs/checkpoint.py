@@ -1,8 +1,7 @@
 """The checkpoint format: how files are found, what this project adds to Lightning's content, and safe reading."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from glob import glob, has_magic
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from warnings import catch_warnings
@@ -11,6 +10,7 @@ import torch
 from torch import nn
 
 from digits.errors import InputError
+from digits.files import glob_matches
 from digits.models.fusion import fuse_batch_norm
 from digits.models.networks import build_network
 from digits.runs.folder import RunFolder
@@ -69,23 +69,27 @@ def load_network(path: str | Path) -> tuple[nn.Module, str, float | None]:
     return fuse_batch_norm(network), model["name"], temperature
 
 
-def _find(name: str) -> Iterator[Path]:
+def _find(name: str) -> list[Path]:
+    """The checkpoint of one name, or the checkpoints of a glob."""
     path = Path(name)
     if name == BUNDLED:
-        yield BUNDLED_PATH
-    elif os.path.isdir(path):
-        if not (checkpoint := RunFolder(path).scored_checkpoint()):
+        return [BUNDLED_PATH]
+    if os.path.isdir(path):
+        checkpoint = RunFolder(path).scored_checkpoint()
+        if checkpoint is None:
             raise InputError(f"{name}: a folder without a checkpoint; the folder of a run has checkpoints/last.ckpt")
-        yield checkpoint
-    elif has_magic(name) and not os.path.exists(path):
-        matches = [Path(match) for match in sorted(glob(name, recursive=True))]
-        candidates = [RunFolder(match).scored_checkpoint() if match.is_dir() else match for match in matches]
-        files = [candidate for candidate in candidates if candidate and candidate.suffix in CHECKPOINT_SUFFIXES]
-        if not files:
-            raise InputError(f"{name}: matches no checkpoint, and no folder of a run with a checkpoint")
-        yield from files
-    else:
-        yield path
+        return [checkpoint]
+    matches = glob_matches(name)
+    if matches is None:
+        return [path]
+    found = []
+    for match in matches:
+        candidate = RunFolder(match).scored_checkpoint() if match.is_dir() else match
+        if candidate is not None and candidate.suffix in CHECKPOINT_SUFFIXES:
+            found.append(candidate)
+    if not found:
+        raise InputError(f"{name}: matches no checkpoint, and no folder of a run with a checkpoint")
+    return found
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

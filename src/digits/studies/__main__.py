@@ -14,6 +14,16 @@ from digits.studies.results import read_results
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
+    try:
+        _report(options)
+    except BrokenPipeError:  # the reader closed the pipe
+        discard_output(sys.stdout)
+    except (InputError, OSError) as error:
+        sys.exit(one_line(f"error: {error}"))
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m digits.studies",
         description="Prints the table of a study and rebuilds its leaderboard.csv, .md and .png and its curves.png "
@@ -28,13 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--compare", nargs=2, metavar=("A", "B"), help=f"only compare A with B, over seeds and digit by digit: {pair}")
     join = "joins the table with the rows of FILE.csv that have equal values in the columns of both"
     add("--beside", type=Path, metavar="FILE.csv", help=f"adds columns: {join}")
-    options = parser.parse_args(arguments)
-    try:
-        _report(options)
-    except BrokenPipeError:  # the reader closed the pipe
-        discard_output(sys.stdout)
-    except (InputError, OSError) as error:
-        sys.exit(one_line(f"error: {error}"))
+    return parser
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -43,20 +47,25 @@ def _report(options: argparse.Namespace) -> None:
         print(f"left out: {line}", file=sys.stderr)
     if not results:
         folders = ", ".join(map(str, options.folder))
-        raise InputError(f"{folders}: no {'readable ' if unreadable else ''}metrics.json of a run in or below it")
+        missing = "readable metrics.json" if unreadable else "metrics.json"
+        raise InputError(f"{folders}: no {missing} of a run in or below it")
     title = options.title or " + ".join(folder.resolve().name for folder in options.folder)
     board = Leaderboard(title, results, unreadable)
     if options.compare:
         print(compare(board, *options.compare))
         return
     extra_columns = read_extra_columns(options.beside, board.keys) if options.beside else []
-    save = options.save or (options.folder[0] if len(options.folder) == 1 else None)
-    if save:
-        save.mkdir(parents=True, exist_ok=True)
-        write_leaderboard(board, save, extra_columns)
-        write_curves(board, save)
+    folder = options.save
+    if folder is None and len(options.folder) == 1:
+        [folder] = options.folder
+    if folder is None:
+        print(board.markdown(extra_columns), end="")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    write_leaderboard(board, folder, extra_columns)
+    write_curves(board, folder)
     print(board.markdown(extra_columns), end="")
-    for line in write_digits(board, save) if save else ():
+    for line in write_digits(board, folder):
         print(line, file=sys.stderr)
 
 

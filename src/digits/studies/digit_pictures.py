@@ -6,6 +6,7 @@ from inspect import isfunction, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from digits.config import flatten
@@ -15,6 +16,8 @@ from digits.files import atomic_write
 from digits.studies.results import RunResult
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from digits.data.sources import Source
 
 log = logging.getLogger(__name__)
@@ -27,20 +30,16 @@ def save_digits(
 ) -> None:
     """Draws the first `MAX_DIGITS` rows of a table with the columns index and label, each with its caption. `split` is
     `test`, or else the training digits of the source. Logs one warning if the images cannot be read on this machine."""
+    index = table["index"].to_numpy()
     try:
-        source = load_source(run.metrics.config)
-        digits = source.test if split == "test" else source.train
-        index, labels = table["index"].to_numpy(), table["label"].to_numpy()
-        known = 0 if digits is None else len(digits.labels)
-        if digits is None or (index >= known).any() or (digits.labels.numpy()[index] != labels).any():
-            raise InputError("the data source has other digits than the runs")
+        images = _images_of(run, split, index, table["label"].to_numpy())
     except (InputError, OSError, KeyError, TypeError) as error:  # the last two: an incomplete configuration
         log.warning(f"{path.name} is not drawn: {error}")
         return
-    shown = f", the first {MAX_DIGITS} of {len(table):,}" if len(table) > MAX_DIGITS else ""
+    if len(table) > MAX_DIGITS:
+        title = title.replace("\n", f", the first {MAX_DIGITS} of {len(table):,}\n", 1)
     with atomic_write(path) as temp_path:
-        images = digits.images[index[:MAX_DIGITS].tolist()]
-        plot_digits(images, captions[:MAX_DIGITS], title.replace("\n", f"{shown}\n", 1), temp_path)
+        plot_digits(images, captions[:MAX_DIGITS], title, temp_path)
 
 
 def load_source(config: Mapping[str, Any]) -> "Source":
@@ -53,9 +52,25 @@ def load_source(config: Mapping[str, Any]) -> "Source":
     settings = flatten(config)
     module, _, name = str(settings.get("data.source._target_")).rpartition(".")
     function = vars(sources).get(name)
-    if module != sources.__name__ or not isfunction(function) or function.__module__ != module or name[0] == "_":
+    may_be_source = module == sources.__name__ and not name.startswith("_")
+    if not may_be_source or not isfunction(function) or function.__module__ != module:
         raise InputError(f"{module}.{name} is not a function of {sources.__name__}")
-    parameters = signature(function).parameters
-    options = {key: settings[f"data.{key}"] for key in parameters if f"data.{key}" in settings}
-    source: Source = function(**options | ({"download": False} if "download" in parameters else {}))
+    options = {}
+    for parameter in signature(function).parameters:
+        if f"data.{parameter}" in settings:
+            options[parameter] = settings[f"data.{parameter}"]
+    if "download" in signature(function).parameters:
+        options["download"] = False
+    source: Source = function(**options)
     return source
+
+
+def _images_of(run: RunResult, split: str, index: np.ndarray, labels: np.ndarray) -> "Tensor":
+    """The images of the first `MAX_DIGITS` digits of a run, uint8 [N, 28, 28].
+
+    Raises InputError if the source has other digits than the run had."""
+    source = load_source(run.metrics.config)
+    digits = source.test if split == "test" else source.train
+    if digits is None or (index >= len(digits.labels)).any() or (digits.labels.numpy()[index] != labels).any():
+        raise InputError("the data source has other digits than the runs")
+    return digits.images[index[:MAX_DIGITS].tolist()]

@@ -5,26 +5,20 @@ The validation error ranks the rows. The test error is shown but never ranks.
 
 import csv
 import io
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from operator import attrgetter
 
 from digits.errors import printable
-from digits.runs.fingerprint import BOOKKEEPING_KEYS
 from digits.runs.metrics_file import SCORE_KEYS
-from digits.studies.results import Configuration, MeanStd, RunResult
-from digits.studies.study import REPLICATE_KEYS, defines_configuration, short_names
-from digits.studies.values import is_typed_as
+from digits.studies.columns import Column, ExtraColumns, join_columns, leaderboard_columns
+from digits.studies.configuration import Configuration
+from digits.studies.results import RunResult
+from digits.studies.runs_table import FACTS, IDENTITY, describe_duplicates, runs_table, varying_settings
+from digits.studies.study import defines_configuration, short_names
 
-Table = Sequence[Mapping[str, str]]
-
-
-class Cell(NamedTuple):
-    """One quantity of a row: `values` by the names of their columns in CSV, `text` under its `title` in Markdown."""
-
-    values: dict[str, object]
-    title: str = ""
-    text: str = ""
+ENDED_OR_FAILED = ("completed", "pruned", "failed")
+SPREAD = "mean ± standard deviation over the jobs of a row"
+MEDIANS = "Seconds of training and images a second: medians."
 
 
 class Leaderboard:
@@ -33,151 +27,124 @@ class Leaderboard:
 
     def __init__(self, title: str, results: Sequence[RunResult], unreadable: Sequence[str] = ()) -> None:
         self.title = title
-        self.keys = _varying_settings(results)
+        self.keys = varying_settings(results)
         self.names = short_names(self.keys)
-        self.omitted = list(unreadable)
-        self.results: list[RunResult] = []
-        for run, *duplicates in _group_by((*self.keys, *REPLICATE_KEYS), results).values():
-            self.results.append(run)
-            self.omitted += [f"{other.folder} has the settings and the seed of {run.folder}" for other in duplicates]
-        self.any_pruned = any(run.metrics.status == "pruned" for run in self.results)
-        self.any_failed = any(run.metrics.status == "failed" for run in self.results)
-        scores = [score for run in self.results for score in (run.metrics.val, run.metrics.test) if score]
-        numbers = dict.fromkeys(name for score in scores for name in score if isinstance(score[name], int | float))
-        self.quantities = [name for name in numbers if name not in (*SCORE_KEYS, "loss")]
-        groups = _group_by(self.keys, self.results)
-        self.rows = sorted((Configuration(*group) for group in groups.items()), key=lambda row: row.rank)
+        all_runs = runs_table(results, self.keys)
+        self.runs = all_runs.drop_duplicates(IDENTITY)
+        self.results: list[RunResult] = self.runs["run"].tolist()
+        self.omitted = [*unreadable, *describe_duplicates(all_runs)]
+        self.any_pruned = bool((self.runs["status"] == "pruned").any())
+        self.any_failed = bool((self.runs["status"] == "failed").any())
+        self.rows = []
+        for _, group in self.runs.groupby("configuration", sort=False):
+            values = group["configuration"].iloc[0]
+            self.rows.append(Configuration(values, group["run"].tolist()))
+        self.rows.sort(key=attrgetter("rank"))
 
     def csv(self) -> str:
         """Comma-separated values. Error rates are fractions."""
+        columns = [column for column in self.columns() if column.csv_names]
+        header = list(self.keys)
+        for column in columns:
+            header += column.csv_names
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*self.keys, *(name for cell in self._header() for name in cell.values)])
+        writer.writerow(header)
         for row in self.rows:
-            writer.writerow([*row.values, *(value for cell in self._cells(row) for value in cell.values.values())])
+            cells: list[object] = list(row.values)
+            for column in columns:
+                cells += column.csv_cells(row)
+            writer.writerow(cells)
         return _printable_lines(stream.getvalue())
 
-    def markdown(self, extra_columns: Table = ()) -> str:
+    def markdown(self, extra_columns: ExtraColumns = ()) -> str:
         """Title, shared settings, table and footnotes."""
-        shared = ", ".join(self._shared_settings())
-        parts = ["# " + self.title, shared and f"All with {shared}.", self.table(extra_columns), *self._footnotes()]
-        return _printable_lines("\n\n".join(filter(None, parts)) + "\n")
+        parts = [f"# {self.title}"]
+        shared = self._shared_settings()
+        if shared:
+            parts.append(f"All with {', '.join(shared)}.")
+        parts.append(self.table(extra_columns))
+        parts += self._footnotes()
+        return _printable_lines("\n\n".join(parts) + "\n")
 
-    def table(self, extra_columns: Table = ()) -> str:
+    def table(self, extra_columns: ExtraColumns = ()) -> str:
         """The aligned Markdown table. Its rows are joined with those rows of `extra_columns` that have equal values in
         the columns of both."""
-        rows = [
-            [*row.values, *(cell.text for cell in self._cells(row, extra_columns) if cell.title)] for row in self.rows
-        ]
-        lines = [[*self.names, *(cell.title for cell in self._header(extra_columns) if cell.title)], *rows]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        lines.insert(1, ["-" * width for width in widths])
-        return "\n".join(f"| {' | '.join(map(str.ljust, line, widths))} |" for line in lines)
+        columns = [column for column in self.columns(extra_columns) if column.title]
+        header = [*self.names]
+        header += [column.title for column in columns]
+        rows = []
+        for row in self.rows:
+            cells = list(row.values)
+            cells += [column.markdown_cell(row) for column in columns]
+            rows.append(cells)
+        return markdown_table(header, rows)
 
-    def _header(self, extra_columns: Table = ()) -> Iterator[Cell]:
-        return self._cells(Configuration((), []), extra_columns)
-
-    def _cells(self, row: Configuration, extra_columns: Table = ()) -> Iterator[Cell]:
-        """All quantities of a row."""
-        interval = row.val_interval
-        yield _error_cell("val", row.val_error)
-        yield Cell({}, "95 % interval", "{:.2f}–{:.2f} %".format(*(100 * end for end in interval)) if interval else "–")
-        yield _error_cell("test", row.test_error)
-        yield Cell(dict(zip(("val_low", "val_high"), interval or (None, None), strict=True)))
-        for name in self.quantities:
-            means = [MeanStd.from_values(row.numbers(f"{stage}_{name}")) for stage in ("val", "test")]
-            val, test = (mean and mean.mean for mean in means)
-            shown = test if val is None else val
-            yield Cell({f"val_{name}_mean": val, f"test_{name}_mean": test}, name, _number(shown, ".4g"))
-        settings = dict(zip(self.keys, row.values, strict=False))
-        line = next((line for line in extra_columns if _describes(line, settings)), {})
-        for name in extra_columns[0] if extra_columns else ():
-            if name not in self.keys:
-                yield Cell({}, name, line.get(name, "–"))
-        seconds, rate = row.median("fit_seconds"), row.median("images_per_second")
-        yield Cell({"fit_seconds": seconds}, "seconds", _number(seconds, ",.1f" if (seconds or 0) < 100 else ",.0f"))
-        yield Cell({"images_per_second": rate}, "images/s", _number(rate, ",.0f"))
-        yield Cell({"seeds": " ".join(row.seeds)})
-        counts = {"done": len(row.completed), "pruned": len(row.pruned), "failed": len(row.failed)}
-        text = ", ".join(f"{count} {how}" for how, count in counts.items() if count or how == "done")
-        if not self.any_pruned:  # no column of zeros for all but a search
-            del counts["pruned"]
-        yield Cell({**counts}, "jobs", text)
-        reason = row.reasons.replace("|", "\\|")
-        shortened = reason if len(reason) <= 120 else reason[:119] + "…"
-        yield Cell({"reason": row.reasons}, "why" if self.any_failed or self.any_pruned else "", shortened)
+    def columns(self, extra_columns: ExtraColumns = ()) -> list[Column]:
+        """The columns after those of the settings."""
+        joined = join_columns(self.keys, self.rows, extra_columns)
+        return leaderboard_columns(_other_quantities(self.results), joined, self.any_pruned, self.any_failed)
 
     def _shared_settings(self) -> list[str]:
         """Settings, device, precision and numbers of digits that are the same for all runs."""
-        keys = filter(defines_configuration, self.results[0].overrides if self.results else ())
-        facts = [[f"{key}={run.setting(key)}" for run in self.results] for key in keys]
-        completed = [run for run in self.results if run.metrics.completed]
-        facts += [[str(run.metrics.device) for run in completed], [str(run.metrics.precision) for run in completed]]
-        for total, digits in (("val_total", "validation digits"), ("test_total", "test digits")):
-            facts.append([f"{run.numbers[total]:,} {digits}" for run in completed if total in run.numbers])
-        return [values[0] for values in facts if len(set(values)) == 1]
+        shared = []
+        overridden = self.results[0].overrides if self.results else {}
+        for key in filter(defines_configuration, overridden):
+            values = {run.setting(key) for run in self.results}
+            if len(values) == 1:
+                shared.append(f"{key}={values.pop()}")
+        for fact in FACTS:
+            values = set(self.runs[fact].dropna())
+            if len(values) == 1:
+                shared.append(values.pop())
+        return shared
 
-    def _footnotes(self) -> Iterator[str]:
-        completed = [run.metrics for run in self.results if run.metrics.completed]
-        spread = "mean ± standard deviation over the jobs of a row"
-        medians = "Seconds of training and images a second: medians."
-        if any(row.val_error for row in self.rows):
-            yield (
-                f"Best validation error first: {spread}; the interval is Student's, of that mean, or Wilson's, of the "
-                f"mistakes of a single job or of all folds of one split. {medians}"
-            )
-        elif completed:
-            yield f"No digits were held out for validation, so nothing is ranked. Test error: {spread}. {medians}"
-        else:
-            yield "No job has finished."
+    def _footnotes(self) -> list[str]:
+        notes = [self._ranking_note()]
         if self.any_pruned:
-            yield "Rows with pruned jobs have no result: the search ended these jobs early."
-        if unfinished := sum(not run.metrics.ended and run.metrics.status != "failed" for run in self.results):
-            yield f"{unfinished} more {'job is' if unfinished == 1 else 'jobs are'} not finished."
-        if len({metrics.fingerprint.get("code") for metrics in completed if metrics.fingerprint}) > 1:
-            yield "Not all of these jobs were trained by the same state of the code (`fingerprint` in metrics.json)."
-        yield from (f"Left out: {line}." for line in self.omitted)
+            notes.append("Rows with pruned jobs have no result: the search ended these jobs early.")
+        unfinished = int((~self.runs["status"].isin(ENDED_OR_FAILED)).sum())
+        if unfinished:
+            notes.append(f"{unfinished} more {'job is' if unfinished == 1 else 'jobs are'} not finished.")
+        if self.runs["code"].nunique() > 1:
+            notes.append(
+                "Not all of these jobs were trained by the same state of the code (`fingerprint` in metrics.json)."
+            )
+        notes += [f"Left out: {line}." for line in self.omitted]
+        return notes
+
+    def _ranking_note(self) -> str:
+        if any(row.val_error for row in self.rows):
+            return (
+                f"Best validation error first: {SPREAD}; the interval is Student's, of that mean, or Wilson's, of the "
+                f"mistakes of a single job or of all folds of one split. {MEDIANS}"
+            )
+        if any(row.completed for row in self.rows):
+            return f"No digits were held out for validation, so nothing is ranked. Test error: {SPREAD}. {MEDIANS}"
+        return "No job has finished."
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns of text, aligned to the left."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    rule = ["-" * width for width in widths]
+    lines = []
+    for cells in (header, rule, *rows):
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+        lines.append(f"| {' | '.join(padded)} |")
+    return "\n".join(lines)
+
+
+def _other_quantities(results: Sequence[RunResult]) -> list[str]:
+    """The names of scores that have no column of their own."""
+    names: dict[str, None] = {}
+    for run in results:
+        for score in (run.metrics.val, run.metrics.test):
+            for name, value in (score or {}).items():
+                if isinstance(value, int | float) and name not in (*SCORE_KEYS, "loss"):
+                    names[name] = None
+    return list(names)
 
 
 def _printable_lines(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
-
-
-def _error_cell(stage: str, error: MeanStd | None) -> Cell:
-    mean, std = error or (None, None)
-    return Cell({f"{stage}_error_mean": mean, f"{stage}_error_sd": std}, f"{stage} error", str(error or "–"))
-
-
-def _describes(line: Mapping[str, str], settings: Mapping[str, str]) -> bool:
-    """Whether a line of another table is about these settings. A setting that the line lacks does not matter."""
-    shared = settings.keys() & line.keys()
-    return all(is_typed_as(settings[key], line[key]) for key in shared)
-
-
-def _number(value: float | None, form: str) -> str:
-    return "–" if value is None else f"{value:{form}}"
-
-
-def _varying_settings(results: Sequence[RunResult]) -> tuple[str, ...]:
-    """Overridden settings with several values, then settings that differ between runs with equal values of those."""
-    keys = []
-    for key in dict.fromkeys(key for run in results for key in run.overrides):
-        values = {run.setting(key) for run in results}
-        if "." in key:
-            values -= {""}  # a setting that some runs do not have, as data.train_csv with data=mnist
-        if len(values) > 1 and key not in (*REPLICATE_KEYS, *BOOKKEEPING_KEYS):
-            keys.append(key)
-    for runs in _group_by(keys, results).values():
-        configs = [run.config for run in runs if run.config]
-        different = [] if all(config == configs[0] for config in configs) else configs
-        for key in dict.fromkeys(key for config in different for key in config):
-            if key not in keys and len({config.get(key, "null") for config in configs}) > 1:
-                keys.append(key)
-    return tuple(keys)
-
-
-def _group_by(keys: Sequence[str], results: Iterable[RunResult]) -> dict[tuple[str, ...], list[RunResult]]:
-    groups = defaultdict(list)
-    for run in results:
-        groups[tuple(run.setting(key) for key in keys)].append(run)
-    return groups

@@ -15,19 +15,19 @@ def describe_discordant(a: str, b: str, pairs: Sequence[tuple[RunResult, RunResu
     folds and this `setting`. None if the runs have no mistakes.csv, or other validation digits than their partners.
 
     Raises InputError for a damaged mistakes.csv."""
-    only_a = only_b = total = 0
-    saved = [pair for pair in pairs if all(run.files.mistakes_path.is_file() for run in pair)]
-    pairs = [pair for pair in saved if _same_digits(*pair)]
-    for run_a, run_b in pairs:
-        tables = (read_mistakes(run.files, "val") for run in (run_a, run_b))
-        labels_a, labels_b = (dict(zip(table["index"], table["label"], strict=True)) for table in tables)
-        if any(labels_a[index] != labels_b[index] for index in labels_a.keys() & labels_b.keys()):
-            return None
-        only_a += len(labels_a.keys() - labels_b.keys())
-        only_b += len(labels_b.keys() - labels_a.keys())
-        total += int(run_a.numbers.get("val_total", 0))
-    if not pairs:
+    comparable = [pair for pair in pairs if _have_same_digits(*pair)]
+    if not comparable:
         return None
+    only_a = only_b = total = 0
+    for run_a, run_b in comparable:
+        labels_a = _labels_of_mistakes(run_a)
+        labels_b = _labels_of_mistakes(run_b)
+        shared = labels_a.keys() & labels_b.keys()
+        if any(labels_a[index] != labels_b[index] for index in shared):
+            return None
+        only_a += len(labels_a) - len(shared)
+        only_b += len(labels_b) - len(shared)
+        total += int(run_a.numbers.get("val_total", 0))
     p = mcnemar_p_value(only_a, only_b)
     return (
         f"Digit by digit with {setting}: of {total:,} validation digits, only {a} misclassifies {only_a:,} and only "
@@ -37,10 +37,19 @@ def describe_discordant(a: str, b: str, pairs: Sequence[tuple[RunResult, RunResu
 
 def mcnemar_p_value(only_a: int, only_b: int) -> float:
     """Two-sided and exact: each digit that only one of the two misclassifies is a fair coin toss."""
-    return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+    tosses = only_a + only_b
+    return float(binomtest(only_a, tosses).pvalue) if tosses else 1.0
 
 
-def _same_digits(a: RunResult, b: RunResult) -> bool:
-    """Whether both runs were validated with the same digits."""
+def _have_same_digits(a: RunResult, b: RunResult) -> bool:
+    """Whether both runs have saved their mistakes and were validated with the same digits."""
+    if not a.files.mistakes_path.is_file() or not b.files.mistakes_path.is_file():
+        return False
     same_number = a.numbers.get("val_total") == b.numbers.get("val_total")
-    return same_number and all(a.setting(key) == b.setting(key) for key in SPLIT_SETTINGS)
+    return same_number and a.values(SPLIT_SETTINGS) == b.values(SPLIT_SETTINGS)
+
+
+def _labels_of_mistakes(run: RunResult) -> dict[int, int]:
+    """The labels of the misclassified validation digits, by index."""
+    mistakes = read_mistakes(run.files, "val")
+    return dict(zip(mistakes["index"], mistakes["label"], strict=True))

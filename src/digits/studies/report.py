@@ -7,20 +7,21 @@ from pathlib import Path
 
 from digits.errors import InputError
 from digits.files import atomic_write
-from digits.runs.folder import RunFolder
-from digits.studies.leaderboard import Leaderboard, Table
+from digits.studies.columns import ExtraColumns
+from digits.studies.leaderboard import Leaderboard
 from digits.studies.results import RunResult, natural_key, read_results
 
 log = logging.getLogger(__name__)
 
 
-def write_leaderboard(board: Leaderboard, folder: Path, extra_columns: Table = (), picture: bool = True) -> None:
+def write_leaderboard(board: Leaderboard, folder: Path, extra_columns: ExtraColumns = (), picture: bool = True) -> None:
     """Writes leaderboard.csv and leaderboard.md, and leaderboard.png if `picture` is true.
 
     Raises InputError if they cannot be written."""
-    for name, content in (("leaderboard.csv", board.csv()), ("leaderboard.md", board.markdown(extra_columns))):
-        with atomic_write(folder / name) as path:
-            path.write_text(content)
+    with atomic_write(folder / "leaderboard.csv") as path:
+        path.write_text(board.csv())
+    with atomic_write(folder / "leaderboard.md") as path:
+        path.write_text(board.markdown(extra_columns))
     if picture:
         from digits.studies.plots import plot_leaderboard  # imported late: Matplotlib takes half a second
 
@@ -38,41 +39,47 @@ def write_curves(board: Leaderboard, folder: Path) -> None:
 
 def write_digits(board: Leaderboard, folder: Path) -> list[str]:
     """Writes the files on single digits, if the runs have saved their predictions (see `write_folds` and
-    `write_misread`). Returns one line for each group of files.
+    `write_frequent_mistakes`). Returns one line for each group of files.
 
     Raises InputError if predictions are damaged or inconsistent, or a file cannot be written."""
     from digits.studies.folds import write_folds  # imported late: pandas takes half a second
-    from digits.studies.misread import write_misread
+    from digits.studies.frequent_mistakes import write_frequent_mistakes
 
-    return [line for write in (write_folds, write_misread) if (line := write(board, folder))]
+    lines = [write_folds(board, folder), write_frequent_mistakes(board, folder)]
+    return [line for line in lines if line is not None]
 
 
 class LiveLeaderboard:
-    """The leaderboard of a running study. An update reads one metrics.json. With many runs it rewrites the tables only
-    after every 2 % and the picture after every 20 % more runs, so that the total cost is linear in their number."""
+    """The leaderboard of a running study. Other runs in the folder are read only once, at the first update. With many
+    runs it rewrites the tables only after every 2 % and the picture after every 20 % more runs, so that the total cost
+    is linear in their number."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.known: dict[Path, RunResult] = {}
+        """the runs that have ended, by their folder: they are not read again"""
         self._results: dict[Path, RunResult] = {}
         self._ended = 0
-        self._next_tables = self._next_picture = 0.0
+        self._next_tables = 0.0
+        self._next_picture = 0.0
         self._warned = False
 
-    def update(self, run: RunFolder) -> None:
+    def update(self, result: RunResult) -> None:
         """Adds a run that has ended. If the files cannot be written, logs one warning."""
+        self.known[result.folder] = result
         if not self._results:
-            self._results = {result.folder: result for result in read_results([self.folder])[0]}
-        if metrics := run.metrics():
-            self._results[run.path] = RunResult(run.path, metrics)
+            others, _ = read_results([self.folder], self.known)
+            self._results = {other.folder: other for other in others}
+        self._results[result.folder] = result
         self._ended += 1
         if self._ended < self._next_tables:
             return
         picture = self._ended >= self._next_picture
-        results = sorted(self._results.values(), key=lambda result: natural_key(str(result.folder)))
-        self._next_tables = self._ended + 0.02 * len(results)
-        self._next_picture = self._ended + 0.2 * len(results) if picture else self._next_picture
+        self._next_tables = self._ended + 0.02 * len(self._results)
+        if picture:
+            self._next_picture = self._ended + 0.2 * len(self._results)
         try:
-            write_leaderboard(Leaderboard(self.folder.name, results), self.folder, picture=picture)
+            write_leaderboard(self._board(), self.folder, picture=picture)
         except InputError as error:
             if not self._warned:
                 log.warning(str(error))
@@ -80,10 +87,15 @@ class LiveLeaderboard:
 
     def finish(self) -> Leaderboard:
         """Writes all files from all runs in the folder. Raises InputError if they cannot be written."""
-        board = Leaderboard(self.folder.name, *read_results([self.folder]))
+        results, unreadable = read_results([self.folder], self.known)
+        board = Leaderboard(self.folder.name, results, unreadable)
         write_leaderboard(board, self.folder)
         write_curves(board, self.folder)
         return board
+
+    def _board(self) -> Leaderboard:
+        results = sorted(self._results.values(), key=lambda result: natural_key(str(result.folder)))
+        return Leaderboard(self.folder.name, results)
 
 
 def read_extra_columns(path: Path, keys: Sequence[str]) -> list[dict[str, str]]:

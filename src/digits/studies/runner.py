@@ -4,11 +4,10 @@ import logging
 import os
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, nullcontext, redirect_stderr
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from io import StringIO
 
@@ -18,12 +17,27 @@ from hydra.core.utils import JobReturn, JobStatus
 from digits.errors import InputError
 from digits.runs.metrics_file import RunMetrics, write_metrics
 from digits.studies.report import LiveLeaderboard, write_digits
+from digits.studies.results import RunResult, read_result
 from digits.studies.study import Job, Study, changed_since_completed, plural
 
 log = logging.getLogger(__name__)
 
 Launch = Callable[[Sequence[Sequence[str]], int], Sequence[object]]
 ORPHAN_TIMEOUT_S = 3.0
+
+
+@dataclass(frozen=True)
+class Launched:
+    """The outcome of a launch: the `reasons` of failed jobs that the launcher knows, and its own `error`."""
+
+    reasons: Mapping[Job, str]
+    error: Exception | None = None
+
+    def reason(self, job: Job) -> str:
+        """Why a job without a result has failed."""
+        if self.error is not None:
+            return _one_line(f"{type(self.error).__name__}: {self.error}")
+        return self.reasons.get(job, "its process ended without a result")
 
 
 class StudyRunner:
@@ -47,30 +61,24 @@ class StudyRunner:
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Trains the jobs that are not completed. A failed job does not stop the others."""
-        by_state = defaultdict(list)
-        for job in jobs:
-            by_state[job.folder.state(job.config)].append(job)
-        completed, running, resumable = by_state["ended"], by_state["running"], by_state["resumable"]
-        damaged = [job.folder.metrics_path for job in by_state["new"] if job.folder.metrics_path.exists()]
-        warnings = [f"{path} is damaged; the job starts again" for path in damaged]
-        warnings += [f"{job.name} is still running in another process and is skipped" for job in running]
-        for warning in warnings + changed_since_completed(completed):
-            log.warning(warning)
-        if completed or resumable:
-            already = f"{len(completed)} of {plural(len(jobs), 'job')} already completed"
-            log.info(f"{already}, {len(resumable)} to resume from the last epoch")
-        self.completed_before += len(completed)
-        self.elsewhere += running
-        settled = {*completed, *running}
-        self.pending = {job: _version(job) for job in jobs if job not in settled}
-        for batch in [[job] for job in self.pending] if self.sequential else [list(self.pending)]:
-            self._run_batch(batch)
+        waiting = self._skip_ended(jobs)
+        self.pending = {job: _version(job) for job in waiting}
+        if self.sequential:
+            for job in waiting:
+                self._run_batch([job])
+        else:
+            self._run_batch(waiting)
+
+    def result(self, job: Job) -> RunResult | None:
+        """The result of a job; None if it has none. Only the result of a job in another process is read again."""
+        return self.leaderboard.known.get(job.folder.path) or read_result(job.folder)
 
     def finish(self) -> None:
         """Writes and prints the leaderboard, and writes the files on single digits.
 
         Raises InputError if that fails, or if jobs failed or have not ended."""
-        folder, total = os.path.relpath(self.study.folder), plural(self.total, "job")
+        folder = os.path.relpath(self.study.folder)
+        total = plural(self.total, "job")
         problems = []
         try:
             board = self.leaderboard.finish()
@@ -79,45 +87,91 @@ class StudyRunner:
                 log.info(line)
         except InputError as error:
             problems.append(str(error))
-        hint = f"failed, see {folder}/<job>/train.log; the same command tries them again"
-        problems += [f"{len(self.failed)} of {total} {hint}"] if self.failed else []
-        hint = "still running or queued elsewhere; when they have ended, give the same command again"
-        problems += [f"{len(self.elsewhere)} of {total} {hint}"] if self.elsewhere else []
+        if self.failed:
+            hint = f"failed, see {folder}/<job>/train.log; the same command tries them again"
+            problems.append(f"{len(self.failed)} of {total} {hint}")
+        if self.elsewhere:
+            hint = "still running or queued elsewhere; when they have ended, give the same command again"
+            problems.append(f"{len(self.elsewhere)} of {total} {hint}")
         if problems:
             raise InputError(f"{'; '.join(problems)} (study={self.study.name})")
 
-    def _run_batch(self, jobs: list[Job]) -> None:
+    def _skip_ended(self, jobs: Sequence[Job]) -> list[Job]:
+        """The jobs to launch. Logs which jobs are not launched, and what has changed since they were completed."""
+        waiting = []
+        completed = {}
+        resumable = 0
+        for job in jobs:
+            state = job.folder.state(job.config)
+            result = read_result(job.folder) if state == "ended" else None
+            if result is not None:
+                completed[job] = result.metrics
+                self.leaderboard.known[result.folder] = result
+            elif state == "running":
+                log.warning(f"{job.name} is still running in another process and is skipped")
+                self.elsewhere.append(job)
+            else:
+                waiting.append(job)
+            if state == "new" and job.folder.metrics_path.exists():
+                log.warning(f"{job.folder.metrics_path} is damaged; the job starts again")
+            if state == "resumable":
+                resumable += 1
+        for warning in changed_since_completed(completed):
+            log.warning(warning)
+        if completed or resumable:
+            already = f"{len(completed)} of {plural(len(jobs), 'job')} already completed"
+            log.info(f"{already}, {resumable} to resume from the last epoch")
+        self.completed_before += len(completed)
+        return waiting
+
+    def _run_batch(self, jobs: Sequence[Job]) -> None:
         """Launches jobs until each of them has a result, even if the launcher breaks down."""
         while jobs:
-            error, reason, reasons = None, "its process ended without a result", {}
-            with nullcontext() if self.sequential else self._polling(jobs):
-                try:
-                    returned = self.launch([self._overrides(job) for job in jobs], len(self.ended))
-                    for job, outcome in zip(jobs, returned, strict=False):
-                        if failure := _failure(outcome):
-                            reasons[job] = failure
-                except Exception as raised:  # of the launcher: a killed worker, an unreachable cluster
-                    error, reason = raised, " ".join(f"{type(raised).__name__}: {raised}".split())
-                    log.warning(f"the launcher failed: {reason}")
-                    self._wait_for_orphans(jobs)
+            launched = self._launch(jobs)
             self._poll(jobs)
-            queued = [job for job in jobs if job in self.pending and _version(job) == self.pending[job]]
-            if error is None or len(queued) == len(jobs):  # all jobs were launched, or none could be
-                queued = []
-            relaunched = queued if isinstance(error, BrokenExecutor) else []  # joblib drops its queue
-            for job in [job for job in jobs if job in self.pending and job not in relaunched]:
-                if job in queued or job.folder.is_locked():
-                    del self.pending[job]
-                    self.elsewhere.append(job)
-                else:
-                    self._record_failure(job, reasons.get(job, reason))
-            jobs = relaunched
+            jobs = self._settle(jobs, launched)
+
+    def _launch(self, jobs: Sequence[Job]) -> Launched:
+        overrides = [self._overrides(job) for job in jobs]
+        with nullcontext() if self.sequential else self._polling(jobs):
+            try:
+                returned = self.launch(overrides, len(self.ended))
+                return Launched(_failures(jobs, returned))
+            except Exception as error:  # of the launcher: a killed worker, an unreachable cluster
+                launched = Launched({}, error)
+                log.warning(f"the launcher failed: {launched.reason(jobs[0])}")
+                self._wait_for_orphans(jobs)
+                return launched
+
+    def _settle(self, jobs: Sequence[Job], launched: Launched) -> list[Job]:
+        """Records the failure of jobs without a result. Returns the jobs to launch again."""
+        unsettled = [job for job in jobs if job in self.pending]
+        queued = set()
+        if launched.error is not None:
+            queued = {job for job in unsettled if not self._has_started(job)}
+        if len(queued) == len(jobs):  # the launcher could launch none
+            queued = set()
+        again = []
+        for job in unsettled:
+            if job in queued and isinstance(launched.error, BrokenExecutor):  # joblib drops its queue
+                again.append(job)
+            elif job in queued or job.folder.is_locked():
+                del self.pending[job]
+                self.elsewhere.append(job)
+            else:
+                self._record_failure(job, launched.reason(job))
+        return again
 
     def _overrides(self, job: Job) -> list[str]:
-        name, folder = f"{self.study.name}/{job.name}", str(self.study.folder.resolve())  # a worker may start elsewhere
-        settings = {"name": name, "hydra.sweep.dir": folder, "hydra.sweep.subdir": job.name}
-        quoted = (f"{key}={QuotedString(text, Quote.single).with_quotes()}" for key, text in settings.items())
-        return [*job.overrides, *quoted]
+        settings = {
+            "name": f"{self.study.name}/{job.name}",
+            "hydra.sweep.dir": str(self.study.folder.resolve()),  # a worker may start elsewhere
+            "hydra.sweep.subdir": job.name,
+        }
+        overrides = list(job.overrides)
+        for key, text in settings.items():
+            overrides.append(f"{key}={QuotedString(text, Quote.single).with_quotes()}")
+        return overrides
 
     @contextmanager
     def _polling(self, jobs: Sequence[Job]) -> Iterator[None]:
@@ -137,10 +191,17 @@ class StudyRunner:
             thread.join()
 
     def _poll(self, jobs: Sequence[Job]) -> None:
-        for job in [job for job in jobs if job in self.pending]:
-            metrics = job.folder.metrics() if _version(job) != self.pending[job] else None
+        """Reads the results of pending jobs that have ended or failed."""
+        for job in jobs:
+            if job not in self.pending or not self._has_started(job):
+                continue
+            metrics = job.folder.metrics()
             if metrics and (metrics.ended or metrics.status == "failed"):
                 self._end(job, metrics)
+
+    def _has_started(self, job: Job) -> bool:
+        """Whether metrics.json of a pending job was written after the launch."""
+        return _version(job) != self.pending[job]
 
     def _wait_for_orphans(self, jobs: Sequence[Job]) -> None:
         """Waits for jobs that still run although their launcher has failed."""
@@ -152,37 +213,51 @@ class StudyRunner:
 
     def _record_failure(self, job: Job, reason: str) -> None:
         """Writes the failure of a job that could not do so itself. Its last epoch remains resumable."""
-        started = _version(job) != self.pending[job]
-        metrics = job.folder.metrics() if started or job.folder.resumable_checkpoint(job.config) else None
-        new = RunMetrics("failed", seed=job.config.get("seed"), overrides=list(job.overrides), config=job.config)
-        if metrics is None or not metrics.ended:  # else it ended at this moment
-            metrics = replace(metrics or new, status="failed", reason=reason)
+        metrics = None
+        if self._has_started(job) or job.folder.resumable_checkpoint(job.config):
+            metrics = job.folder.metrics()
+        if metrics is None:
+            metrics = RunMetrics(
+                "running", seed=job.config.get("seed"), overrides=list(job.overrides), config=job.config
+            )
+        if not metrics.ended:  # else it ended at this moment
+            metrics = replace(metrics, status="failed", reason=reason)
             job.folder.path.mkdir(parents=True, exist_ok=True)
             write_metrics(metrics, job.folder.metrics_path)
         self._end(job, metrics)
 
     def _end(self, job: Job, metrics: RunMetrics) -> None:
+        """Logs the result of a job, and adds it to the leaderboard."""
         del self.pending[job]
         self.ended.append(job)
-        if metrics.completed:
-            score = metrics.val or metrics.test
-            error = f"{'val' if metrics.val else 'test'} error {score['error']:.2%}, " if score else ""
-            outcome = f"{error}{metrics.seconds['fit']:.1f} s"
-        elif metrics.ended:
-            outcome = str(metrics.reason)
-        else:
+        if not metrics.ended:
             self.failed.append(job)
-            outcome = f"failed: {' '.join(str(metrics.reason).split())}"
         count = self.completed_before + len(self.ended) + len(self.elsewhere)
-        time_left = f"; about {self._time_left(count)} left" if count < self.total else ""
-        log.info(f"{count:>{len(str(self.total))}}/{self.total}  {job.name}  {outcome}{time_left}")
-        self.leaderboard.update(job.folder)
+        width = len(str(self.total))
+        line = f"{count:>{width}}/{self.total}  {job.name}  {_describe_outcome(metrics)}"
+        if count < self.total:
+            line += f"; about {self._time_left(count)} left"
+        log.info(line)
+        self.leaderboard.update(RunResult(job.folder.path, metrics))
 
     def _time_left(self, count: int) -> timedelta:
         """Estimated from the epochs of the jobs, and from the number of those that a search has not proposed yet."""
-        share = sum(map(_epochs, self.pending)) / sum(map(_epochs, self.ended))
-        share += (self.total - count - len(self.pending)) / len(self.ended)
-        return timedelta(seconds=round(share * (time.perf_counter() - self.start)))
+        pending_epochs = sum(map(_epochs, self.pending))
+        ended_epochs = sum(map(_epochs, self.ended))
+        not_proposed = self.total - count - len(self.pending)
+        share = pending_epochs / ended_epochs + not_proposed / len(self.ended)
+        seconds = time.perf_counter() - self.start
+        return timedelta(seconds=round(share * seconds))
+
+
+def _failures(jobs: Sequence[Job], returned: Sequence[object]) -> dict[Job, str]:
+    """The errors of the failed jobs that a launcher returned."""
+    reasons = {}
+    for job, outcome in zip(jobs, returned, strict=False):
+        reason = _failure(outcome)
+        if reason:
+            reasons[job] = reason
+    return reasons
 
 
 def _failure(outcome: object) -> str | None:
@@ -195,6 +270,22 @@ def _failure(outcome: object) -> str | None:
     except Exception as error:
         return str(error)
     return None
+
+
+def _describe_outcome(metrics: RunMetrics) -> str:
+    """`val error 0.31%, 12.3 s`, or the reason of a pruned or failed job."""
+    if not metrics.completed:
+        return str(metrics.reason) if metrics.ended else f"failed: {_one_line(str(metrics.reason))}"
+    seconds = f"{metrics.seconds['fit']:.1f} s"
+    if metrics.val:
+        return f"val error {metrics.val['error']:.2%}, {seconds}"
+    if metrics.test:
+        return f"test error {metrics.test['error']:.2%}, {seconds}"
+    return seconds
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _version(job: Job) -> tuple[int, int] | None:

@@ -11,8 +11,8 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from digits.errors import InputError
 from digits.files import write_json
 from digits.runs.folder import errors_by_epoch
-from digits.studies.study import Job
-from digits.studies.values import canonical_override, override_values, rounded
+from digits.studies.results import RunResult
+from digits.studies.values import canonical_override, rounded
 
 try:
     import optuna
@@ -24,16 +24,19 @@ except ModuleNotFoundError as error:
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def to_distribution(override: Override) -> BaseDistribution:
-    """interval(a, b) for floats, int(interval(a, b)) for integers, either in tag(log, …) for a logarithmic scale; or a
-    list of choices."""
-    value = override.value()
-    if not isinstance(value, IntervalSweep):
-        return CategoricalDistribution(tuple(value.text for value in override_values(override)))
-    is_int = isinstance(value.start, int) and isinstance(value.end, int)
-    low, high = rounded(value.start), rounded(value.end)
+def to_distribution(override: Override, choices: Sequence[str]) -> BaseDistribution:
+    """interval(a, b) for floats, int(interval(a, b)) for integers, either in tag(log, …) for a logarithmic scale; or
+    the `choices` of any other sweep."""
+    sweep = override.value()
+    if not isinstance(sweep, IntervalSweep):
+        return CategoricalDistribution(choices)
+    low = rounded(sweep.start)
+    high = rounded(sweep.end)
+    log = "log" in sweep.tags
     try:
-        return (IntDistribution if is_int else FloatDistribution)(low, high, log="log" in value.tags)
+        if isinstance(low, int) and isinstance(high, int):
+            return IntDistribution(low, high, log=log)
+        return FloatDistribution(low, high, log=log)
     except ValueError as error:
         raise InputError(f"{override.input_line}: {error}") from error
 
@@ -46,7 +49,7 @@ class Search:
         self.path = path
         self.distributions = dict(distributions)
         self.seed = seed
-        self.trials = self._read()
+        self.trials = _read_trials(path, self.distributions)
         self.errors: dict[int, float | None] = {}
         """mean validation error by number of the trial; None if the trial failed or was pruned"""
         self.curves: dict[int, list[float | None]] = {}
@@ -56,94 +59,136 @@ class Search:
     def ask(self, trials: int, batch_size: int) -> dict[int, dict[str, str]]:
         """Number and settings of the trials to run next: those without a result, or else up to `batch_size` new ones
         until there are `trials`. Empty at the end."""
-        pending = [number for number in range(min(len(self.trials), trials)) if number not in self.errors]
-        if not pending and len(self.trials) < trials:
-            pending = list(range(len(self.trials), min(len(self.trials) + batch_size, trials)))
-            study = self._optuna_study()
-            self.trials += [self._rounded(study.ask(self.distributions).params) for _ in pending]
-            write_json(self.trials, self.path)
-        return {number: {key: str(value) for key, value in self.trials[number].items()} for number in pending}
+        proposed = min(len(self.trials), trials)
+        pending = [number for number in range(proposed) if number not in self.errors]
+        if not pending and proposed < trials:
+            pending = list(range(proposed, min(proposed + batch_size, trials)))
+            self._propose(len(pending))
+        return {number: _as_text(self.trials[number]) for number in pending}
 
-    def tell(self, number: int, jobs: Sequence[Job]) -> None:
-        """Reads the result of a trial: the mean validation error of its jobs. A trial is pruned if one of them is."""
-        runs = [metrics for job in jobs if (metrics := job.folder.metrics()) and metrics.ended]
-        errors = [score["error"] for metrics in runs if (score := metrics.score("val"))]
-        self.errors[number] = statistics.mean(errors) if len(errors) == len(jobs) else None
-        if len(runs) == len(jobs):
-            curves = [job.folder.validation_errors() for job in jobs]
-            self.curves[number] = [_mean(errors) for errors in zip(*curves, strict=False)]
-            if not all(metrics.completed for metrics in runs):
+    def tell(self, number: int, results: Sequence[RunResult | None]) -> None:
+        """Adds the results of the jobs of a trial, None for a job without one. The error of a trial is the mean
+        validation error of its jobs. A trial is pruned if one of them is."""
+        ended = [run for run in results if run is not None and run.metrics.ended]
+        errors = []
+        for run in ended:
+            score = run.metrics.score("val")
+            if score is not None:
+                errors.append(score["error"])
+        self.errors[number] = statistics.mean(errors) if len(errors) == len(results) else None
+        if len(ended) == len(results):
+            curves = [run.files.validation_errors() for run in ended]
+            self.curves[number] = _mean_curve(curves)
+            if not all(run.metrics.completed for run in ended):
                 self.pruned.add(number)
 
     def earlier_curves(self, number: int) -> list[list[float | None]]:
         """The validation errors by epoch of the completed trials before this one; None for epochs without one."""
-        completed = [earlier for earlier in range(number) if self.errors.get(earlier) is not None]
-        curves = [self.curves.get(earlier, []) for earlier in completed]
-        return [curve for curve in curves if any(error is not None for error in curve)]
+        curves = []
+        for earlier in range(number):
+            curve = self.curves.get(earlier, [])
+            is_completed = self.errors.get(earlier) is not None
+            if is_completed and any(error is not None for error in curve):
+                curves.append(curve)
+        return curves
+
+    def _propose(self, count: int) -> None:
+        """Adds new trials, and stores them before they start."""
+        study = self._optuna_study()
+        for _ in range(count):
+            params = study.ask(self.distributions).params
+            self.trials.append(_rounded_params(params, self.distributions))
+        write_json(self.trials, self.path)
 
     def _optuna_study(self) -> optuna.Study:
+        """Optuna's view of the trials and their results."""
         sampler = optuna.samplers.TPESampler(seed=self.seed + len(self.trials), constant_liar=True)
         study = optuna.create_study(sampler=sampler)
         for number, params in enumerate(self.trials):
-            error = self.errors[number]
-            state = TrialState.FAIL if error is None else TrialState.COMPLETE
-            study.add_trial(
-                optuna.create_trial(
-                    state=TrialState.PRUNED if number in self.pruned else state,
-                    value=error,
-                    params=params,
-                    distributions=self.distributions,
-                    intermediate_values=errors_by_epoch(self.curves.get(number, ())),
-                )
+            trial = optuna.create_trial(
+                state=self._state(number),
+                value=self.errors[number],
+                params=params,
+                distributions=self.distributions,
+                intermediate_values=errors_by_epoch(self.curves.get(number, ())),
             )
+            study.add_trial(trial)
         return study
 
-    def _rounded(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Floats with four significant digits, within their range."""
-        for key, range_ in self.distributions.items():
-            if isinstance(range_, FloatDistribution):
-                params[key] = min(max(float(f"{params[key]:.4g}"), range_.low), range_.high)
-        return params
+    def _state(self, number: int) -> TrialState:
+        if number in self.pruned:
+            return TrialState.PRUNED
+        if self.errors[number] is None:
+            return TrialState.FAIL
+        return TrialState.COMPLETE
 
-    def _read(self) -> list[dict[str, Any]]:
-        if not self.path.exists():
-            return []
-        try:
-            trials: list[dict[str, Any]] = json.loads(self.path.read_text())
-            for params in trials:
-                for key in params.keys() & self.distributions.keys():
-                    params[key] = _as_written_now(self.distributions[key], params[key])
-            valid = (
-                isinstance(trials, list)
-                and all(params.keys() == self.distributions.keys() for params in trials)
-                and all(_contains(self.distributions[key], value) for params in trials for key, value in params.items())
-            )
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
-            valid = False
-        if not valid:  # its values become settings: only those that are searched, within their ranges
-            raise InputError(f"{self.path}: damaged; remove the folder, or choose another study=…")
-        return trials
+
+def _as_text(params: Mapping[str, object]) -> dict[str, str]:
+    return {key: str(value) for key, value in params.items()}
+
+
+def _mean_curve(curves: Sequence[Sequence[float | None]]) -> list[float | None]:
+    """The mean over the jobs of a trial by epoch; None for an epoch that one of them did not validate."""
+    means = []
+    for errors in zip(*curves, strict=False):  # up to the last epoch that all have completed
+        known = [error for error in errors if error is not None]
+        means.append(statistics.mean(known) if len(known) == len(errors) else None)
+    return means
+
+
+def _rounded_params(params: dict[str, Any], distributions: Mapping[str, BaseDistribution]) -> dict[str, Any]:
+    """Floats with four significant digits, within their range."""
+    for key, distribution in distributions.items():
+        if isinstance(distribution, FloatDistribution):
+            value = float(f"{params[key]:.4g}")
+            params[key] = min(max(value, distribution.low), distribution.high)
+    return params
+
+
+def _read_trials(path: Path, distributions: Mapping[str, BaseDistribution]) -> list[dict[str, Any]]:
+    """The stored trials; none if the file does not exist.
+
+    Raises InputError if it is damaged. Its values become settings: only those that are searched, within their ranges.
+    """
+    if not path.exists():
+        return []
+    try:
+        trials = json.loads(path.read_text())
+        if not isinstance(trials, list):
+            raise TypeError("trials")
+        return [_check_params(params, distributions) for params in trials]
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path}: damaged; remove the folder, or choose another study=…") from error
+
+
+def _check_params(params: dict[str, Any], distributions: Mapping[str, BaseDistribution]) -> dict[str, Any]:
+    """The settings of a stored trial, as they are written now. Raises ValueError for others than the searched ones."""
+    if params.keys() != distributions.keys():
+        raise ValueError("keys")
+    checked = {}
+    for key, value in params.items():
+        distribution = distributions[key]
+        checked[key] = _as_written_now(distribution, value)
+        if not _contains(distribution, checked[key]):
+            raise ValueError(key)
+    return checked
 
 
 def _as_written_now(distribution: BaseDistribution, value: Any) -> Any:
     """A stored value, which an earlier version may not have rounded."""
-    if isinstance(distribution, CategoricalDistribution):
-        for choice in distribution.choices:
-            if canonical_override(str(choice)) == canonical_override(value):
-                return choice
-        return value
-    return rounded(value)
+    if not isinstance(distribution, CategoricalDistribution):
+        return rounded(value)
+    for choice in distribution.choices:
+        if canonical_override(str(choice)) == canonical_override(value):
+            return choice
+    return value
 
 
 def _contains(distribution: BaseDistribution, value: object) -> bool:
     if isinstance(distribution, CategoricalDistribution):
         return value in distribution.choices
-    assert isinstance(distribution, FloatDistribution | IntDistribution)
-    kinds = (float, int) if isinstance(distribution, FloatDistribution) else (int,)
-    return type(value) in kinds and distribution.low <= value <= distribution.high  # type: ignore[operator]
-
-
-def _mean(errors: Sequence[float | None]) -> float | None:
-    """The mean over the jobs of a trial; None for an epoch that one of them did not validate."""
-    known = [error for error in errors if error is not None]
-    return statistics.mean(known) if len(known) == len(errors) else None
+    if isinstance(distribution, FloatDistribution) and type(value) in (float, int):
+        return distribution.low <= value <= distribution.high  # type: ignore[operator]
+    if isinstance(distribution, IntDistribution) and type(value) is int:
+        return distribution.low <= value <= distribution.high
+    return False

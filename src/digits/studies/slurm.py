@@ -94,10 +94,10 @@ class QueueWatcher(SlurmInfoWatcher):
         if self.running:
             self._read_queue()
         self.last_update = time.monotonic()
-        ended = [job_id for job_id in self.running if self.states.get(job_id) in FINAL_STATES]
-        for job_id in ended:
-            self.running.remove(job_id)
-            self.ended_at[job_id] = time.monotonic()
+        for job_id in list(self.running):
+            if self.states.get(job_id) in FINAL_STATES:
+                self.running.remove(job_id)
+                self.ended_at[job_id] = time.monotonic()
 
     def _read_queue(self) -> None:
         # Without --jobs, which fails if a job has disappeared.
@@ -108,7 +108,10 @@ class QueueWatcher(SlurmInfoWatcher):
             reason = getattr(error, "stderr", None) or error
             log.warning(f"squeue failed and is tried again: {reason}")
             return
-        listed = dict(line.split("|") for line in squeue.stdout.split())
+        listed = {}
+        for line in squeue.stdout.split():
+            job_id, state = line.split("|")
+            listed[job_id] = state
         self.missing.update(self.running - listed.keys())
         for job_id in self.running:
             if job_id in listed:
@@ -126,13 +129,14 @@ class QueueJob(SlurmJob[JobReturn]):
         self.wait()
         task = self.task(0)
         if not self._wait_for_file(task.paths.result_pickle):
-            state, folder = self.watcher.get_state(self.job_id, mode="cache"), os.path.relpath(self.paths.folder)
+            state = self.watcher.get_state(self.job_id, mode="cache")
+            folder = os.path.relpath(self.paths.folder)
             return [_failed(f"Slurm job {self.job_id} ended without a result ({state}), see {folder}")]
         outcome, result = slurm_outcome(task)
         if outcome == "success":
             return [result]
-        *_, reason = ["unknown error", *str(result).strip().splitlines()]  # the last line of the traceback
-        return [_failed(reason)]
+        traceback = str(result).strip().splitlines()
+        return [_failed(traceback[-1] if traceback else "unknown error")]
 
     def _wait_for_file(self, path: Path) -> bool:
         """Whether the file exists, at the latest `RESULT_TIMEOUT_S` after the end of the job."""

@@ -16,13 +16,23 @@ from digits.errors import InputError
 from digits.files import remove_partial_files, write_json
 from digits.runs.fingerprint import RESULT_NEUTRAL_KEYS, relevant_settings, source_hash
 from digits.runs.folder import RunFolder, folder_lock
+from digits.runs.metrics_file import RunMetrics
 from digits.settings import TEXT_SETTINGS
-from digits.studies.values import NUMBER, TOKEN, SweepValue, canonical, canonical_override, equal, is_quoted
+from digits.studies.values import (
+    NUMBER,
+    SweepValue,
+    canonical,
+    canonical_numbers,
+    canonical_override,
+    equal,
+    is_quoted,
+)
 
 # As in `label_smoothing-0.7000000000000001_seed-0`.
 NUMBER_IN_NAME = re.compile(r"(?<=-)[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?(?=_|$)")
 REPLICATE_KEYS = ("seed", "data.seed", "data.split_seed", "data.fold")
 """Settings that differ between the runs of one configuration."""
+NOT_SET = "(not set)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,18 +63,26 @@ class Study:
         otherwise is kept if its run has the same values."""
         seed = config["seed"]
         name = job_name({key: value.text for key, value in varied.items()}, seed)
-        former = _folder_name({key: value.former for key, value in varied.items()}, seed)
-        if not (self.folder / name).exists():
-            for other in (former, self._former_names.get(name)):
-                if other and other != name and _has_values(self.folder / other, varied, config):
-                    return RunFolder(self.folder / other)
+        if (self.folder / name).exists():
+            return RunFolder(self.folder / name)
+        former_names = [_folder_name({key: value.former for key, value in varied.items()}, seed)]
+        if name in self._former_names:
+            former_names.append(self._former_names[name])
+        for former_name in former_names:
+            if former_name != name and _has_values(self.folder / former_name, varied, config):
+                return RunFolder(self.folder / former_name)
         return RunFolder(self.folder / name)
 
     @cached_property
     def _former_names(self) -> dict[str, str]:
         """The names of existing folders with numbers that are now written otherwise, by their present names."""
-        existing = [path.name for path in self.folder.iterdir()] if self.folder.is_dir() else []
-        return {NUMBER_IN_NAME.sub(lambda match: canonical(match[0]), name): name for name in existing}
+        if not self.folder.is_dir():
+            return {}
+        names = {}
+        for path in self.folder.iterdir():
+            present_name = NUMBER_IN_NAME.sub(_canonical_match, path.name)
+            names[present_name] = path.name
+        return names
 
     @contextmanager
     def acquire(self) -> Iterator[None]:
@@ -83,30 +101,34 @@ class Study:
             yield
 
     def _check_identity(self) -> None:
+        """Raises InputError if study.json describes another study, and writes it if it does not exist."""
         path = self.folder / "study.json"
         if not path.exists():
             write_json({"varies": self.varies, "fixed": self.fixed}, path)
             return
+        stored = _canonical_keys(self._read_identity(path))
+        current = _canonical_keys(_identity(self.fixed, self.varies))
+        differing = []
+        for key in sorted(stored | current):
+            then = stored.get(key, NOT_SET)
+            now = current.get(key, NOT_SET)
+            if canonical_override(str(then)) != canonical_override(str(now)):
+                differing.append(f"{key}={then}")
+        if differing:
+            raise InputError(
+                f"{self.folder} holds another study, with {', '.join(differing)}; choose another study=…, "
+                "or remove that folder"
+            )
+
+    def _read_identity(self, path: Path) -> dict[str, object]:
         try:
             content = json.loads(path.read_text())
-            stored = {**content["fixed"], **dict.fromkeys(content["varies"], "(several values)")}
+            stored = _identity(content["fixed"], content["varies"])
             if not all(isinstance(key, str) for key in stored):
                 raise TypeError("keys")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{path}: damaged; remove the file if {self.folder} holds the same study") from error
-        current = {**self.fixed, **dict.fromkeys(self.varies, "(several values)")}
-        stored = {canonical_override(key): value for key, value in stored.items()}
-        current = {canonical_override(key): value for key, value in current.items()}
-        changed = []
-        for key in sorted(stored | current):
-            then, now = (canonical_override(str(settings.get(key, "(not set)"))) for settings in (stored, current))
-            if then != now:
-                changed.append(key)
-        if changed:
-            settings = ", ".join(f"{key}={stored.get(key, '(not set)')}" for key in changed)
-            raise InputError(
-                f"{self.folder} holds another study, with {settings}; choose another study=…, or remove that folder"
-            )
+        return stored
 
 
 def defines_configuration(key: str) -> bool:
@@ -114,25 +136,39 @@ def defines_configuration(key: str) -> bool:
     return key not in REPLICATE_KEYS and not key.startswith(RESULT_NEUTRAL_KEYS)
 
 
-def changed_since_completed(jobs: Iterable[Job]) -> list[str]:
+def changed_since_completed(completed: Mapping[Job, RunMetrics]) -> list[str]:
     """One line for each change of settings, or of the code, since jobs were completed."""
-    changed = defaultdict(list)
-    for job in jobs:
-        metrics = job.folder.metrics()
-        if metrics is None or not metrics.config:
-            continue
-        then, now = relevant_settings(metrics.config), relevant_settings(job.config)
-        keys = [key for key in sorted(then | now) if not equal(then.get(key), now.get(key))]
-        changes = [f"{key} was {then.get(key)}, is {now.get(key)}" for key in keys]
-        if not changes and metrics.fingerprint.get("code", source_hash()) != source_hash():
-            changes = ["the code has changed"]
-        if changes:
-            changed["; ".join(changes[:3]) + ("; …" if len(changes) > 3 else "")].append(job.name)
-    return [
-        f"{plural(len(names), 'completed job')} kept, although {change}: {', '.join(names[:3])}"
-        f"{', …' if len(names) > 3 else ''}; to train again, remove the folder or choose another study=…"
-        for change, names in changed.items()
-    ]
+    names = defaultdict(list)
+    for job, metrics in completed.items():
+        change = _describe_change(job, metrics)
+        if change:
+            names[change].append(job.name)
+    lines = []
+    for change, changed in names.items():
+        kept = f"{plural(len(changed), 'completed job')} kept, although {change}: {_first_three(changed, ', ')}"
+        lines.append(f"{kept}; to train again, remove the folder or choose another study=…")
+    return lines
+
+
+def _describe_change(job: Job, metrics: RunMetrics) -> str:
+    """The changed settings of a completed job, or else that the code has changed; "" if nothing has."""
+    if not metrics.config:
+        return ""
+    then = relevant_settings(metrics.config)
+    now = relevant_settings(job.config)
+    changed = [key for key in sorted(then | now) if not equal(then.get(key), now.get(key))]
+    changes = [f"{key} was {then.get(key)}, is {now.get(key)}" for key in changed]
+    if changes:
+        return _first_three(changes, "; ")
+    same_code = metrics.fingerprint.get("code", source_hash()) == source_hash()
+    return "" if same_code else "the code has changed"
+
+
+def _first_three(parts: Sequence[str], separator: str) -> str:
+    shown = list(parts[:3])
+    if len(parts) > 3:
+        shown.append("…")
+    return separator.join(shown)
 
 
 def job_name(varied: Mapping[str, object], seed: object) -> str:
@@ -142,12 +178,33 @@ def job_name(varied: Mapping[str, object], seed: object) -> str:
     return _folder_name({key: _in_name(key, str(value)) for key, value in varied.items()}, seed)
 
 
-def _in_name(key: str, text: str) -> str:
-    if is_quoted(text):
-        inner = text[1:-1]
-        is_plain_text = key in TEXT_SETTINGS or not NUMBER.fullmatch(inner)
-        return inner if is_plain_text else text
-    return "".join(canonical(token) if NUMBER.fullmatch(token) else token for token in TOKEN.findall(text))
+def short_names(keys: Sequence[str]) -> list[str]:
+    """The last part of each dotted key; the full key if another one has the same last part."""
+    last_parts = [key.rpartition(".")[2] for key in keys]
+    names = []
+    for key, last_part in zip(keys, last_parts, strict=True):
+        is_unique = last_parts.count(last_part) == 1
+        names.append(last_part if is_unique else key)
+    return names
+
+
+def plural(number: int, noun: str) -> str:
+    """`1 job`, `2 jobs`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _identity(fixed: Mapping[str, object], varies: Iterable[str]) -> dict[str, object]:
+    """The settings by which two studies differ."""
+    return {**fixed, **dict.fromkeys(varies, "(several values)")}
+
+
+def _canonical_keys(settings: Mapping[str, object]) -> dict[str, object]:
+    """A range is part of a key, `optimizer.lr=interval(1e-4,1)`, and may be written otherwise."""
+    return {canonical_override(key): value for key, value in settings.items()}
+
+
+def _canonical_match(number: re.Match[str]) -> str:
+    return canonical(number[0])
 
 
 def _has_values(folder: Path, varied: Iterable[str], config: Mapping[str, Any]) -> bool:
@@ -155,25 +212,26 @@ def _has_values(folder: Path, varied: Iterable[str], config: Mapping[str, Any]) 
     metrics = RunFolder(folder).metrics()
     if metrics is None:
         return False
-    then, now = flatten(metrics.config), flatten(config)
+    then = flatten(metrics.config)
+    now = flatten(config)
     return all(equal(then.get(key), now.get(key)) for key in varied)
+
+
+def _in_name(key: str, text: str) -> str:
+    """The text of an override as a part of a folder name: numbers in canonical form, without needless quotes."""
+    if not is_quoted(text):
+        return canonical_numbers(text)
+    inner = text[1:-1]
+    is_plain_text = key in TEXT_SETTINGS or not NUMBER.fullmatch(inner)
+    return inner if is_plain_text else text
 
 
 def _folder_name(varied: Mapping[str, object], seed: object) -> str:
     named = {**varied, "seed": seed}
-    plain = "_".join(f"{key}-{value}" for key, value in zip(short_names(list(named)), named.values(), strict=True))
-    name = re.sub(r"[^\w.+-]+", "-", plain.replace("'", "").replace('"', ""), flags=re.ASCII)
-    if name == plain and len(name) <= 150:
-        return name
-    return f"{name[:140]}-{sha256(plain.encode()).hexdigest()[:6]}"
-
-
-def short_names(keys: Sequence[str]) -> list[str]:
-    """The last part of each dotted key; the full key if another one has the same last part."""
-    last_parts = [key.rpartition(".")[2] for key in keys]
-    return [part if last_parts.count(part) == 1 else key for key, part in zip(keys, last_parts, strict=True)]
-
-
-def plural(number: int, noun: str) -> str:
-    """`1 job`, `2 jobs`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    names = short_names(list(named))
+    plain = "_".join(f"{name}-{value}" for name, value in zip(names, named.values(), strict=True))
+    without_quotes = plain.replace("'", "").replace('"', "")
+    safe = re.sub(r"[^\w.+-]+", "-", without_quotes, flags=re.ASCII)
+    if safe == plain and len(safe) <= 150:
+        return safe
+    return f"{safe[:140]}-{sha256(plain.encode()).hexdigest()[:6]}"

@@ -31,12 +31,17 @@ def override_values(override: Override) -> list[SweepValue]:
 
     Raises InputError for a sweep without values."""
     if not override.is_sweep_override():
-        former = override.get_value_element_as_str()
-        return [SweepValue(_rounded(former, isinstance(override.value(), str)), former)]
+        return [_sweep_value(override.value(), override.get_value_element_as_str())]
     if not override.is_discrete_sweep():
         raise InputError(f"{override.input_line}: a range without steps; hydra/sweeper=optuna draws values from it")
     sweep = override.value()
-    values = _range_values(sweep) if isinstance(sweep, RangeSweep) else _choices(override)
+    if isinstance(sweep, RangeSweep):
+        values = _range_values(sweep)
+    elif isinstance(sweep, ChoiceSweep) and sweep.shuffle:  # each iterator would have an order of its own
+        values = [SweepValue(_round_floats(text), text) for text in override.sweep_string_iterator()]
+    else:
+        elements = zip(override.sweep_iterator(), override.sweep_string_iterator(), strict=True)
+        values = [_sweep_value(element, text) for element, text in elements]
     if not values:
         raise InputError(f"{override.input_line}: an empty sweep gives the setting no value")
     return values
@@ -45,16 +50,20 @@ def override_values(override: Override) -> list[SweepValue]:
 def canonical(value: object) -> str:
     """The same printable text for equal values of a setting: 0.001 for 1e-3, null for None, 1 for 1.0. Text that is not
     from a configuration may be the text of a number; see `canonical_setting`."""
-    if isinstance(value, str) and NUMBER.fullmatch(value):
-        number = value.replace("_", "")
-        return str(int(number)) if number.lstrip("+-").isdecimal() else number_text(float(number))
-    return canonical_setting(value)
+    if not isinstance(value, str) or not NUMBER.fullmatch(value):
+        return canonical_setting(value)
+    number = value.replace("_", "")
+    if number.lstrip("+-").isdecimal():
+        return str(int(number))
+    return number_text(float(number))
 
 
 def canonical_setting(value: object) -> str:
     """The same for a value of a configuration, in which text is text: a folder 2026_11 is not the number 202611."""
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, float):
         return number_text(value)
     return printable(str(rounded(value)))
@@ -65,8 +74,18 @@ def canonical_override(text: str) -> str:
     `interval(0.0001,1)`."""
     if is_quoted(text):
         return text[1:-1]
-    tokens = (canonical(token) for token in TOKEN.findall(text))
-    return "".join(token for token in tokens if not token.isspace())
+    parts = []
+    for token in TOKEN.findall(text):
+        part = canonical(token)
+        if not part.isspace():
+            parts.append(part)
+    return "".join(parts)
+
+
+def canonical_numbers(text: str) -> str:
+    """The text of an override with only its numbers in canonical form."""
+    tokens = TOKEN.findall(text)
+    return "".join(canonical(token) if NUMBER.fullmatch(token) else token for token in tokens)
 
 
 def is_typed_as(setting: str, text: str) -> bool:
@@ -79,7 +98,10 @@ def number_text(value: float) -> str:
     number = float(f"{value:.{SIGNIFICANT_DIGITS}g}")
     if number.is_integer() and abs(number) < 1e16:
         return str(int(number))
-    return re.sub(r"e([+-])0*", lambda match: "e-" if match[1] == "-" else "e", repr(number))
+    mantissa, exponent_sign, exponent = repr(number).partition("e")
+    if not exponent_sign:
+        return mantissa
+    return f"{mantissa}e{int(exponent)}"
 
 
 def equal(one: object, other: object) -> bool:
@@ -92,45 +114,6 @@ def is_quoted(text: str) -> bool:
     return len(text) >= 2 and text[0] in "'\"" and TOKEN.fullmatch(text) is not None
 
 
-def _rounded(text: str, is_text: bool = False) -> str:
-    """The text of an override with its floats rounded; they stay floats."""
-    if is_text:
-        return text
-    return "".join(_rounded_number(token) for token in TOKEN.findall(text))
-
-
-def _rounded_number(token: str) -> str:
-    if not NUMBER.fullmatch(token) or token.lstrip("+-").replace("_", "").isdecimal():
-        return token
-    return repr(float(f"{float(token):.{SIGNIFICANT_DIGITS}g}"))
-
-
-def _choices(override: Override) -> list[SweepValue]:
-    sweep = override.value()
-    if isinstance(sweep, ChoiceSweep) and sweep.shuffle:  # each iterator would have an order of its own
-        return [SweepValue(_rounded(text), text) for text in override.sweep_string_iterator()]
-    elements = zip(override.sweep_iterator(), override.sweep_string_iterator(), strict=True)
-    return [SweepValue(_rounded(text, isinstance(element, str)), text) for element, text in elements]
-
-
-def _range_values(sweep: RangeSweep) -> list[SweepValue]:
-    """The values of `range(start,stop,step)` in decimal numbers. Hydra adds the binary ones: range(0,1,0.1) has
-    0.7000000000000001, and range(0,0.9,0.3) also 0.9."""
-    formers = [str(value) for value in sweep.range()]
-    if all(isinstance(value, int) for value in (sweep.start, sweep.stop, sweep.step)):
-        values = [SweepValue(text, text) for text in formers]
-    else:
-        start, stop, step = (Decimal(repr(value)) for value in (sweep.start, sweep.stop, sweep.step))
-        values = []
-        for index, former in enumerate(formers):
-            value = start + index * step
-            if (value < stop) == (step > 0) and value != stop:
-                values.append(SweepValue(repr(float(value)), former))
-    if sweep.shuffle:
-        random.shuffle(values)
-    return values
-
-
 def rounded(value: Any) -> Any:
     """A value with its floats rounded to `SIGNIFICANT_DIGITS`; also those in lists and mappings."""
     if isinstance(value, float):
@@ -140,3 +123,43 @@ def rounded(value: Any) -> Any:
     if isinstance(value, list):
         return [rounded(part) for part in value]
     return value
+
+
+def _sweep_value(value: object, text: str) -> SweepValue:
+    """A value of an override and its text. Numbers in a text are no floats and stay."""
+    if isinstance(value, str):
+        return SweepValue(text, text)
+    return SweepValue(_round_floats(text), text)
+
+
+def _round_floats(text: str) -> str:
+    """The text of an override with its floats rounded; they stay floats."""
+    return "".join(_round_float(token) for token in TOKEN.findall(text))
+
+
+def _round_float(token: str) -> str:
+    is_number = NUMBER.fullmatch(token) is not None
+    is_integer = token.lstrip("+-").replace("_", "").isdecimal()
+    if not is_number or is_integer:
+        return token
+    return repr(rounded(float(token)))
+
+
+def _range_values(sweep: RangeSweep) -> list[SweepValue]:
+    """The values of `range(start,stop,step)` in decimal numbers. Hydra adds the binary ones: range(0,1,0.1) has
+    0.7000000000000001, and range(0,0.9,0.3) also 0.9."""
+    formers = [str(value) for value in sweep.range()]
+    bounds = (sweep.start, sweep.stop, sweep.step)
+    if all(isinstance(value, int) for value in bounds):
+        values = [SweepValue(text, text) for text in formers]
+    else:
+        start, stop, step = [Decimal(repr(value)) for value in bounds]
+        values = []
+        for index, former in enumerate(formers):
+            value = start + index * step
+            is_before_stop = value < stop if step > 0 else value > stop
+            if is_before_stop:
+                values.append(SweepValue(repr(float(value)), former))
+    if sweep.shuffle:
+        random.shuffle(values)
+    return values

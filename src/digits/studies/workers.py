@@ -3,10 +3,9 @@
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, partial
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -55,22 +54,32 @@ def own_gpu(trainer: Mapping[str, Any], folder: Path, jobs_per_gpu: int) -> Iter
     `jobs_per_gpu` jobs. They hold locks in `folder`, which the operating system releases when their process dies.
 
     A process keeps its GPU: CUDA reads CUDA_VISIBLE_DEVICES only once."""
-    gpus = _visible_gpus() if trainer.get("accelerator") in ("auto", "gpu", "cuda") else []
-    if len(gpus) < 2 or trainer.get("devices") not in (1, "auto"):
+    may_use_gpu = trainer.get("accelerator") in ("auto", "gpu", "cuda")
+    needs_one_device = trainer.get("devices") in (1, "auto")
+    gpus = _visible_gpus() if may_use_gpu and needs_one_device else []
+    if len(gpus) < 2:
         yield
         return
-    kept = [gpu for gpu in gpus if gpu == os.environ.get("CUDA_VISIBLE_DEVICES")]
-    slots = [(gpu, folder / f".gpu-{gpu}-{slot}.lock") for slot in range(jobs_per_gpu) for gpu in kept or gpus]
-    for gpu, path in cycle(slots):
-        with suppress(Timeout):
-            lock = FileLock(path)
-            lock.acquire(timeout=0.1)
-            os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-            break
+    kept = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if kept in gpus:
+        gpus = [kept]
+    gpu, lock = _wait_for_gpu(gpus, folder, jobs_per_gpu)
+    os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     try:
         yield
     finally:
         lock.release()
+
+
+def _wait_for_gpu(gpus: Sequence[str], folder: Path, jobs_per_gpu: int) -> tuple[str, FileLock]:
+    """A GPU with fewer than `jobs_per_gpu` jobs, and the lock that now counts this job."""
+    while True:
+        for slot in range(jobs_per_gpu):  # one job for each GPU, before any has a second
+            for gpu in gpus:
+                lock = FileLock(folder / f".gpu-{gpu}-{slot}.lock")
+                with suppress(Timeout):
+                    lock.acquire(timeout=0.1)
+                    return gpu, lock
 
 
 @cache  # before CUDA_VISIBLE_DEVICES is changed
@@ -80,4 +89,7 @@ def _visible_gpus() -> list[str]:
 
     count = torch.cuda.device_count()
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return [name.strip() for name in named.split(",")][:count] if named else [str(gpu) for gpu in range(count)]
+    if not named:
+        return [str(gpu) for gpu in range(count)]
+    names = [name.strip() for name in named.split(",")]
+    return names[:count]

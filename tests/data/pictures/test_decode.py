@@ -37,9 +37,11 @@ def test_large_rotated_jpeg_is_read_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # rotate by 90° clockwise to display
     seven.resize((2000, 3000)).transpose(Image.Transpose.ROTATE_90).save(tmp_path / "rotated.jpg", exif=exif)
-    thumbnail, _ = read_picture(tmp_path / "rotated.jpg")
-    expected_thumbnail, _ = read_picture(tmp_path / "upright.png")
+    thumbnail, _ = read_picture(tmp_path / "rotated.jpg", thumbnail=True)
+    expected_thumbnail, _ = read_picture(tmp_path / "upright.png", thumbnail=True)
     digit, expected_digit = read_digit(tmp_path / "rotated.jpg"), read_digit(tmp_path / "upright.png")
+    assert thumbnail is not None
+    assert expected_thumbnail is not None
     assert thumbnail.shape == expected_thumbnail.shape == (192, 128, 3)
     assert np.abs(digit - expected_digit.astype(float)).sum() < 0.2 * expected_digit.sum()
 

@@ -85,7 +85,7 @@ def is_large(component: Component, largest: Component) -> bool:
 
 def distance(one: Box, other: Box) -> int:
     """Pixels between two boxes along the axis on which they lie farther apart. Negative if they overlap."""
-    gaps = []
+    gaps: list[int] = []
     for a, b in zip(one, other, strict=True):
         gaps += [b.start - a.stop, a.start - b.stop]
     return max(gaps)

@@ -1,4 +1,4 @@
-"""Picture files to hypotheses about their digit, with a thumbnail of each."""
+"""Picture files to hypotheses about their digit."""
 
 import logging
 import os
@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,22 +34,25 @@ large_picture_lock = threading.Lock()  # one large picture at a time, to bound t
 stderr_lock = threading.Lock()
 
 
-def read_pictures(paths: Sequence[Path]) -> list[tuple[Array, list[Hypothesis]] | InputError]:
+def read_pictures(
+    paths: Sequence[Path], *, thumbnails: bool = False
+) -> list[tuple[Array | None, list[Hypothesis]] | InputError]:
     """`read_picture` of each path, or its error. Uses as many threads as PyTorch."""
     with warnings.catch_warnings(), ThreadPoolExecutor(torch.get_num_threads()) as pool:
         warnings.simplefilter("ignore")  # about large pictures and minor damage
-        return list(pool.map(_read_or_error, paths))  # Pillow and SciPy release the GIL
+        read = partial(_read_or_error, thumbnail=thumbnails)
+        return list(pool.map(read, paths))  # Pillow and SciPy release the GIL
 
 
-def _read_or_error(path: Path) -> tuple[Array, list[Hypothesis]] | InputError:
+def _read_or_error(path: Path, *, thumbnail: bool) -> tuple[Array | None, list[Hypothesis]] | InputError:
     try:
-        return read_picture(path)
+        return read_picture(path, thumbnail=thumbnail)
     except InputError as error:
         return error
 
 
-def read_picture(path: str | Path) -> tuple[Array, list[Hypothesis]]:
-    """A thumbnail uint8 [h, w, 3], and the hypotheses about the digit.
+def read_picture(path: str | Path, *, thumbnail: bool = False) -> tuple[Array | None, list[Hypothesis]]:
+    """A thumbnail uint8 [h, w, 3] on request, and the hypotheses about the digit.
 
     Raises InputError if the file cannot be decoded or shows no digit.
     """
@@ -60,6 +64,8 @@ def read_picture(path: str | Path) -> tuple[Array, list[Hypothesis]]:
             found = _find_digits(picture, file)
     except Exception as error:  # damaged files raise almost any error in Pillow's decoders
         raise InputError(f"{path}: {_describe(error)}") from None
+    if not thumbnail:
+        return None, found
     picture.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
     return np.asarray(picture.convert("RGB")), found
 

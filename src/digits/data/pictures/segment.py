@@ -175,9 +175,8 @@ def _ink_threshold(smooth: Array, faint: bool) -> float:
     """The least smoothed ink of a stroke."""
     inked = smooth[smooth > 0]
     peak = np.percentile(inked, 98)
-    if faint:
-        return FAINT * peak
-    return np.clip(otsu(inked)[0], 0.25 * peak, 0.6 * peak)
+    threshold: float = FAINT * peak if faint else np.clip(otsu(inked)[0], 0.25 * peak, 0.6 * peak)
+    return threshold
 
 
 def _without_background(dark: Strokes | None, light: Strokes | None, gray: Array) -> list[Strokes]:
