@@ -21,6 +21,11 @@ EXPORT_DTYPES = ("float32", "int8")
 MAX_INT = 2**31 - 1
 MAX_SEED = 2**32 - 1
 PREDICT_TRAINER_SETTINGS = ("_target_", "accelerator", "devices", "num_nodes", "precision", "strategy")
+TRANSFORMS = (
+    "auto", "invert", "transpose", "flip_horizontally", "flip_vertically", "rotate_180", "rotate_left", "rotate_right",
+    "remove_background", "center",
+)  # fmt: skip
+"""Of images that do not follow MNIST's convention; those of `digits.data.conventions`."""
 QUOTED = "in a file of settings, a name such as 2024 or true needs quotes"
 
 
@@ -189,6 +194,7 @@ class PredictSettings:
 
     checkpoint: Paths
     input: Paths | None
+    input_transform: str | None
     several: bool
     output: str
     confidence: bool
@@ -230,6 +236,7 @@ class PredictSettings:
         paths = f"a path, or a list of paths; {QUOTED}"
         require(is_paths(self.checkpoint), "checkpoint", self.checkpoint, paths)
         require(self.input is None or is_paths(self.input), "input", self.input, paths)
+        require_transform("input_transform", self.input_transform)
         require_bool("several", self.several)
         is_output = isinstance(self.output, str) and self.output != ""
         require(is_output, "output", self.output, f"a path, or - for standard output; {QUOTED}")
@@ -321,6 +328,11 @@ def require_file_type(setting: str, value: object, suffix: str) -> None:
     """A path with this suffix, or nothing."""
     is_path = value is None or (isinstance(value, str) and value.lower().endswith(suffix))
     require(is_path, setting, value, f"a path that ends in {suffix}")
+
+
+def require_transform(setting: str, value: object) -> None:
+    """A transform of images, `auto`, or nothing."""
+    require(value in (None, *TRANSFORMS), setting, value, f"null, or one of {', '.join(TRANSFORMS)}")
 
 
 def is_paths(value: object) -> TypeGuard[Paths]:

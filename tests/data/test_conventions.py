@@ -8,6 +8,7 @@ import pytest
 import digits
 from digits.data.conventions import TRANSFORMS, Images, Predict, apply_transform, judge, labels_disagree
 from digits.data.sources import sample
+from digits.settings import TRANSFORMS as TRANSFORM_SETTINGS
 
 INVERSES = {"rotate_left": "rotate_right", "rotate_right": "rotate_left"}
 
@@ -69,6 +70,10 @@ def test_noise_does_not_look_like_digits(predict: Predict) -> None:
     verdict = judge(noise, predict)
     assert verdict.transform is None
     assert not verdict.looks_like_digits
+
+
+def test_settings_name_every_transform() -> None:
+    assert set(TRANSFORM_SETTINGS) == {"auto", *TRANSFORMS}
 
 
 def test_labels_of_other_images_disagree(predict: Predict, images: Images) -> None:

@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from digits.data.pictures.mnist_format import fit_and_center
-from digits.errors import InputError
 
 Images: TypeAlias = np.ndarray[Any, Any]
 Predict: TypeAlias = Callable[[Images], np.ndarray[Any, Any]]
@@ -137,12 +136,6 @@ def apply_transform(images: Images, name: str | None) -> Images:
     if name is None:
         return images
     return np.ascontiguousarray(TRANSFORMS[name](images))
-
-
-def require_transform(setting: str, name: object) -> None:
-    """Raises InputError for a name that is no transform, `auto` or nothing."""
-    if name is not None and name != "auto" and name not in TRANSFORMS:
-        raise InputError(f"{setting}={name}: must be null, auto, or one of {', '.join(TRANSFORMS)}")
 
 
 def labels_disagree(probabilities: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> bool:

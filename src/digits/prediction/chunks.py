@@ -19,6 +19,8 @@ class Picture:
     hypotheses: Sequence[Hypothesis]
     thumbnail: Array | None
     """uint8 [h, w, 3], for a preview"""
+    label: int | None = None
+    """the name of its folder, if the folders are named after digits"""
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def choose_digits(chunk: PictureChunk, judge: Classifier, *, several: bool = Fal
     readable = [picture for picture in chunk.pictures if isinstance(picture, Picture)]
     chosen = choose([picture.hypotheses for picture in readable], judge)
     hypothesis_of = {picture.file: hypothesis for picture, hypothesis in zip(readable, chosen, strict=True)}
-    images, sources, errors = [], [], []
+    images, labels, sources, errors = [], [], [], []
     for picture in chunk.pictures:
         if isinstance(picture, InputError):
             errors.append(str(picture))
@@ -53,9 +53,12 @@ def choose_digits(chunk: PictureChunk, judge: Classifier, *, several: bool = Fal
             errors.append(f"{picture.file}: seems to hold {count} digits; cut one out, or add several=true")
         else:
             images.append(hypothesis.digits[0])
+            labels.append(picture.label)
             sources.append(DigitSource(picture.file, hypothesis.description, picture.thumbnail))
     stacked = torch.from_numpy(np.array(images, np.uint8).reshape(-1, 28, 28))
-    return DigitChunk(stacked, None, chunk.progress, sources, errors)
+    known = [label for label in labels if label is not None]
+    stacked_labels = torch.tensor(known) if labels and len(known) == len(labels) else None
+    return DigitChunk(stacked, stacked_labels, chunk.progress, sources, errors)
 
 
 def choose(pictures: Sequence[Sequence[Hypothesis]], judge: Classifier) -> list[Hypothesis | None]:

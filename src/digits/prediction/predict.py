@@ -8,11 +8,13 @@ from pathlib import Path
 
 import torch
 
+from digits.data.pictures.masks import Array
 from digits.devices import keep_freed_memory
 from digits.errors import InputError
 from digits.files import check_writable
 from digits.prediction.chunks import DigitChunk, PredictedChunk
 from digits.prediction.classifier import Classifier, load_classifier
+from digits.prediction.input_check import transform_digits, warn_about_labels
 from digits.prediction.inputs import DigitStream, PictureStream, open_input
 from digits.prediction.pictures import choose_digits, load_judge
 from digits.prediction.progress import ProgressBar
@@ -58,6 +60,8 @@ def _check_files(
     """Raises InputError if an output would replace an input or another output, or cannot be written."""
     if settings.preview is not None and not isinstance(stream, PictureStream):
         raise InputError(f"preview={settings.preview}: needs pictures as input")
+    if settings.input_transform is not None and not isinstance(stream, DigitStream):
+        raise InputError(f"input_transform={settings.input_transform}: needs a file of digits as input, not pictures")
     inputs = [*checkpoints, *stream.files] if stream else checkpoints
     uses = {os.path.realpath(path): "is read" for path in inputs if str(path) != "-"}
     outputs = {
@@ -103,12 +107,19 @@ def _read_digits(
     checkpoints: Sequence[Path],
 ) -> Iterator[DigitChunk]:
     """The digits of a file, or those that are found in pictures."""
-    if isinstance(stream, DigitStream):
-        yield from stream.chunks
-        return
     judge = load_judge(classifier, checkpoints)
-    for chunk in stream.chunks:
-        yield choose_digits(chunk, judge, several=settings.several)
+    if isinstance(stream, PictureStream):
+        for line in stream.skipped:
+            log.info(f"{'read':<12}{line}")
+        for chunk in stream.chunks:
+            yield choose_digits(chunk, judge, several=settings.several)
+        return
+    log.info(f"{'read':<12}{stream.name}: {stream.description}")
+
+    def predict(images: Array) -> Array:
+        return judge.predict(images).numpy()
+
+    yield from transform_digits(stream.chunks, settings.input_transform, predict)
 
 
 def _write_predictions(settings: PredictSettings, classifier: Classifier, digits: Iterator[DigitChunk]) -> None:
@@ -120,6 +131,8 @@ def _write_predictions(settings: PredictSettings, classifier: Classifier, digits
         for chunk in digits:
             predicted = _predict_chunk(classifier, chunk, settings.batch_size)
             writer.write(predicted)
+            if summary.total == 0:
+                warn_about_labels(predicted)
             summary.add(predicted)
             bar.update(summary.total, chunk.progress)
             if settings.preview is not None and summary.total <= MAX_PREVIEW:

@@ -11,7 +11,7 @@ from PIL import Image, features
 from PIL.TiffImagePlugin import TiffImageFile
 
 from digits.data.pictures import decode, orient, verify
-from digits.data.pictures.decode import read_picture, read_pictures
+from digits.data.pictures.decode import PictureFile, read_picture, read_pictures
 from digits.data.pictures.masks import Array
 from digits.data.pictures.picture_formats import is_picture
 from digits.errors import InputError
@@ -90,7 +90,7 @@ def test_libtiff_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str
     content = bytearray((tmp_path / "one.tif").read_bytes())
     content[500:600] = bytes(100)
     (tmp_path / "one.tif").write_bytes(content)
-    [error] = read_pictures([tmp_path / "one.tif"])
+    [error] = read_pictures([PictureFile(tmp_path / "one.tif", "one.tif")])
     assert "cannot be decoded" in str(error)
     assert capfd.readouterr().err == ""
 

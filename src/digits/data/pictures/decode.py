@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -34,27 +35,38 @@ large_picture_lock = threading.Lock()  # one large picture at a time, to bound t
 stderr_lock = threading.Lock()
 
 
+@dataclass(frozen=True)
+class PictureFile:
+    """A picture on the disk, its name in messages and results, and its label if its folder is named after a digit."""
+
+    path: Path
+    name: str
+    label: int | None = None
+
+
 def read_pictures(
-    paths: Sequence[Path], *, thumbnails: bool = False
+    files: Sequence[PictureFile], *, thumbnails: bool = False
 ) -> list[tuple[Array | None, list[Hypothesis]] | InputError]:
-    """`read_picture` of each path, or its error. Uses as many threads as PyTorch."""
+    """`read_picture` of each file, or its error. Uses as many threads as PyTorch."""
     with warnings.catch_warnings(), ThreadPoolExecutor(torch.get_num_threads()) as pool:
         warnings.simplefilter("ignore")  # about large pictures and minor damage
         read = partial(_read_or_error, thumbnail=thumbnails)
-        return list(pool.map(read, paths))  # Pillow and SciPy release the GIL
+        return list(pool.map(read, files))  # Pillow and SciPy release the GIL
 
 
-def _read_or_error(path: Path, *, thumbnail: bool) -> tuple[Array | None, list[Hypothesis]] | InputError:
+def _read_or_error(file: PictureFile, *, thumbnail: bool) -> tuple[Array | None, list[Hypothesis]] | InputError:
     try:
-        return read_picture(path, thumbnail=thumbnail)
+        return read_picture(file.path, thumbnail=thumbnail, name=file.name)
     except InputError as error:
         return error
 
 
-def read_picture(path: str | Path, *, thumbnail: bool = False) -> tuple[Array | None, list[Hypothesis]]:
+def read_picture(
+    path: str | Path, *, thumbnail: bool = False, name: str | None = None
+) -> tuple[Array | None, list[Hypothesis]]:
     """A thumbnail uint8 [h, w, 3] on request, and the hypotheses about the digit.
 
-    Raises InputError if the file cannot be decoded or shows no digit.
+    Raises InputError, which begins with the name of the file, if it cannot be decoded or shows no digit.
     """
     try:
         content = _read_content(path)
@@ -63,7 +75,7 @@ def read_picture(path: str | Path, *, thumbnail: bool = False) -> tuple[Array | 
             picture = _decode(file, content)
             found = _find_digits(picture, file)
     except Exception as error:  # damaged files raise almost any error in Pillow's decoders
-        raise InputError(f"{path}: {_describe(error)}") from None
+        raise InputError(f"{name or path}: {_describe(error)}") from None
     if not thumbnail:
         return None, found
     picture.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
