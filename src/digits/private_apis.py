@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
     from hydra.core.override_parser.types import Override
     from hydra.plugins.launcher import Launcher
-    from lightning.pytorch import Callback, Trainer
+    from lightning.pytorch import Trainer
     from lightning.pytorch.callbacks import WeightAveraging
     from submitit.core.core import Job
     from submitit.slurm.slurm import SlurmJob
@@ -97,7 +97,6 @@ COUPLINGS = (
     Coupling("submitit", "SlurmExecutor.job_class, slurm.SlurmJob", "the state of a job is read with squeue", "1.5.4"),
     Coupling("submitit", "Job._get_outcome_and_result", "a dead job does not end the sweep", "1.5.4"),
     Coupling("lightning", "WeightAveraging._average_model", "ema= updates the average without waiting", "2.6.6"),
-    Coupling("lightning", "Trainer.callbacks", "the evaluation has other callbacks than the training", "2.6.6"),
     Coupling(
         "lightning",
         "Trainer._checkpoint_connector",
@@ -318,13 +317,6 @@ def average_model(callback: "WeightAveraging") -> "AveragedModel":
     model = callback._average_model
     assert model is not None
     return model
-
-
-def trainer_callbacks(trainer: "Trainer") -> list["Callback"]:
-    """The callbacks of a trainer, to be changed in place. A second trainer would start the processes of a run on
-    several devices again."""
-    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    return callbacks
 
 
 def read_only_given_checkpoints(trainer: "Trainer") -> None:

@@ -10,7 +10,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from digits.data.sampler import BalancedBatchSampler, gathered_order
+from digits.data.sampler import BalancedBatchSampler
 from digits.data.sources import Digits, Source
 from digits.data.splits import split_indices
 from digits.errors import InputError
@@ -77,18 +77,9 @@ class DigitsDataModule(LightningDataModule):
     def val_dataloader(self) -> DataLoader[Digits] | list[Any]:
         return make_dataloader(self.splits["val"], self.eval_batch_size) if "val" in self.splits else []
 
-    def test_dataloader(self) -> DataLoader[Digits]:
-        return make_dataloader(self.splits["test"], self.eval_batch_size)
-
     @property
     def eval_batch_size(self) -> int:
         return max(self.batch_size, 256)
-
-    def evaluated_indices(self, stage: str, batches: int | float) -> Tensor:
-        """Positions in the source, int64 [N], of the val or test digits in the first `batches` batches, in the order in
-        which an evaluation gathers them."""
-        order = gathered_order(len(self.splits[stage].labels), self.eval_batch_size, int(batches))
-        return self.val_indices[order] if stage == "val" else order
 
 
 def make_dataloader(digits: Digits, batch_size: int, shuffle_seed: int | None = None) -> DataLoader[Digits]:

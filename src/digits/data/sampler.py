@@ -44,14 +44,6 @@ class BalancedBatchSampler(Sampler[Tensor]):
         return order.to(self.device).tensor_split(len(self))  # a copy per step would synchronize with a GPU
 
 
-def gathered_order(total: int, batch_size: int, batches: int) -> Tensor:
-    """Indices int64 [N] of the first unshuffled batches, in the order in which results are gathered from all processes:
-    all of the first process, then all of the second."""
-    count = world_size()
-    shares = [batch.tensor_split(count) for batch in BalancedBatchSampler(total, batch_size).batches()[:batches]]
-    return torch.cat([parts[rank] for rank in range(count) for parts in shares])
-
-
 def share(batch: Tensor) -> Tensor:
     """The part of a batch that this process computes. Sizes differ by at most one."""
     return batch.tensor_split(world_size())[dist.get_rank()] if dist.is_initialized() else batch

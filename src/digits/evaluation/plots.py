@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from torch import Tensor
 
-from digits.evaluation.metrics import Misclassified
+from digits.evaluation.evaluate import Misclassified
 
 MAX_IMAGES = 1_000  # of misclassified images in one plot
 

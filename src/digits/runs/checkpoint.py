@@ -1,5 +1,6 @@
 """The checkpoint format: how files are found, what this project adds to Lightning's content, and safe reading."""
 
+import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from glob import glob, has_magic
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from digits.errors import InputError
+from digits.files import atomic_write
 from digits.models.fusion import fuse_batch_norm
 from digits.models.networks import build_network
 from digits.runs.folder import RunFolder
@@ -26,6 +28,14 @@ def checkpoint_metadata(config: Mapping[str, Any]) -> dict[str, Any]:
     """The entry `digits` of a checkpoint. The resolved configuration consists of plain Python values, so that the file
     loads with `weights_only=True` and is enough to predict. A `temperature` is added after the evaluation."""
     return {"format": FORMAT_VERSION, "config": config}
+
+
+def write_checkpoint(checkpoint: Mapping[str, Any], path: Path) -> None:
+    """Writes a checkpoint atomically. Raises InputError if the file cannot be written."""
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)  # to a file it raises RuntimeError when the disk is full
+    with atomic_write(path) as temp_path:
+        temp_path.write_bytes(buffer.getbuffer())
 
 
 def find_checkpoints(given: str | Path | Sequence[str | Path]) -> list[Path]:

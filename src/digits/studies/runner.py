@@ -153,7 +153,9 @@ class StudyRunner:
     def _record_failure(self, job: Job, reason: str) -> None:
         """Writes the failure of a job that could not do so itself. Its last epoch remains resumable."""
         started = _version(job) != self.pending[job]
-        metrics = job.folder.metrics() if started or job.folder.resumable_checkpoint(job.config) else None
+        metrics = job.folder.metrics()
+        if not started and not job.folder.resumable_checkpoint(metrics, job.config):
+            metrics = None
         new = RunMetrics("failed", seed=job.config.get("seed"), overrides=list(job.overrides), config=job.config)
         if metrics is None or not metrics.ended:  # else it ended at this moment
             metrics = replace(metrics or new, status="failed", reason=reason)
