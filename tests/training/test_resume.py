@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from digits.errors import InputError
 from digits.runs.checkpoint import read_checkpoint, write_checkpoint
+from digits.runs.safe_archive import open_archive
 from digits.training.checkpoint_io import AtomicCheckpointIO
 
 SmallRun = Callable[..., Path]
@@ -108,6 +109,22 @@ def test_interrupted_evaluation_loses_no_epoch(
     resumed = train_small(tmp_path, made_csv, f"resume={tmp_path / LAST}")
     assert_same_weights(resumed, last_checkpoint(small_run()))
     assert read_metrics_json(tmp_path)["val"] == read_metrics_json(small_run())["val"]
+
+
+def test_resumed_checkpoint_is_verified_once(
+    tmp_path: Path, made_csv: Path, small_run: SmallRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verified = []
+
+    def record(path: Path) -> Any:
+        verified.append(Path(path))
+        return open_archive(path)
+
+    monkeypatch.setattr("digits.runs.checkpoint.open_archive", record)
+    given = small_run(*CONSTANT) / LAST
+    verified.clear()
+    train_small(tmp_path, made_csv, *CONSTANT, f"resume={given}", "trainer.max_epochs=3")
+    assert verified.count(given) == 1
 
 
 def test_epochs_can_be_added_without_a_schedule(

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,39 @@ def find_checkpoints(given: str | Path | Sequence[str | Path]) -> list[Path]:
     Raises InputError for a folder or a glob without a checkpoint.
     """
     names = [given] if isinstance(given, str | Path) else given
-    found = [path for name in names for path in _find(str(name))]
+    found: list[Path] = []
+    for name in names:
+        found += _find(str(name))
     if not found:
         raise InputError("checkpoint=[]: give at least one checkpoint")
+    return found
+
+
+def _find(name: str) -> list[Path]:
+    path = Path(name)
+    if name == BUNDLED:
+        return [BUNDLED_PATH]
+    if os.path.isdir(path):
+        checkpoint = RunFolder(path).scored_checkpoint()
+        if checkpoint is None:
+            raise InputError(f"{name}: a folder without a checkpoint; the folder of a run has checkpoints/last.ckpt")
+        return [checkpoint]
+    if has_magic(name) and not os.path.exists(path):
+        return _match(name)
+    return [path]
+
+
+def _match(pattern: str) -> list[Path]:
+    """The checkpoints, and those of the folders of runs, that match a glob."""
+    found = []
+    for name in sorted(glob(pattern, recursive=True)):
+        path: Path | None = Path(name)
+        if os.path.isdir(name):
+            path = RunFolder(name).scored_checkpoint()
+        if path is not None and path.suffix in CHECKPOINT_SUFFIXES:
+            found.append(path)
+    if not found:
+        raise InputError(f"{pattern}: matches no checkpoint, and no folder of a run with a checkpoint")
     return found
 
 
@@ -56,15 +86,15 @@ def load_network(path: str | Path) -> tuple[nn.Module, str, float | None]:
 
     Raises InputError as `read_checkpoint` does, and if the weights are not finite or not those of that network."""
     checkpoint = read_checkpoint(path)
-    metadata, state = checkpoint["digits"], checkpoint["state_dict"]
+    metadata = checkpoint["digits"]
     model, temperature = metadata["config"].get("model"), metadata.get("temperature")
-    weights = {key[len("network.") :]: state[key] for key in state if str(key).startswith("network.")}
-    is_complex = any(torch.is_tensor(weight) and weight.is_complex() for weight in weights.values())
-    damaged = InputError(f"{path}: damaged; its weights are not those of the network that it names")
-    if is_complex or not isinstance(model, dict) or not isinstance(model.get("name"), str):
-        raise damaged
+    if not isinstance(model, dict) or not isinstance(model.get("name"), str):
+        raise _damaged_weights(path)
     if temperature is not None and not (type(temperature) is float and 0.01 < temperature < 100):
         raise InputError(f"{path}: damaged; its temperature is not a number between 0.01 and 100")
+    weights = _network_weights(checkpoint["state_dict"])
+    if any(torch.is_tensor(weight) and weight.is_complex() for weight in weights.values()):
+        raise _damaged_weights(path)
     try:
         with torch.random.fork_rng(devices=[]):  # its initial weights are random
             network = build_network(**model).eval()
@@ -73,29 +103,25 @@ def load_network(path: str | Path) -> tuple[nn.Module, str, float | None]:
     try:
         network.load_state_dict(weights)
     except RuntimeError:  # other names or shapes
-        raise damaged from None
-    if not all(tensor.isfinite().all() for tensor in (*network.parameters(), *network.buffers())):
-        raise InputError(f"{path}: holds weights that are not finite numbers; its training diverged")
+        raise _damaged_weights(path) from None
+    for tensor in (*network.parameters(), *network.buffers()):
+        if not tensor.isfinite().all():
+            raise InputError(f"{path}: holds weights that are not finite numbers; its training diverged")
     return fuse_batch_norm(network), model["name"], temperature
 
 
-def _find(name: str) -> Iterator[Path]:
-    path = Path(name)
-    if name == BUNDLED:
-        yield BUNDLED_PATH
-    elif os.path.isdir(path):
-        if not (checkpoint := RunFolder(path).scored_checkpoint()):
-            raise InputError(f"{name}: a folder without a checkpoint; the folder of a run has checkpoints/last.ckpt")
-        yield checkpoint
-    elif has_magic(name) and not os.path.exists(path):
-        matches = [Path(match) for match in sorted(glob(name, recursive=True))]
-        candidates = [RunFolder(match).scored_checkpoint() if match.is_dir() else match for match in matches]
-        files = [candidate for candidate in candidates if candidate and candidate.suffix in CHECKPOINT_SUFFIXES]
-        if not files:
-            raise InputError(f"{name}: matches no checkpoint, and no folder of a run with a checkpoint")
-        yield from files
-    else:
-        yield path
+def _network_weights(state: Mapping[Any, Any]) -> dict[str, Any]:
+    """The weights of `DigitsModule.network` under their names in the network."""
+    weights = {}
+    for key, value in state.items():
+        name = str(key)
+        if name.startswith("network."):
+            weights[name.removeprefix("network.")] = value
+    return weights
+
+
+def _damaged_weights(path: str | Path) -> InputError:
+    return InputError(f"{path}: damaged; its weights are not those of the network that it names")
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

@@ -75,18 +75,23 @@ def _evaluate_stages(training: Training, loggers: RunLoggers) -> dict[str, Evalu
     """Evaluates the splits that the run has, and records scores, calibration and seconds."""
     metrics, datamodule = training.metrics, training.datamodule
     evaluations: dict[str, Evaluation] = {}
+
     val = _evaluate_stage(training, loggers, "val")
     if val is not None:
         metrics.val = val.score.as_dict()
         metrics.calibration = {"temperature": fit_temperature(val.logits, val.split.labels)}
         evaluations["val"] = _calibrate(training, "val", val)
-    test = _evaluate_stage(training, loggers, "test") if training.settings.test else None
+
+    test = None
+    if training.settings.test:
+        test = _evaluate_stage(training, loggers, "test")
     if test is not None:
         metrics.test = test.score.as_dict()
         if datamodule.is_mnist:
             scores = subset_scores(test.split.indices, test.split.labels, test.predicted)
             metrics.test_subsets = {name: score.as_dict() for name, score in scores.items()}
         evaluations["test"] = _calibrate(training, "test", test)
+
     return evaluations
 
 
@@ -115,15 +120,17 @@ def evaluated_split(training: Training, stage: str) -> Split | None:
     if stage not in datamodule.splits:
         return None
     images, labels = datamodule.splits[stage]
-    indices = datamodule.val_indices if stage == "val" else torch.arange(len(labels))
-    limit = trainer.limit_val_batches if stage == "val" else trainer.limit_test_batches
+    if stage == "val":
+        indices, limit = datamodule.val_indices, trainer.limit_val_batches
+    else:
+        indices, limit = torch.arange(len(labels)), trainer.limit_test_batches
     batches = labels.tensor_split(count_batches(len(labels), datamodule.eval_batch_size))
     count = limit if isinstance(limit, int) else int(limit * len(batches))
-    if count == 0 and limit > 0:
+    if limit == 0:
+        return None
+    if count == 0:
         raise InputError(f"trainer.limit_{stage}_batches={limit}: less than one of {len(batches)} batches")
     total = sum(len(batch) for batch in batches[:count])
-    if total == 0:
-        return None
     return Split(images[:total], labels[:total], indices[:total])
 
 

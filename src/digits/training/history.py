@@ -107,7 +107,9 @@ class EpochHistory(Checkpoint):
         self.rows.append(self._row(epoch, scores, seconds))
         self.write()
         if is_rank_zero():
-            part = "" if self.is_complete else f", {self.batches} of {trainer.num_training_batches} batches"
+            part = ""
+            if not self.is_complete:
+                part = f", {self.batches} of {trainer.num_training_batches} batches"
             log.info(f"epoch {epoch}/{trainer.max_epochs}{part}: {_describe(scores)}, {seconds:.1f} s")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -130,7 +132,9 @@ class EpochHistory(Checkpoint):
         """The names of the columns, in the same order whichever epochs were validated."""
         if not self.rows:
             return []
-        names = dict.fromkeys(name for row in self.rows for name in row)  # a set in the order of the rows
+        names: dict[str, float] = {}  # in the order of the rows
+        for row in self.rows:
+            names |= row
         train = [name for name in names if name.startswith("train/")]
         val = [name for name in names if name.startswith("val/")]
         if self.has_validation and not val:  # none yet
