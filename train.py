@@ -24,10 +24,10 @@ def main(config: DictConfig) -> float | None:
 
     with job_errors():
         job = hydra_job(config)
-        if job.config["find"] is None:
-            return train(**job._asdict())
-        find_lr(job.config, job.folder, job.overrides)
-        return None
+        if job.finds_lr:
+            find_lr(job)
+            return None
+        return train(job)
 
 
 if __name__ == "__main__":

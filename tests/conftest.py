@@ -21,7 +21,7 @@ for name in list(os.environ):
 
 import pytest
 
-from digits.cli.signals import ENDING_SIGNALS
+from digits.processes import ENDING_SIGNALS
 
 # A shell that starts the tests in the background ignores these signals, and so do `nohup` and the programs that the
 # tests start.
@@ -83,10 +83,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run that reads the bundled digits well enough."""
     from helpers import SMALL, config
 
+    from digits.runs.job import TrainingJob
     from digits.training.train import train
 
     folder = tmp_path_factory.mktemp("trained")
-    train(config(*SMALL, "model=fast_cnn", "augment=none", "data.batch_size=64", "trainer.max_epochs=3"), folder)
+    settings = config(*SMALL, "model=fast_cnn", "augment=none", "data.batch_size=64", "trainer.max_epochs=3")
+    train(TrainingJob(settings, folder))
     return folder
 
 

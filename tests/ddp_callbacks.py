@@ -8,18 +8,6 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from digits.data.augmentation import RandomTransform
-from digits.data.sources import Digits
-
-
-class RecordTest(Callback):
-    """Writes down which images each process was tested with."""
-
-    def __init__(self, folder: str) -> None:
-        self.folder = Path(folder)
-
-    def on_test_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Digits, *_: int) -> None:
-        with (self.folder / f"test-{trainer.global_rank}.txt").open("a") as file:
-            file.writelines(image.numpy().tobytes().hex() + "\n" for image in batch.images.cpu())
 
 
 class Float64(Callback):

@@ -25,8 +25,8 @@ from torch import Tensor, nn
 
 import digits.cli.app  # noqa: F401  # registers the resolvers
 from digits.cli.hydra_versions import VERSION_BASE
-from digits.cli.signals import ENDING_SIGNALS
 from digits.models.networks import build_network
+from digits.processes import ENDING_SIGNALS
 from digits.runs.checkpoint import read_checkpoint
 from digits.settings import PredictSettings
 from digits.training.module import DigitsModule
@@ -133,11 +133,12 @@ def allow_targets(folder: Path, monkeypatch: pytest.MonkeyPatch, *modules: str) 
 
 def train_small(folder: Path, train_csv: Path, *overrides: str) -> dict[str, Any]:
     """Trains `dropout_cnn` for two epochs on made digits; returns the last checkpoint."""
+    from digits.runs.job import TrainingJob
     from digits.training.train import train
 
     folder.mkdir(exist_ok=True)
     data = ["data=csv", f"data.train_csv={train_csv}", "data.val_size=20"]
-    train(config(*SMALL, *data, "model=dropout_cnn", *overrides), folder)
+    train(TrainingJob(config(*SMALL, *data, "model=dropout_cnn", *overrides), folder))
     return last_checkpoint(folder)
 
 

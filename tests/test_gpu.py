@@ -19,13 +19,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from digits.data.sources import Digits, Source
+from digits.evaluation.evaluate import evaluate
 from digits.models.fusion import fuse_batch_norm
 from digits.models.networks import NETWORKS, build_network
 from digits.prediction.classifier import Classifier
 from digits.prediction.members import CheckpointMember
-from digits.runs.folder import RunFolder
-from digits.runs.metrics_file import RunMetrics
-from digits.training.train import Training, evaluate
+from digits.runs.job import TrainingJob
+from digits.runs.recorded_run import RecordedRun
+from digits.settings import TrainSettings
+from digits.training.final import evaluated_split
+from digits.training.fit import Training
 from digits.training.trainer import silence_lightning
 
 GPU = torch.device("cuda:0")
@@ -71,7 +74,7 @@ def test_no_step_of_a_run_waits_for_the_gpu(tmp_path: Path, precision: str, reci
         training = make_training([f"trainer.precision={precision}", *recipe], tmp_path)
         training.trainer.callbacks.append(MarkBatches(gpu))
         with gpu.tensors():
-            training.fit(None)
+            training.fit()
     assert [wait for wait in gpu.waits["train", 1] if not wait.startswith(KNOWN_WAITS)] == []
     assert gpu.waits["val", 1] == []
     assert gpu.waits.keys() >= {(stage, batch) for stage in ("train", "val") for batch in range(3)}
@@ -91,12 +94,26 @@ def test_batch_normalization_is_recomputed_on_the_gpu(tmp_path: Path, precision:
 def test_evaluation_copies_all_results_at_once(tmp_path: Path, precision: str) -> None:
     with fake_gpu() as gpu:
         training = make_training([f"trainer.precision={precision}"], tmp_path)
-        training.trainer.callbacks.append(MarkBatches(gpu))
+        batches = 0
+
+        def predict_logits(images: Tensor) -> Tensor:
+            nonlocal batches
+            gpu.phase = "test", batches
+            batches += 1
+            return training.module(images)
+
         with gpu.tensors():
-            evaluation = evaluate(training.trainer, training.module, training.datamodule, "test")
+            training.datamodule.prepare_data()
+            training.datamodule.trainer = training.trainer
+            training.datamodule.setup("fit")
+            training.module.to(GPU).eval()
+            split = evaluated_split(training, "test")
+            with training.trainer.precision_plugin.val_step_context():
+                evaluation = evaluate(predict_logits, split, training.datamodule.eval_batch_size)
+    assert batches == 3
     assert gpu.waits["test", 1] == []
     assert gpu.waits["test", 2]
-    assert {part.device.type for part in evaluation[1:]} == {"cpu"}
+    assert {part.device.type for part in (*evaluation.split, evaluation.logits)} == {"cpu"}
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", slow("16-mixed"), slow("32-true")])
@@ -209,9 +226,6 @@ class MarkBatches(Callback):
     def on_validation_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int, *_: int) -> None:
         self.mark("val", batch_idx)
 
-    def on_test_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int, *_: int) -> None:
-        self.mark("test", batch_idx)
-
     def mark(self, stage: str, batch: int) -> None:
         self.gpu.phase = stage, batch
         self.gpu.waits[self.gpu.phase] = []
@@ -238,6 +252,7 @@ def fake_gpu() -> Iterator[GpuRecorder]:
         mock.patch.object(Tensor, "backward", backward_without_engine),
         mock.patch.object(Tensor, "__deepcopy__", lambda tensor, memo: tensor.detach().clone()),
         mock.patch.object(nn.Module, "_apply", apply_to_tensors),
+        mock.patch("digits.training.checkpoint_io.write_checkpoint"),
     ):
         yield gpu
 
@@ -275,8 +290,7 @@ def make_training(settings: list[str], folder: Path) -> Training:
     """A run with three batches of training, validation and test digits."""
     silence_lightning()
     resolved = config("trainer=gpu", "trainer.max_epochs=1", "data.batch_size=4", *settings)
-    metrics = RunMetrics("running", config=resolved, precision=resolved["trainer"]["precision"])
-    training = Training(RunFolder(folder), metrics, loggers=[], in_sweep=False)
+    training = Training(TrainSettings.from_config(resolved), RecordedRun(TrainingJob(resolved, folder)))
     train, test = (Digits(torch.zeros(count, 28, 28).byte(), torch.zeros(count).long()) for count in (12 + 768, 768))
     training.datamodule.source = Source(train, test)
     training.datamodule.split_indices = lambda labels: torch.arange(780).split([12, 768])  # the real one reads labels

@@ -12,6 +12,7 @@ from torch import nn
 
 from digits.errors import InputError
 from digits.instantiation import BuildError, build, find_target
+from digits.runs.job import TrainingJob
 from digits.training.train import train
 
 FOREIGN = {"_target_": "pathlib.Path.cwd"}
@@ -164,7 +165,7 @@ def test_own_package_is_allowed_by_the_file(own_package: Path, made_csv: Path, m
     allow_targets(own_package, monkeypatch, "own_package")
     callback = f"trainer.callbacks=[{{_target_:own_package.Mark,path:{own_package / 'mark'}}}]"
     data = ["data=csv", f"data.train_csv={made_csv}", "model=mlp", "trainer.max_epochs=1"]
-    train(config(*SMALL, *data, callback), own_package / "run")
+    train(TrainingJob(config(*SMALL, *data, callback), own_package / "run"))
     assert (own_package / "mark").exists()
     with pytest.raises(InputError, match=r"fractions.Fraction is not in an allowed package"):
         find_target("own_package.Fraction", "x")

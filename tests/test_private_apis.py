@@ -336,25 +336,6 @@ def test_averaged_module_replaces_the_weights_at_the_end() -> None:
         assert module.layer.weight.item() == 7.0
 
 
-def test_callbacks_of_a_trainer_can_be_changed() -> None:
-    called = []
-
-    class Mark(Callback):
-        def __init__(self, name: str) -> None:
-            self.name = name
-
-        def on_validation_start(self, *_: object) -> None:
-            called.append(self.name)
-
-    with coupling("Trainer.callbacks"):
-        trainer = tiny_trainer(callbacks=[Mark("removed"), Mark("kept")])
-        callbacks = private_apis.trainer_callbacks(trainer)
-        callbacks[:] = [callback for callback in callbacks if getattr(callback, "name", "") != "removed"]
-        callbacks.append(Mark("added"))
-        trainer.validate(TinyModule(), DataLoader([torch.ones(1)]), verbose=False)  # type: ignore[arg-type]
-        assert called == ["kept", "added"]
-
-
 @pytest.fixture
 def _slurm_job(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("JOB_ID", "NTASKS", "PROCID", "LOCALID", "NODEID"):

@@ -18,12 +18,12 @@ import torch
 
 from benchmarks.report import markdown_table, replace_blocks
 from digits.data.sources import mnist
-from digits.evaluation.mnist_test import TITLES, subset_scores
+from digits.evaluation.mnist_subsets import TITLES, subset_scores
 from digits.evaluation.score import Score
 from digits.files import write_json
 from digits.prediction.classifier import load_classifier
 from digits.runs.checkpoint import find_checkpoints
-from digits.runs.predictions import read_mistakes
+from digits.runs.digit_tables import read_mistakes
 from digits.studies.configuration import MeanStd
 from digits.studies.mcnemar import mcnemar_p_value
 from digits.studies.results import RunResult, read_results

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from benchmarks.harness import PROJECT
 from digits.cli.hydra_versions import VERSION_BASE
 from digits.cli.job import register_resolvers
+from digits.runs.job import TrainingJob
 from digits.training.train import train
 
 
@@ -26,5 +27,5 @@ def run_training(*overrides: str) -> tuple[dict[str, Any], pd.DataFrame]:
     """Trains in a temporary folder. Returns metrics.json and history.csv."""
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
-        train(compose_train(*overrides), Path(folder))
+        train(TrainingJob(compose_train(*overrides), Path(folder)))
         return json.loads((Path(folder) / "metrics.json").read_text()), pd.read_csv(Path(folder) / "history.csv")

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from digits.cli.console import ConsoleHandler
 from digits.cli.hydra_versions import VERSION_BASE, limited_targets
-from digits.cli.job import USER_ERRORS, HydraJob, hydra_job, register_resolvers
+from digits.cli.job import USER_ERRORS, hydra_job, register_resolvers
 from digits.cli.messages import Command, error_message
 from digits.errors import InputError
 from digits.evaluation.score import Score
@@ -26,6 +26,7 @@ from digits.instantiation import CONF
 from digits.prediction.classifier import Classifier, load_classifier
 from digits.private_apis import hydra_put_aside, run_hydra_job
 from digits.runs.folder import RunFolder
+from digits.runs.job import TrainingJob
 from digits.settings import NAME_SETTINGS, as_yaml
 from digits.training import train as training
 
@@ -62,7 +63,7 @@ def train(experiment: str | None = None, settings: Mapping[str, Any] | None = No
     try:
         job = _prepare(overrides)
         with _logging_to(job.folder / "train.log"):
-            training.train(**job._asdict())
+            training.train(job)
     except USER_ERRORS as error:
         raise InputError(error_message(error, Command(CONF, "train", overrides))) from None
     except SystemExit:  # Lightning turns KeyboardInterrupt into it
@@ -79,7 +80,7 @@ def _to_score(recorded: Mapping[str, float] | None) -> Score | None:
     return Score(int(recorded["errors"]), int(recorded["total"]))
 
 
-def _prepare(overrides: Sequence[str]) -> HydraJob:
+def _prepare(overrides: Sequence[str]) -> TrainingJob:
     """Composes the job and writes what Hydra writes into its folder. The training itself runs with the Hydra of the
     program that calls it, if it has one."""
     with hydra_lock, hydra_put_aside(), limited_targets():
@@ -93,15 +94,15 @@ def _prepare(overrides: Sequence[str]) -> HydraJob:
             prepared = run_hydra_job("train", _job_or_error, overrides)
     if isinstance(prepared, Exception):
         raise prepared
-    assert isinstance(prepared, HydraJob)
+    assert isinstance(prepared, TrainingJob)
     return prepared
 
 
-def _job_or_error(config: DictConfig) -> HydraJob | Exception:
+def _job_or_error(config: DictConfig) -> TrainingJob | Exception:
     """Returns an error, because Hydra prints those that are raised."""
     try:
         job = hydra_job(config)
-        if job.config["find"]:
+        if job.finds_lr:
             raise InputError("find=lr trains no network; use it on the command line, python train.py find=lr")
         return job
     except Exception as error:

@@ -35,6 +35,13 @@ ADDED_TRANSFORM_SETTINGS: dict[str, Any] = {
     "augment.erasing_size": [8, 16],
 }
 """The same for runs with the augmentation `RandomTransform`."""
+RENAMED_STATES = {
+    "ModelCheckpoint{'monitor': None, 'mode': 'min', 'every_n_train_steps': 0, 'every_n_epochs': 1, "
+    "'train_time_interval': None}": "RunCheckpoint last",
+    "ModelCheckpoint{'monitor': 'val/error', 'mode': 'min', 'every_n_train_steps': 0, 'every_n_epochs': 1, "
+    "'train_time_interval': None}": "RunCheckpoint best",
+}
+"""Callbacks in checkpoints of older runs, with their present names."""
 
 
 def rename_targets(value: Any) -> Any:
@@ -55,3 +62,18 @@ def add_missing_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
         complete.update(ADDED_TRANSFORM_SETTINGS)
     complete.update(settings)
     return complete
+
+
+def rename_states(checkpoint: Mapping[str, Any]) -> None:
+    """Gives the states of a run's own checkpoint callbacks their present names in a checkpoint of an older version.
+
+    In a checkpoint of the present version, an old name belongs to a callback of `trainer.callbacks`."""
+    states = checkpoint.get("callbacks")
+    if not isinstance(states, dict):
+        return
+    for name in RENAMED_STATES.values():
+        if name in states:
+            return
+    for old_name, name in RENAMED_STATES.items():
+        if old_name in states:
+            states[name] = states.pop(old_name)

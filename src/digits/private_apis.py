@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
     from hydra.core.override_parser.types import Override
     from hydra.plugins.launcher import Launcher
-    from lightning.pytorch import Callback, Trainer
+    from lightning.pytorch import Trainer
     from lightning.pytorch.callbacks import WeightAveraging
     from submitit.core.core import Job
     from submitit.slurm.slurm import SlurmJob
@@ -373,14 +373,6 @@ def average_model(callback: "WeightAveraging") -> "AveragedModel":
     model = callback._average_model
     assert model is not None
     return model
-
-
-def trainer_callbacks(trainer: "Trainer") -> list["Callback"]:
-    """The callbacks of a trainer, to be changed in place.
-
-    A second trainer would start the processes of a run on several devices again."""
-    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    return callbacks
 
 
 def read_only_given_checkpoints(trainer: "Trainer") -> None:

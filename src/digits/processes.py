@@ -1,4 +1,6 @@
-"""When one process of a run on several devices ends, the others are ended too."""
+"""The processes of a run on several devices: which one writes, and how all of them end together.
+
+PyTorch is imported late: `--help` needs only the names of the signals."""
 
 import os
 import select
@@ -11,29 +13,49 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-import torch.distributed as dist
-
 from digits.errors import InputError
 from digits.private_apis import is_gloo_error, take_started_processes
 
 STARTER = "DIGITS_STARTER"  # the environment variable with the id of the process that starts the others
-SIGNAL_NAMES = {number.value: number.name for number in signal.Signals}
-ENDING_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")  # as in digits.cli.signals
-ENDING_SIGNALS = {number for number, name in SIGNAL_NAMES.items() if name in ENDING_NAMES}
+# Slurm sends SIGUSR1 or SIGUSR2 with `sbatch --signal`. Without a handler they end a process at once.
+ENDING_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+ENDING_SIGNALS = [signal.Signals[name] for name in ENDING_NAMES if name in signal.Signals.__members__]  # two on Windows
 PATIENCE = 20  # seconds after which a connected process that is still blocked is ended
+RANK_VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # in Lightning's order
 
 
 class LostProcessError(InputError):
     """Another process of the run has ended."""
 
 
+def is_rank_zero() -> bool:
+    """Whether this process writes the files of a run and reports. Its rank is in the environment, before and while the
+    processes are connected. A process that Lightning starts knows its node and its rank on the node."""
+    for name in RANK_VARIABLES:
+        if name in os.environ:
+            is_first = os.environ[name] == "0"
+            if name == "LOCAL_RANK":
+                return is_first and os.environ.get("NODE_RANK", "0") == "0"
+            return is_first
+    return True
+
+
+def is_first_of_node() -> bool:
+    """Whether this process starts the other processes on its machine, and reports for them."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
 def is_disconnected(error: BaseException) -> bool:
     """Whether a collective operation failed, which happens when another process ends."""
+    import torch.distributed as dist
+
     return isinstance(error, dist.DistError) or is_gloo_error(error)
 
 
 def require_free_port(error: BaseException) -> None:
     """Raises InputError if a run could not connect because another program uses the port in MASTER_PORT."""
+    import torch.distributed as dist
+
     port = os.environ.get("MASTER_PORT", "")
     if not isinstance(error, dist.DistNetworkError) or dist.is_initialized() or not port.isdecimal():
         return
@@ -98,7 +120,7 @@ class ProcessWatch:
         self.reason: BaseException | None = None
         self.ending = threading.Event()
         self.finished = threading.Event()
-        self.is_starter = os.environ.get("LOCAL_RANK", "0") == "0"
+        self.is_starter = is_first_of_node()
         self.in_main_thread = threading.current_thread() is threading.main_thread()
         if self.is_starter:
             self._watch_others()
@@ -129,45 +151,60 @@ class ProcessWatch:
                 self._kill()
 
     def _watch(self) -> None:
+        import torch.distributed as dist
+
         while self.reason is None:
-            readable, _, _ = select.select([self.signals], [], [], 0.2)
-            signals = self.signals.recv(64) if readable else b""
+            is_signaled = self._wait_for_signal(0.2)
             if self.finished.is_set():
                 return
-            failed = self._failed()
-            if not ENDING_SIGNALS.isdisjoint(signals):
+            lost = self._lost_process()
+            if is_signaled:
                 self.reason = KeyboardInterrupt()
-            elif failed:
-                self.reason = LostProcessError(_describe(*min(failed)))  # a killed process comes first
+            elif lost is not None:
+                self.reason = LostProcessError(lost)
         self.ending.set()
         self._kill()
         if not self.finished.wait(PATIENCE if dist.is_initialized() else 1):
             _exit(self.on_blocked, self.reason)
 
-    def _failed(self) -> list[tuple[int, int]]:
-        """Status and local rank of the processes that have failed."""
+    def _wait_for_signal(self, seconds: float) -> bool:
+        """Waits for a signal. Whether it is one of those that end a run."""
+        readable, _, _ = select.select([self.signals], [], [], seconds)
+        if not readable:
+            return False
+        received = self.signals.recv(64)
+        return any(number in received for number in ENDING_SIGNALS)
+
+    def _lost_process(self) -> str | None:
+        """Describes a process that has failed, a killed one before others; None if none has."""
+        self._take_started()
         failed = []
-        for local_rank, process in enumerate(self._started(), 1):
+        for local_rank, process in enumerate(self.processes, 1):
             status = process.poll()
             if status:
                 failed.append((status, local_rank))
-        return failed
-
-    def _started(self) -> list[subprocess.Popen[bytes]]:
-        """The processes in the order of their local ranks."""
-        self.processes += take_started_processes(self.launcher)
-        return list(self.processes)
+        if not failed:
+            return None
+        status, local_rank = min(failed)
+        cause = f"failed with status {status}"
+        if status < 0:
+            cause = f"was ended by {_signal_name(-status)}"
+        return f"the process of local rank {local_rank} {cause}"
 
     def _kill(self) -> None:
-        for process in self._started():
+        self._take_started()
+        for process in self.processes:
             process.kill()
 
+    def _take_started(self) -> None:
+        self.processes += take_started_processes(self.launcher)
 
-def _describe(status: int, local_rank: int) -> str:
-    """Why a process has ended. A negative status is a signal."""
-    if status < 0:
-        return f"the process of local rank {local_rank} was ended by {SIGNAL_NAMES.get(-status, -status)}"
-    return f"the process of local rank {local_rank} failed with status {status}"
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return str(number)
 
 
 def _exit(on_blocked: Callable[[BaseException], NoReturn], reason: BaseException) -> NoReturn:

@@ -125,13 +125,25 @@ class TrainSettings:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "TrainSettings":
-        """Takes the resolved configuration of `conf/train.yaml`."""
+        """Takes the resolved configuration of `conf/train.yaml`. With debug=true it is limited to one batch of
+        everything."""
         require_no_missing_value(config)
         for group in ("data", "trainer", "model", "optimizer"):
             require(isinstance(config[group], Mapping), group, config[group], f"one of the choices in conf/{group}")
+        if config["debug"] is True:
+            config = one_batch_of_everything(config)
         data = read_settings(DataSettings, config["data"], component=config["data"])
         trainer = read_settings(TrainerSettings, config["trainer"], component=config["trainer"])
         return read_settings(cls, config, config=config, data=data, trainer=trainer)
+
+    @property
+    def model_name(self) -> str:
+        return str(self.model["name"])
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The rate that the optimizer is configured with; None for its own default."""
+        return self.optimizer.get("lr")
 
     def __post_init__(self) -> None:
         self._check_values()
@@ -154,9 +166,8 @@ class TrainSettings:
         require_positive("teacher_temperature", self.teacher_temperature)
         require_fraction("teacher_weight", self.teacher_weight, 1)
         require_fraction("non_digits", self.non_digits, 0.5)
-        rate = self.optimizer.get("lr")
-        if rate is not None:
-            require_positive("optimizer.lr", rate)
+        if self.learning_rate is not None:
+            require_positive("optimizer.lr", self.learning_rate)
         require_path("resume", self.resume)
 
     def _check_combinations(self) -> None:
@@ -256,6 +267,12 @@ class PredictSettings:
         require(self.num_nodes == 1, "trainer.num_nodes", self.num_nodes, "1: predict.py uses one device")
 
 
+def one_batch_of_everything(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of debug=true. Lightning's `fast_dev_run` would omit checkpoints and loggers."""
+    limits = dict.fromkeys(("limit_train_batches", "limit_val_batches", "limit_test_batches"), 1)
+    return {**config, "trainer": {**config["trainer"], "max_epochs": 1, **limits}}
+
+
 def require_one_device(config: Mapping[str, Any]) -> None:
     """Raises InputError if a run with this configuration cannot be a job of a sweep."""
     trainer = config.get("trainer") or {}
@@ -269,8 +286,8 @@ def require_one_device(config: Mapping[str, Any]) -> None:
 
 
 def read_settings(cls: type[S], group: Mapping[str, Any], **built: object) -> S:
-    """Builds a class of settings. A field has its value from `built`, else from the group, else its default. A field
-    without any of them is None."""
+    """Builds a class of settings. A field takes its value from `built`, else from the group of settings, else
+    from its default. A field without any of them is None."""
     values = dict(built)
     for one in fields(cls):  # type: ignore[arg-type]
         has_default = one.default is not MISSING or one.default_factory is not MISSING

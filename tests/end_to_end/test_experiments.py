@@ -10,6 +10,7 @@ from helpers import choices, compose_config, config, last_checkpoint
 from digits.instantiation import build
 from digits.models.networks import build_network
 from digits.runs.fingerprint import relevant_settings
+from digits.runs.job import TrainingJob
 from digits.seeding import seed_everything
 from digits.settings import TrainSettings
 from digits.studies.study import REPLICATE_KEYS
@@ -22,7 +23,7 @@ GROUPS = ("experiment", "optimizer", "schedule", "augment")
 def test_trains(tmp_path: Path, made_csv: Path, choice: str) -> None:
     data = ["data=csv", f"data.train_csv={made_csv}", f"data.test_csv={made_csv}", "data.batch_size=8"]
     composed = config(choice, *data, "trainer=cpu", "+trainer.limit_train_batches=3", "trainer.max_epochs=1")
-    train(composed, tmp_path)
+    train(TrainingJob(composed, tmp_path))
     trained = last_checkpoint(tmp_path)["state_dict"]
     seed_everything(composed["seed"])
     initial = build_network(**composed["model"]).named_parameters()

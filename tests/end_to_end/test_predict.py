@@ -12,9 +12,9 @@ import pytest
 from helpers import PROJECT, frame, run_main, run_program
 from PIL import Image
 
-from digits.cli.signals import ENDING_SIGNALS
 from digits.data.sources import sample
 from digits.prediction.classifier import load_classifier
+from digits.processes import ENDING_SIGNALS
 
 TEST = sample().test
 assert TEST is not None

@@ -2,23 +2,14 @@
 
 import pytest
 import torch
-from torch import Tensor
-from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix, MulticlassHammingDistance
+from torchmetrics.classification import MulticlassAccuracy, MulticlassHammingDistance
 
-from digits.evaluation.metrics import ErrorRate, Evaluation, EvaluationCollector
+from digits.evaluation.metrics import ErrorRate
 from digits.evaluation.score import Score
 
 LOGITS = torch.randn(103, 10, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(103) % 10
-IMAGES = torch.arange(103, dtype=torch.uint8)[:, None, None].expand(-1, 28, 28)
 BATCHES = torch.arange(103).split(25)  # the last one has 3
-
-
-def evaluate(logits: Tensor, labels: Tensor) -> Evaluation:
-    collector = EvaluationCollector()
-    for batch in BATCHES:
-        collector.update(IMAGES[batch], labels[batch], logits[batch])
-    return Evaluation(Score(0, 103), *collector.compute(), torch.arange(103))
 
 
 def test_error_rate_equals_torchmetrics_with_a_partial_batch() -> None:
@@ -38,18 +29,3 @@ def test_score_is_printed_with_counts_and_interval() -> None:
     assert str(Score(31, 10_000)) == "0.31% (31/10,000, 95% interval 0.22–0.44%)"
     assert Score(0, 500).interval == (0, pytest.approx(0.0076, abs=1e-4))
     assert Score(31, 10_000, {"loss": 0.1}).as_dict().keys() == {"errors", "total", "error", "low", "high", "loss"}
-
-
-def test_confusion_matrix_equals_torchmetrics() -> None:
-    assert torch.equal(evaluate(LOGITS, LABELS).confusion, MulticlassConfusionMatrix(10)(LOGITS, LABELS))
-
-
-@pytest.mark.parametrize("expected", [LABELS, LOGITS.argmax(1)], ids=["some", "none"])
-def test_misclassified_images_are_complete_and_sorted_by_confidence(expected: Tensor) -> None:
-    images, labels, predicted, confidence, indices = evaluate(LOGITS, expected).misclassified
-    assert torch.equal(indices, images[:, 0, 0].long())
-    assert sorted(indices.tolist()) == (LOGITS.argmax(1) != expected).nonzero().flatten().tolist()
-    assert torch.equal(labels, expected[indices])
-    assert torch.equal(predicted, LOGITS.argmax(1)[indices])
-    assert torch.equal(confidence, LOGITS.softmax(1).amax(1)[indices])
-    assert torch.equal(confidence, confidence.sort(descending=True).values)

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from digits.evaluation import plots
-from digits.evaluation.metrics import Misclassified
+from digits.evaluation.evaluate import Misclassified
 
 pytestmark = pytest.mark.usefixtures("drawn_figures")
 

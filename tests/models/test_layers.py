@@ -11,7 +11,9 @@ from torch import nn
 
 from digits.models.layers import FastDropout, scale_images
 from digits.models.networks import NETWORKS, build_network
-from digits.training import train
+from digits.runs.job import TrainingJob
+from digits.training import build
+from digits.training.train import train
 
 
 def plain(network: nn.Module) -> nn.Sequential:
@@ -77,13 +79,13 @@ def test_training_reaches_the_error_of_plain_layers(tmp_path: Path, monkeypatch:
         for seed in range(3):
             folder = tmp_path / f"{name}{seed}"
             folder.mkdir()
-            train.train(config(*recipe, "optimizer.lr=0.01", *settings, f"seed={seed}"), folder)
+            train(TrainingJob(config(*recipe, "optimizer.lr=0.01", *settings, f"seed={seed}"), folder))
             metrics = read_metrics_json(folder)
             scores.append((metrics["val"]["errors"] + metrics["test"]["errors"]) / 1000)
         return scores
 
     fast = errors("fast")
-    monkeypatch.setattr(train, "build_network", lambda **options: plain(build_network(**options)))
+    monkeypatch.setattr(build, "build_network", lambda **options: plain(build_network(**options)))
     slow = errors("plain", "trainer.precision=32-true", "optimizer.fused=false")
     assert mean(slow) < 0.15
     assert abs(mean(fast) - mean(slow)) < max(3 * stdev(slow), 0.01), (fast, slow)

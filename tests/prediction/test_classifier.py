@@ -18,6 +18,7 @@ import digits
 from digits.errors import InputError
 from digits.prediction.classifier import load_classifier
 from digits.runs.checkpoint import find_checkpoints, read_checkpoint
+from digits.runs.job import TrainingJob
 from digits.training.train import train
 
 IMAGES = made_digits(50)[0]
@@ -27,7 +28,8 @@ IMAGES = made_digits(50)[0]
 def other(tmp_path_factory: pytest.TempPathFactory, made_csv: Path) -> Path:
     """The folder of a run with another network, and without validation digits."""
     folder = tmp_path_factory.mktemp("other")
-    train(config(*SMALL, "data=csv", f"data.train_csv={made_csv}", "data.val_size=0", "model=larger_cnn"), folder)
+    data = ["data=csv", f"data.train_csv={made_csv}", "data.val_size=0"]
+    train(TrainingJob(config(*SMALL, *data, "model=larger_cnn"), folder))
     return folder
 
 

@@ -66,7 +66,7 @@ def test_labels_of_mnist_images_are_read_too(tmp_path: Path) -> None:
     assert torch.cat([chunk.labels for chunk in stream.chunks]).tolist() == LABELS.tolist()
 
 
-@pytest.mark.parametrize(("labels", "message"), [(LABELS[:9], "9 labels for the 25 images"), (LABELS + 1, "above 9")])
+@pytest.mark.parametrize(("labels", "message"), [(LABELS[:9], "9 labels for the 25 images"), (LABELS + 2, "label 11 is not a digit")])
 def test_other_labels_are_refused(tmp_path: Path, labels: torch.Tensor, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_all(write_mnist(tmp_path, labels)[0])
@@ -149,8 +149,8 @@ def test_unreadable_picture_is_named_and_the_others_are_read(tmp_path: Path, mon
     [chunk] = read_all(tmp_path)
     assert [one.file for one in chunk.pictures if isinstance(one, Picture)] == [str(tmp_path / "good.png")]
     errors = [str(one) for one in chunk.pictures if isinstance(one, InputError)]
-    formats = "cannot be decoded as PNG, JPEG, BMP, TIFF or WEBP"
-    messages = ["no such file", "is blank", "cannot be decoded (", formats, "more than 120,000 pixels", "1×1", formats]
+    formats = "cannot be decoded as PNG, JPEG, "
+    messages = ["no such file", "is blank", "cannot be decoded (", "cannot be decoded (", "more than 120,000 pixels", "1×1", formats]
     names = ["away", "blank", "cut", "gif", "large", "one", "text"]
     for error, name, message in zip(errors, names, messages, strict=True):
         assert error.startswith(f"{tmp_path}/{name}.png: ")
@@ -162,18 +162,18 @@ def test_unreadable_picture_is_named_and_the_others_are_read(tmp_path: Path, mon
     ("name", "content", "message"),
     [
         ("a.npy", None, "no such file"),
-        ("floats.npy", np.zeros((3, 28, 28)), r"uint8 \[N, 28, 28\] is expected, not float64 \[3, 28, 28\]"),
-        ("flat.npy", np.zeros((3, 784), np.uint8), r"not uint8 \[3, 784\]"),
-        ("none.npy", np.zeros((0, 28, 28), np.uint8), r"not uint8 \[0, 28, 28\]"),
-        ("objects.npy", np.array([{}], dtype=object), "damaged, or not an array of numbers"),
+        ("color.npy", np.zeros((3, 28, 28, 3)), r"color images \[3, 28, 28, 3\]"),
+        ("flat.npy", np.zeros((3, 700), np.uint8), r"images \[N, 28, 28\] or \[N, 784\] are expected"),
+        ("none.npy", np.zeros((0, 28, 28), np.uint8), "holds no images"),
+        ("objects.npy", np.array([{}], dtype=object), "holds Python objects"),
         ("cut.npy", b"\x93NUMPY\x01\0v\0{'descr'", "damaged, or not an array of numbers"),
         ("cut-idx3-ubyte", idx(IMAGES.numpy())[:-5], "ends before"),
         ("long-idx3-ubyte", idx(IMAGES.numpy()) + b"\0", "holds more than its header announces"),
         ("long.npy", npy(IMAGES.numpy()) + b"\0", "holds more than its header announces"),
-        ("floats-idx3-ubyte", b"\0\0\x0d\x03" + idx(IMAGES.numpy())[4:], "not an IDX file of images in uint8"),
+        ("floats-idx3-ubyte", b"\0\0\x0d\x03" + idx(IMAGES.numpy())[4:], "ends before"),
         ("header-idx3-ubyte", b"\0\0\x08\x03\0\0", "ends before"),
-        ("labels-idx1-ubyte", idx(np.zeros(5, np.uint8)), "not an IDX file of images"),
-        ("other-idx3-ubyte", idx(np.zeros((5, 20, 20), np.uint8)), "images of 20×20"),
+        ("labels-idx1-ubyte", idx(np.zeros(5, np.uint8)), "labels, not images"),
+        ("other-idx3-ubyte", idx(np.zeros((5, 21, 21), np.uint8)), "images of 21×21"),
         ("packed.gz", gzip.compress(bytes(5000), mtime=0)[:-9], "not a text file|cannot be read"),
         ("empty", b"", "empty"),
         ("noise", bytes(range(256)), "not a text file"),

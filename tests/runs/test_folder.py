@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from digits.errors import InputError
+from digits.runs.choose_folder import resolve_run_folder
 from digits.runs.fingerprint import fingerprint
-from digits.runs.folder import RunFolder, folder_lock, resolve_run_folder
+from digits.runs.folder import RunFolder, folder_lock
 from digits.runs.metrics_file import RunMetrics, write_metrics
 
 CONFIG: dict[str, Any] = {"seed": 0, "trainer": {"precision": "auto"}}
@@ -47,9 +48,10 @@ def test_state_follows_from_metrics_checkpoint_and_lock(
 
 
 def test_run_is_not_resumed_in_another_precision(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", RunMetrics("running", precision="32-true", fingerprint=SAME))
-    assert run.resumable_checkpoint(CONFIG, "32-true") == run.last_checkpoint
-    assert run.resumable_checkpoint(CONFIG, "bf16-mixed") is None
+    metrics = RunMetrics("running", precision="32-true", fingerprint=SAME)
+    run = make_run(tmp_path / "run", metrics)
+    assert run.resumable_checkpoint(metrics, CONFIG, "32-true") == run.last_checkpoint
+    assert run.resumable_checkpoint(metrics, CONFIG, "bf16-mixed") is None
 
 
 def test_lock_is_exclusive_and_released_when_its_process_is_killed(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from studies.made_runs import leaderboard, write_out_of_fold, write_run
 
 from digits.errors import InputError
-from digits.runs.predictions import PROBABILITIES
+from digits.runs.digit_tables import PROBABILITIES
 from digits.settings import TrainSettings
 from digits.studies.__main__ import main
 from digits.studies.folds import find_label_issues, write_folds

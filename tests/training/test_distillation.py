@@ -27,6 +27,7 @@ from digits.errors import InputError
 from digits.models.layers import scale_images
 from digits.models.networks import build_network
 from digits.training.distillation import Teacher
+from digits.training.loss import TrainingLoss
 from digits.training.module import DigitsModule
 
 SmallRun = Callable[..., Path]
@@ -40,10 +41,8 @@ class Halve(nn.Module):
 
 
 def make_module(teacher: Teacher | None, weight: float = 1.0) -> DigitsModule:
-    module = DigitsModule(
-        build_network("fast_cnn"), partial(torch.optim.SGD, lr=0.1), augment=Halve(), teacher=teacher,
-        teacher_weight=weight,
-    )  # fmt: skip
+    loss = TrainingLoss(teacher=teacher, teacher_weight=weight)
+    module = DigitsModule(build_network("fast_cnn"), partial(torch.optim.SGD, lr=0.1), augment=Halve(), loss=loss)
     module.setup("fit")
     return module
 
@@ -77,10 +76,10 @@ def test_labels_have_the_rest_of_the_weight(small_run: SmallRun) -> None:
     mixed = module.training_step(BATCH, 0)
     losses = []
     for weight in (1.0, 0.0):
-        module.teacher_weight = weight
+        module.loss = TrainingLoss(teacher=teacher, teacher_weight=weight)
         losses.append(module.training_step(BATCH, 0))
     torch.testing.assert_close(mixed, 0.25 * losses[0] + 0.75 * losses[1])
-    module.teachers = ()
+    module.loss = TrainingLoss()
     torch.testing.assert_close(losses[1], module.training_step(BATCH, 0))
 
 
@@ -121,7 +120,7 @@ def test_unfinished_teacher_is_named(tmp_path: Path, made_csv: Path, monkeypatch
 
 def test_average_of_the_weights_shares_the_teacher(small_run: SmallRun) -> None:
     module = make_module(Teacher(str(small_run(MODEL))))
-    assert copy.deepcopy(module).teachers == module.teachers
+    assert copy.deepcopy(module).loss.teacher is module.loss.teacher
 
 
 def test_resumed_distillation_equals_an_uninterrupted_one(

@@ -11,7 +11,9 @@ from logger_runs import ended_runs, hparams, isolate_loggers, mlflow_runs, tenso
 
 from digits.errors import InputError
 from digits.runs.folder import RunFolder
+from digits.runs.job import TrainingJob
 from digits.runs.metrics_file import RunMetrics
+from digits.settings import TrainSettings
 from digits.training import mlflow_runs as mlflow_module
 from digits.training.loggers import RunLoggers
 from digits.training.mlflow_runs import MLflowServer, tracking_uri
@@ -51,8 +53,9 @@ def test_outcome_of_each_logger(tmp_path: Path, logger: str, status: str) -> Non
     pytest.importorskip(logger)
     run = RunFolder(tmp_path / "outputs" / "r")
     run.path.mkdir()
-    loggers = RunLoggers(config("name=r", f"logger={logger}"), run, Path(), in_sweep=True)
-    loggers.build(resume=None)
+    settings = config("name=r", f"logger={logger}")
+    loggers = RunLoggers(run, TrainingJob(settings, run.path, in_sweep=True))
+    loggers.build(TrainSettings.from_config(settings), resume=None)
     loggers.start()
     loggers.finish(RunMetrics(status, reason="because" if status in ("failed", "pruned") else None))
     [stored] = ended_runs(logger, tmp_path)
@@ -128,7 +131,7 @@ def test_list_of_loggers(tmp_path: Path, made_csv: Path) -> None:
     settings["logger"] = [{"_target_": CSV_LOGGER, "version": version} for version in ("one", "two")]
     folder = tmp_path / "outputs" / "r"
     folder.mkdir()
-    train(settings, folder)
+    train(TrainingJob(settings, folder))
     for version in ("one", "two"):
         assert (folder / "lightning_logs" / version / "metrics.csv").exists()
 
@@ -142,7 +145,7 @@ def test_invalid_logger_is_one_line(
     settings = config(*SMALL, "data=csv", f"data.train_csv={made_csv}", "data.val_size=20", "model=mlp", "name=r")
     settings["logger"] = yaml.safe_load(logger)
     with pytest.raises(InputError, match=r"^logger"):
-        train(settings, tmp_path / "outputs")
+        train(TrainingJob(settings, tmp_path / "outputs"))
 
 
 def test_logger_ends_once_after_the_evaluation(train_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,7 +306,7 @@ def test_each_job_of_a_process_has_its_own_run_of_wandb(
     settings = config(*SMALL, "trainer.max_epochs=1", "model=mlp", "logger=wandb", "name=job")
     for number in range(2):
         (tmp_path / f"job{number}").mkdir()
-        train(settings, tmp_path / f"job{number}", in_sweep=True)
+        train(TrainingJob(settings, tmp_path / f"job{number}", in_sweep=True))
     runs = ended_runs("wandb", tmp_path)
     assert sorted(run.status for run in runs) == ["completed", "completed", "failed"]
     assert [run.id for run in runs if run.status == "failed"] == ["one"]

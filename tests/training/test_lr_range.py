@@ -9,20 +9,21 @@ from helpers import SMALL, config
 
 from digits.data.sources import Digits
 from digits.errors import InputError
+from digits.runs.job import TrainingJob
 from digits.training.lr_range import RATES, Point, find_lr, suggest_lr
 from digits.training.module import DigitsModule
 
 
-def made_config(made_csv: Path, *overrides: str) -> dict[str, object]:
+def made_job(folder: Path, made_csv: Path, *overrides: str) -> TrainingJob:
     data = ["data=csv", f"data.train_csv={made_csv}", "model=fast_cnn", "augment=none"]
-    return config(*SMALL, *data, "find=lr", *overrides)
+    return TrainingJob(config(*SMALL, *data, "find=lr", *overrides), folder)
 
 
 @pytest.mark.parametrize(("optimizer", "low", "high"), [
     ("adamw schedule=plateau", 5e-4, 0.1), ("sgd ema=0.9", 3e-3, 2), ("adadelta", 0.05, 10),
 ])  # fmt: skip
 def test_suggestion_fits_the_optimizer(tmp_path: Path, made_csv: Path, optimizer: str, low: float, high: float) -> None:
-    find_lr(made_config(made_csv, *f"optimizer={optimizer}".split()), tmp_path)
+    find_lr(made_job(tmp_path, made_csv, *f"optimizer={optimizer}".split()))
     points = pd.read_csv(tmp_path / "lr.csv")
     assert points["lr"].to_list() == pytest.approx(RATES[: len(points)])
     assert low < suggest_lr([Point(*row) for row in points.to_numpy()], warms_up=True) < high
@@ -39,7 +40,7 @@ def test_each_step_uses_its_rate(tmp_path: Path, made_csv: Path, monkeypatch: py
         step(self, *arguments, **options)
 
     monkeypatch.setattr(DigitsModule, "optimizer_step", record)
-    find_lr(made_config(made_csv, "schedule=onecycle"), tmp_path)
+    find_lr(made_job(tmp_path, made_csv, "schedule=onecycle"))
     assert used[:100] == RATES[:100]
 
 
@@ -53,7 +54,7 @@ def test_stops_when_the_loss_diverges(
         return step(self, batch, batch_idx) * (1 if self.trainer.global_step < stop else loss)
 
     monkeypatch.setattr(DigitsModule, "training_step", diverge)
-    find_lr(made_config(made_csv, "optimizer=adadelta", "optimizer.rho=0.9"), tmp_path)
+    find_lr(made_job(tmp_path, made_csv, "optimizer=adadelta", "optimizer.rho=0.9"))
     assert len(pd.read_csv(tmp_path / "lr.csv")) - stop in ((0,) if math.isnan(loss) else (1,))
 
 
@@ -70,4 +71,4 @@ def test_rate_is_lower_without_a_warmup() -> None:
 
 def test_several_devices_are_refused(tmp_path: Path, made_csv: Path) -> None:
     with pytest.raises(InputError, match="single device"):
-        find_lr(made_config(made_csv, "trainer=ddp"), tmp_path)
+        find_lr(made_job(tmp_path, made_csv, "trainer=ddp"))

@@ -11,6 +11,7 @@ from digits.data.non_digits import NO_DIGIT, make_non_digits
 from digits.data.sources import Digits
 from digits.models.layers import scale_images
 from digits.models.networks import build_network
+from digits.training.loss import TrainingLoss
 from digits.training.module import DigitsModule
 
 BATCH = Digits(*made_digits(20))
@@ -36,7 +37,6 @@ def test_only_training_augments() -> None:
     spy = Spy()
     module = make_module(spy)
     module.validation_step(BATCH, 0)
-    module.test_step(BATCH, 0)
     module(BATCH.images)
     assert spy.dtypes == []
     module.training_step(BATCH, 0)
@@ -54,7 +54,7 @@ def test_augmentation_is_computed_in_float32() -> None:
 def test_label_smoothing_changes_the_loss_but_not_the_score() -> None:
     plain, smooth = make_module().eval(), make_module().eval()
     smooth.load_state_dict(plain.state_dict())
-    smooth.label_smoothing = 0.3
+    smooth.loss = TrainingLoss(label_smoothing=0.3)
     assert plain.training_step(BATCH, 0) != smooth.training_step(BATCH, 0)
     assert plain.train_error.compute() == smooth.train_error.compute()
 

@@ -12,6 +12,7 @@ from helpers import SMALL, config, interrupt, read_metrics_json
 pytest.importorskip("optuna")
 
 from digits.errors import InputError
+from digits.runs.job import TrainingJob
 from digits.training.train import train
 
 
@@ -23,11 +24,12 @@ def train_job(
     if earlier is not None:
         (folder / "earlier_trials.json").write_text(json.dumps(earlier))
     data = ["data=csv", f"data.train_csv={made_csv}", f"data.test_csv={made_csv}", "data.val_size=20"]
-    train(config(*SMALL, *data, "model=dropout_cnn", "trainer.max_epochs=3", *overrides), folder, in_sweep=True)
+    settings = config(*SMALL, *data, "model=dropout_cnn", "trainer.max_epochs=3", *overrides)
+    train(TrainingJob(settings, folder, in_sweep=True))
     return read_metrics_json(folder)
 
 
-def test_hopeless_job_ends_early_without_a_result(tmp_path: Path, made_csv: Path) -> None:
+def test_unpromising_job_ends_early_without_a_result(tmp_path: Path, made_csv: Path) -> None:
     metrics = train_job(tmp_path, made_csv, 5 * [[1.0, -1.0, 1.0]])
     assert (metrics["status"], metrics["epochs"]) == ("pruned", 2)
     assert len(pd.read_csv(tmp_path / "history.csv")) == 2

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -13,8 +14,9 @@ from helpers import PowerCutError, assert_same_weights, interrupt, last_checkpoi
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from digits.errors import InputError
-from digits.runs.checkpoint import read_checkpoint
-from digits.training.callbacks import AtomicCheckpointIO
+from digits.runs.checkpoint import read_checkpoint, write_checkpoint
+from digits.runs.safe_archive import open_archive
+from digits.training.checkpoint_io import AtomicCheckpointIO
 
 SmallRun = Callable[..., Path]
 LAST, BEST = Path("checkpoints", "last.ckpt"), Path("checkpoints", "best.ckpt")
@@ -54,16 +56,16 @@ def test_run_killed_between_its_final_checkpoints_keeps_the_best(
     train_small(tmp_path / "one", made_csv, *settings)
     best = read_checkpoint(tmp_path / "one" / BEST)
     assert best["epoch"] == 2
-    write, written = AtomicCheckpointIO._write, []
+    written = []
 
-    def cut(io: AtomicCheckpointIO, checkpoint: dict[str, Any], path: Path) -> None:
+    def cut(checkpoint: dict[str, Any], path: Path) -> None:
         if checkpoint["epoch"] == 2:
             if written:
                 raise PowerCutError
             written.append(path)
-        write(io, checkpoint, path)
+        write_checkpoint(checkpoint, path)
 
-    monkeypatch.setattr(AtomicCheckpointIO, "_write", cut)
+    monkeypatch.setattr("digits.training.checkpoint_io.write_checkpoint", cut)
     with pytest.raises(PowerCutError):
         train_small(tmp_path / "two", made_csv, *settings)
     monkeypatch.undo()
@@ -94,11 +96,35 @@ def test_partial_files_of_a_killed_run_are_removed(tmp_path: Path, made_csv: Pat
     assert not list(tmp_path.rglob(".*.part"))
 
 
-def test_interrupted_evaluation_loses_no_epoch(tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    interrupt(monkeypatch, "test_step", 2, PowerCutError())
-    with pytest.raises(PowerCutError):
-        train_small(tmp_path, made_csv, f"data.test_csv={made_csv}")
-    assert last_checkpoint(tmp_path)["epoch"] == 1
+def test_interrupted_evaluation_loses_no_epoch(
+    tmp_path: Path, made_csv: Path, small_run: SmallRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("digits.training.final.evaluate", Mock(side_effect=PowerCutError))
+        with pytest.raises(PowerCutError):
+            train_small(tmp_path, made_csv)
+    checkpoint = last_checkpoint(tmp_path)
+    assert checkpoint["epoch"] == 1
+    assert "temperature" not in checkpoint["digits"]
+    resumed = train_small(tmp_path, made_csv, f"resume={tmp_path / LAST}")
+    assert_same_weights(resumed, last_checkpoint(small_run()))
+    assert read_metrics_json(tmp_path)["val"] == read_metrics_json(small_run())["val"]
+
+
+def test_resumed_checkpoint_is_verified_once(
+    tmp_path: Path, made_csv: Path, small_run: SmallRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verified = []
+
+    def record(path: Path) -> Any:
+        verified.append(Path(path))
+        return open_archive(path)
+
+    monkeypatch.setattr("digits.runs.checkpoint.open_archive", record)
+    given = small_run(*CONSTANT) / LAST
+    verified.clear()
+    train_small(tmp_path, made_csv, *CONSTANT, f"resume={given}", "trainer.max_epochs=3")
+    assert verified.count(given) == 1
 
 
 def test_epochs_can_be_added_without_a_schedule(
@@ -136,9 +162,9 @@ def test_only_files_of_the_folder_are_removed(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     for path in (folder / "old.ckpt", tmp_path / "other" / "old.ckpt"):
         path.touch()
-        AtomicCheckpointIO(folder, 1).remove_checkpoint(path)
-    AtomicCheckpointIO(folder, 1).remove_checkpoint(tmp_path / "other")
-    AtomicCheckpointIO(folder, 1).remove_checkpoint(folder / ".." / "other" / "old.ckpt")
+        AtomicCheckpointIO(folder).remove_checkpoint(path)
+    AtomicCheckpointIO(folder).remove_checkpoint(tmp_path / "other")
+    AtomicCheckpointIO(folder).remove_checkpoint(folder / ".." / "other" / "old.ckpt")
     assert not (folder / "old.ckpt").exists()
     assert (tmp_path / "other" / "old.ckpt").exists()
 

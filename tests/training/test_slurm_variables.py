@@ -19,10 +19,11 @@ from helpers import (
     train_small,
 )
 
-from digits.data.sources import Digits
 from digits.errors import InputError
 from digits.runs.checkpoint import read_checkpoint
-from digits.training.callbacks import AtomicCheckpointIO
+from digits.runs.job import TrainingJob
+from digits.training import final
+from digits.training.checkpoint_io import AtomicCheckpointIO
 from digits.training.lr_range import find_lr
 from digits.training.module import DigitsModule
 
@@ -80,7 +81,7 @@ def test_learning_rate_range_reads_no_leftover(
 ) -> None:
     shutil.copy(small_run() / "checkpoints" / "last.ckpt", tmp_path / LEFTOVER)
     monkeypatch.chdir(tmp_path)
-    find_lr(config(*SMALL, "model=mlp", "augment=none"), tmp_path)
+    find_lr(TrainingJob(config(*SMALL, "model=mlp", "augment=none"), tmp_path))
     assert (tmp_path / "lr.csv").exists()
 
 
@@ -108,31 +109,31 @@ def test_checkpoint_with_the_name_of_a_keyword_is_a_file(
     assert_same_weights(resumed, last_checkpoint(small_run()))
 
 
-@pytest.mark.parametrize(("step", "number"), [
-    ("training_step", signal.SIGUSR1),
-    slow("training_step", signal.SIGUSR2),
-    slow("training_step", signal.SIGTERM),
-    slow("validation_step", signal.SIGUSR1),
-    slow("test_step", signal.SIGUSR1),
-    slow("test_step", signal.SIGTERM),
+@pytest.mark.parametrize(("owner", "name", "number"), [
+    (DigitsModule, "training_step", signal.SIGUSR1),
+    slow(DigitsModule, "training_step", signal.SIGUSR2),
+    slow(DigitsModule, "training_step", signal.SIGTERM),
+    slow(DigitsModule, "validation_step", signal.SIGUSR1),
+    slow(final, "evaluate", signal.SIGUSR1),
+    slow(final, "evaluate", signal.SIGTERM),
 ])  # fmt: skip
 def test_warning_of_slurm_is_an_interruption(
-    tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch, step: str, number: int
+    tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, number: int
 ) -> None:
-    run_step = getattr(DigitsModule, step)
+    interrupted = getattr(owner, name)
 
-    def warn(module: DigitsModule, batch: Digits, batch_idx: int) -> Any:
+    def warn(module: DigitsModule, *arguments: Any) -> Any:
         if module.current_epoch >= 1:
             os.kill(os.getpid(), number)
-        return run_step(module, batch, batch_idx)
+        return interrupted(module, *arguments)
 
-    monkeypatch.setattr(DigitsModule, step, warn)
+    monkeypatch.setattr(owner, name, warn)
     data = ["data=csv", f"data.train_csv={made_csv}", f"data.test_csv={made_csv}", "data.val_size=20"]
     process = run_main("train.py", *SMALL, *data, "model=mlp", "name=run", folder=tmp_path)
     assert process.returncode == 1
     folder = tmp_path / "outputs" / "run"
     assert read_metrics_json(folder)["status"] == "interrupted"
-    assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["epoch"] == (1 if step == "test_step" else 0)
+    assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["epoch"] == (1 if owner is final else 0)
     assert not list(tmp_path.rglob("hpc_ckpt*"))
 
 

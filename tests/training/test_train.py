@@ -1,8 +1,10 @@
 """Properties of complete runs."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -22,14 +24,14 @@ from helpers import (
 from digits.data import sources
 from digits.data.datamodule import DigitsDataModule
 from digits.data.formats.csv_file import read_csv
-from digits.data.sources import Digits
 from digits.errors import InputError
+from digits.evaluation.evaluate import Evaluation, Split, evaluate
 from digits.models.layers import scale_images
 from digits.prediction.classifier import load_classifier
 from digits.runs.checkpoint import read_checkpoint
+from digits.runs.job import TrainingJob
 from digits.training.module import DigitsModule
 from digits.training.train import train
-from digits.training.trainer import ema_update
 
 SmallRun = Callable[..., Path]
 WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -151,34 +153,58 @@ def test_checkpoint_holds_the_network_that_was_scored(
         assert "temperature" not in last_checkpoint(folder)["digits"]
 
 
-def test_each_epoch_is_written_once(tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_epoch_is_written_and_the_final_one_again_after_the_evaluation(
+    tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written = []
     save = torch.save
-    monkeypatch.setattr(torch, "save", lambda content, path: written.append(content["epoch"]) or save(content, path))
+
+    def record(content: dict[str, Any], path: Any) -> None:
+        written.append((content["epoch"], "temperature" in content["digits"]))
+        save(content, path)
+
+    monkeypatch.setattr(torch, "save", record)
     train_small(tmp_path, made_csv, "trainer.max_epochs=3")
-    assert written == [0, 1, 2]
+    assert written == [(0, False), (1, False), (2, False), (2, True)]
 
 
 def test_test_set_is_read_once_with_the_final_weights(
     tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batches: list[tuple[int, int]] = []
-    step = DigitsModule.test_step
+    totals: list[int] = []
+    tested: dict[str, Any] = {}
 
-    def count(self: DigitsModule, batch: Digits, batch_idx: int) -> torch.Tensor:
-        batches.append((self.trainer.current_epoch, len(batch.labels)))
-        return step(self, batch, batch_idx)
+    def record(module: DigitsModule, split: Split, batch_size: int) -> Evaluation:
+        totals.append(len(split.labels))
+        tested["state_dict"] = deepcopy(module.state_dict())
+        return evaluate(module, split, batch_size)
 
-    monkeypatch.setattr(DigitsModule, "test_step", count)
-    train_small(tmp_path, made_csv, f"data.test_csv={made_csv}")
-    assert {epoch for epoch, _ in batches} == {2}
-    assert sum(total for _, total in batches) == 120
+    monkeypatch.setattr("digits.training.final.evaluate", record)
+    checkpoint = train_small(tmp_path, made_csv, f"data.test_csv={made_csv}")
+    assert totals == [20, 120]
+    assert checkpoint["epoch"] == 1
+    assert_same_weights(checkpoint, tested)
+
+
+@pytest.mark.parametrize(("limit", "total"), [("0", None), ("1", 15), ("0.6", 60), ("1.0", 120)])
+def test_limit_of_the_test_digits(
+    tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch, limit: str, total: int | None
+) -> None:
+    monkeypatch.setattr(DigitsDataModule, "eval_batch_size", 16)
+    train_small(tmp_path, made_csv, f"data.test_csv={made_csv}", f"+trainer.limit_test_batches={limit}")
+    test = read_metrics_json(tmp_path).get("test")
+    assert (test and test["total"]) == total
+
+
+def test_limit_below_one_batch_is_refused(tmp_path: Path, made_csv: Path) -> None:
+    with pytest.raises(InputError, match="trainer.limit_test_batches=0.1: less than one of 1 batches"):
+        train_small(tmp_path, made_csv, f"data.test_csv={made_csv}", "+trainer.limit_test_batches=0.1")
 
 
 @pytest.mark.parametrize(("settings", "total"), [(["data.folds=4", "data.fold=2"], 30), (["data.val_size=0"], None)])
 def test_returns_the_validation_error(tmp_path: Path, made_csv: Path, settings: list[str], total: int | None) -> None:
     data = ["data=csv", f"data.train_csv={made_csv}", f"data.test_csv={made_csv}"]
-    error = train(config(*SMALL, *data, "model=larger_cnn", "trainer.max_epochs=1", *settings), tmp_path)
+    error = train(TrainingJob(config(*SMALL, *data, "model=larger_cnn", "trainer.max_epochs=1", *settings), tmp_path))
     metrics = read_metrics_json(tmp_path)
     val = metrics.get("val", {"error": None, "total": None})
     assert (error, total) == (val["error"], val["total"])
@@ -232,20 +258,6 @@ def test_debug_run_never_overwrites_another_run(made_csv: Path, small_run: Small
     with pytest.raises(InputError, match="holds another run"):
         train_small(small_run(), made_csv, "debug=true")
     assert read_metrics_json(small_run()) == before
-
-
-def test_ema_weights_are_saved_beside_the_current_ones(small_run: SmallRun) -> None:
-    checkpoint = last_checkpoint(small_run("schedule=constant", "ema=0.8"))
-    current = checkpoint["current_model_state"]
-    averaged = {name: weights for name, weights in checkpoint["state_dict"].items() if "weight" in name}
-    assert not any(torch.equal(current[name], weights) for name, weights in averaged.items())
-
-
-def test_ema_of_a_short_training_forgets_the_initial_weights() -> None:
-    average = torch.zeros(1)
-    for count in range(1, 640):
-        ema_update(0.999, [average], [torch.ones(1)], count)
-    assert average > 0.99
 
 
 @pytest.mark.parametrize(("setting", "message"), [

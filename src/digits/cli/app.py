@@ -21,10 +21,11 @@ from digits.cli.help import describe_groups, describe_settings
 from digits.cli.hydra_versions import limit_targets, limited_targets, register_resolver, run_main
 from digits.cli.job import USER_ERRORS, register_resolvers
 from digits.cli.messages import Command, describe_error, error_message, exception_chain
-from digits.cli.signals import exit_on_signals, interrupt_on_signals, is_first_process
+from digits.cli.signals import exit_on_signals, interrupt_on_signals
 from digits.errors import InputError, one_line
 from digits.files import discard_output
 from digits.private_apis import without_help_check
+from digits.processes import is_first_of_node
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def run_app(main: Callable[[], Any], config_dir: Path, config_name: str) -> None
         with without_help_check(), limited_targets():
             run_main(main)
     except KeyboardInterrupt:
-        sys.exit("interrupted" if is_first_process() else 1)
+        sys.exit("interrupted" if is_first_of_node() else 1)
     except (*USER_ERRORS, ValueError) as error:
         if not _is_of_user(error):
             raise
@@ -87,7 +88,7 @@ def job_errors() -> Iterator[None]:
             raise InputError(describe_error(error)) from None  # picklable, for launchers with worker processes
         if not isinstance(error, USER_ERRORS):
             raise
-        sys.exit(one_line(f"error: {describe_error(error)}") if is_first_process() else 1)
+        sys.exit(one_line(f"error: {describe_error(error)}") if is_first_of_node() else 1)
 
 
 # At import: worker processes of a parallel launcher import this module but run no entry point.

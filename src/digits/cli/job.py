@@ -5,7 +5,7 @@ every program of the same Python environment."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
@@ -17,36 +17,24 @@ from digits.cli.help import top_level_settings
 from digits.cli.hydra_versions import register_resolver
 from digits.cli.messages import unknown_setting_message
 from digits.errors import InputError
-from digits.runs.folder import resolve_run_folder
+from digits.runs.choose_folder import resolve_run_folder
+from digits.runs.job import TrainingJob
 
 # An OSError names its file: a folder without write permission, a full disk.
 USER_ERRORS = (InputError, HydraException, OmegaConfBaseException, OSError)
 
 
-class HydraJob(NamedTuple):
-    """The job that Hydra runs at the moment, as plain values."""
+def hydra_job(config: DictConfig) -> TrainingJob:
+    """The job that Hydra runs at the moment, as plain values.
 
-    config: dict[str, Any]
-    """the configuration, all interpolations resolved"""
-    folder: Path
-    overrides: list[str]
-    choices: dict[str, str]
-    """the selected option of each config group"""
-    in_sweep: bool
-    start_folder: Path
-    """the folder in which the command was given; a worker of a launcher may run in another one"""
-
-
-def hydra_job(config: DictConfig) -> HydraJob:
-    """Raises InputError for a setting that does not exist, and an OmegaConf error if an interpolation cannot be
+    Raises InputError for a setting that does not exist, and an OmegaConf error if an interpolation cannot be
     resolved."""
     hydra = HydraConfig.get()
     choices = {}
     for group, choice in hydra.runtime.choices.items():
-        is_own_group = "/" not in group  # hydra/launcher is one of Hydra
-        if is_own_group:
+        if "/" not in group:  # not a group of Hydra itself
             choices[str(group)] = str(choice)
-    return HydraJob(
+    return TrainingJob(
         config=resolve_config(config, hydra),
         folder=Path(hydra.runtime.output_dir),
         overrides=list(hydra.overrides.task),

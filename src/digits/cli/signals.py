@@ -7,9 +7,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-# Slurm sends SIGUSR1 or SIGUSR2 with `sbatch --signal`. Without a handler they end a process at once.
-NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
-ENDING_SIGNALS = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]  # Windows has only two
+from digits.processes import ENDING_SIGNALS, is_first_of_node
 
 
 def exit_on_signals() -> None:
@@ -45,12 +43,7 @@ def _send_to_main_thread(number: int) -> None:
         signal.raise_signal(number)
 
 
-def is_first_process() -> bool:
-    """Whether this process reports for all processes on this machine."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
-
-
 def _exit(number: int, frame: FrameType | None) -> None:
-    if is_first_process():
+    if is_first_of_node():
         os.write(2, b"interrupted\n")
     os._exit(1)

@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from digits.data.sampler import EvenBatchSampler
-from digits.data.shares import gathered
 from digits.data.sources import Digits, Source
 from digits.data.splits import split_indices
 from digits.errors import InputError
@@ -82,19 +81,9 @@ class DigitsDataModule(LightningDataModule):
             return []
         return make_dataloader(self.splits["val"], self.eval_batch_size)
 
-    def test_dataloader(self) -> DataLoader[Digits]:
-        return make_dataloader(self.splits["test"], self.eval_batch_size)
-
     @property
     def eval_batch_size(self) -> int:
         return max(self.batch_size, 256)
-
-    def evaluated_indices(self, stage: str, batches: int | float) -> Tensor:
-        """Positions in the source, int64 [N], of the val or test digits in the first `batches` batches, in the order in
-        which an evaluation gathers them."""
-        sampler = EvenBatchSampler(len(self.splits[stage].labels), self.eval_batch_size)
-        order = gathered(sampler.batches()[: int(batches)])
-        return self.val_indices[order] if stage == "val" else order
 
 
 def make_dataloader(digits: Digits, batch_size: int, shuffle_seed: int | None = None) -> DataLoader[Digits]:

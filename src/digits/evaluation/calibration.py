@@ -21,7 +21,8 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
         scaled = logits.double() / math.exp(log_temperature)
         return float(F.cross_entropy(scaled, labels, label_smoothing=label_smoothing))
 
-    return math.exp(minimize_scalar(loss, bounds=(math.log(0.05), math.log(20)), method="bounded").x)
+    bounds = (math.log(0.05), math.log(20))
+    return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)
 
 
 def calibration_error(logits: Tensor, labels: Tensor, temperature: float = 1.0) -> float:

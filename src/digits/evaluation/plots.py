@@ -5,40 +5,49 @@ from math import ceil
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from torch import Tensor
 
-from digits.evaluation.metrics import Misclassified
+from digits.evaluation.evaluate import Misclassified
 
 MAX_IMAGES = 1_000  # of misclassified images in one plot
+CURVES = {"train": ("training, during the epoch", "C0"), "val": ("validation", "C1")}  # labels and colors
 
 
 def plot_curves(rows: Sequence[Mapping[str, float]], path: Path) -> None:
     """Error rate and loss against the epoch, in training and validation; `rows` as in history.csv."""
     figure = Figure(figsize=(11, 4), layout="constrained")
-    for axis, quantity, unit in zip(figure.subplots(1, 2), ("error", "loss"), ("%", "nats"), strict=True):
-        scale = 100 if quantity == "error" else 1
-        for stage, label, color in (
-            ("train", "training, during the epoch", "C0"),
-            ("val", "validation", "C1"),
-        ):
-            key = f"{stage}/{quantity}"
-            points = [(row["epoch"], scale * row[key]) for row in rows if key in row]
-            if points:
-                axis.plot(*zip(*points, strict=True), ".-", color=color, label=label)
-                axis.annotate(f"{points[-1][1]:.3g}", points[-1], (5, -3), textcoords="offset points", color=color)
-        if any(row.get(f"{stage}/{quantity}", 0) > 0 for stage in ("train", "val") for row in rows):
-            axis.set_yscale("log", nonpositive="mask")
-            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter(NullFormatter())
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axis.set(xlabel="epoch", title={"error": "error rate", "loss": "cross-entropy"}[quantity] + f" [{unit}]")
-        axis.grid(alpha=0.3)
-        axis.legend()
+    error_axis, loss_axis = figure.subplots(1, 2)
+    _plot_quantity(error_axis, rows, "error", scale=100)
+    error_axis.set_title("error rate [%]")
+    _plot_quantity(loss_axis, rows, "loss", scale=1)
+    loss_axis.set_title("cross-entropy [nats]")
     figure.savefig(path, dpi=100)
+
+
+def _plot_quantity(axis: Axes, rows: Sequence[Mapping[str, float]], quantity: str, scale: float) -> None:
+    highest = 0.0
+    for stage, (label, color) in CURVES.items():
+        key = f"{stage}/{quantity}"
+        points = [(row["epoch"], scale * row[key]) for row in rows if key in row]
+        if not points:
+            continue
+        epochs, values = zip(*points, strict=True)
+        axis.plot(epochs, values, ".-", color=color, label=label)
+        axis.annotate(f"{values[-1]:.3g}", points[-1], (5, -3), textcoords="offset points", color=color)
+        highest = max(highest, *values)
+    if highest > 0:
+        axis.set_yscale("log", nonpositive="mask")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter(NullFormatter())
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axis.set_xlabel("epoch")
+    axis.grid(alpha=0.3)
+    axis.legend()
 
 
 def plot_lr_range(points: Sequence[tuple[float, float, float]], suggested: float, path: Path) -> None:
@@ -75,11 +84,15 @@ def plot_confusion(confusion: Tensor, title: str, path: Path) -> None:
 
 def plot_misclassified(misclassified: Misclassified, title: str, path: Path) -> None:
     """At most `MAX_IMAGES` misclassified images, each with its label → predicted label and the confidence."""
-    images, labels, predicted, confidence, _ = (part[:MAX_IMAGES] for part in misclassified)
-    shown = "" if len(images) == len(misclassified.images) else f", the {len(images):,} most confident"
-    rows = zip(labels, predicted, confidence, strict=True)
-    captions = [f"{label} → {guess}  {probability:.0%}" for label, guess, probability in rows]
-    plot_digits(images, captions, f"{title}{shown}\nlabel → predicted, confidence", path)
+    total = len(misclassified.images)
+    shown = min(total, MAX_IMAGES)
+    captions = []
+    for index in range(shown):
+        label, predicted = misclassified.labels[index], misclassified.predicted[index]
+        captions.append(f"{label} → {predicted}  {misclassified.confidence[index]:.0%}")
+    if shown < total:
+        title += f", the {shown:,} most confident"
+    plot_digits(misclassified.images[:shown], captions, f"{title}\nlabel → predicted, confidence", path)
 
 
 def plot_digits(images: Tensor, captions: Sequence[str], title: str, path: Path) -> None:
@@ -91,7 +104,8 @@ def plot_digits(images: Tensor, captions: Sequence[str], title: str, path: Path)
     figure = Figure(figsize=(0.75 * columns, 1.0 * rows + 0.5), layout="constrained")
     axis = figure.subplots()
     for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
-        top, left = index // columns * (cell + text) + text, index % columns * cell
+        row, column = divmod(index, columns)
+        top, left = row * (cell + text) + text, column * cell
         mosaic[top : top + 28, left : left + 28] = 255 - image.numpy()
         axis.text(left + 14, top - 1, caption, ha="center", va="bottom", fontsize=7)
     axis.imshow(mosaic, cmap="gray", vmin=0, vmax=255)

@@ -25,6 +25,11 @@ class Score(NamedTuple):
         interval = binomtest(self.errors, self.total).proportion_ci(method="wilson")
         return float(interval.low), float(interval.high)
 
+    def by_name(self, stage: str) -> dict[str, float]:
+        """The error rate and the means under their names in history.csv and loggers: `val/error`, `val/loss`."""
+        quantities = {"error": self.error, **self.means}
+        return {f"{stage}/{name}": value for name, value in quantities.items()}
+
     def __str__(self) -> str:
         low, high = self.interval
         return f"{self.error:.2%} ({self.errors:,}/{self.total:,}, 95% interval {100 * low:.2f}–{100 * high:.2f}%)"

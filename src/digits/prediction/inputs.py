@@ -63,7 +63,8 @@ def open_input(names: str | Sequence[str], chunk_size: int, *, thumbnails: bool 
     for one in found:
         for picture in one.pictures:
             pictures.setdefault(picture.path, picture)
-    if len(pictures) == 1 and not is_picture(next(iter(pictures))):
+    is_single_file = len(names) == 1 and len(pictures) == 1
+    if is_single_file and not is_picture(next(iter(pictures))):
         [path] = pictures
         return _open_file(path, chunk_size)
     for path in pictures:

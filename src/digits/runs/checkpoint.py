@@ -1,5 +1,6 @@
 """The checkpoint format: how files are found, what this project adds to Lightning's content, and safe reading."""
 
+import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from digits.errors import InputError
-from digits.files import glob_matches
+from digits.files import atomic_write, glob_matches
 from digits.models.fusion import fuse_batch_norm
 from digits.models.networks import build_network
 from digits.runs.folder import RunFolder
@@ -28,6 +29,14 @@ def checkpoint_metadata(config: Mapping[str, Any]) -> dict[str, Any]:
     return {"format": FORMAT_VERSION, "config": config}
 
 
+def write_checkpoint(checkpoint: Mapping[str, Any], path: Path) -> None:
+    """Writes a checkpoint atomically. Raises InputError if the file cannot be written."""
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)  # to a file it raises RuntimeError when the disk is full
+    with atomic_write(path) as temp_path:
+        temp_path.write_bytes(buffer.getbuffer())
+
+
 def find_checkpoints(given: str | Path | Sequence[str | Path]) -> list[Path]:
     """Finds checkpoint files (`.ckpt`, `.onnx`) by their path, by the folder of their run, or by a glob that matches
     such files and folders. `bundled` is the network of this package.
@@ -35,38 +44,12 @@ def find_checkpoints(given: str | Path | Sequence[str | Path]) -> list[Path]:
     Raises InputError for a folder or a glob without a checkpoint.
     """
     names = [given] if isinstance(given, str | Path) else given
-    found = [path for name in names for path in _find(str(name))]
+    found: list[Path] = []
+    for name in names:
+        found += _find(str(name))
     if not found:
         raise InputError("checkpoint=[]: give at least one checkpoint")
     return found
-
-
-def load_network(path: str | Path) -> tuple[nn.Module, str, float | None]:
-    """The network of a checkpoint on the CPU, ready for prediction, its name, and its temperature if one was fitted.
-
-    Raises InputError as `read_checkpoint` does, and if the weights are not finite or not those of that network."""
-    checkpoint = read_checkpoint(path)
-    metadata, state = checkpoint["digits"], checkpoint["state_dict"]
-    model, temperature = metadata["config"].get("model"), metadata.get("temperature")
-    weights = {key[len("network.") :]: state[key] for key in state if str(key).startswith("network.")}
-    is_complex = any(torch.is_tensor(weight) and weight.is_complex() for weight in weights.values())
-    damaged = InputError(f"{path}: damaged; its weights are not those of the network that it names")
-    if is_complex or not isinstance(model, dict) or not isinstance(model.get("name"), str):
-        raise damaged
-    if temperature is not None and not (type(temperature) is float and 0.01 < temperature < 100):
-        raise InputError(f"{path}: damaged; its temperature is not a number between 0.01 and 100")
-    try:
-        with torch.random.fork_rng(devices=[]):  # its initial weights are random
-            network = build_network(**model).eval()
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError:  # other names or shapes
-        raise damaged from None
-    if not all(tensor.isfinite().all() for tensor in (*network.parameters(), *network.buffers())):
-        raise InputError(f"{path}: holds weights that are not finite numbers; its training diverged")
-    return fuse_batch_norm(network), model["name"], temperature
 
 
 def _find(name: str) -> list[Path]:
@@ -82,14 +65,64 @@ def _find(name: str) -> list[Path]:
     matches = glob_matches(name)
     if matches is None:
         return [path]
+    return _choose_checkpoints(name, matches)
+
+
+def _choose_checkpoints(pattern: str, matches: Sequence[Path]) -> list[Path]:
+    """The checkpoints, and those of the folders of runs, that match a glob."""
     found = []
     for match in matches:
-        candidate = RunFolder(match).scored_checkpoint() if match.is_dir() else match
-        if candidate is not None and candidate.suffix in CHECKPOINT_SUFFIXES:
-            found.append(candidate)
+        path: Path | None = match
+        if match.is_dir():
+            path = RunFolder(match).scored_checkpoint()
+        if path is not None and path.suffix in CHECKPOINT_SUFFIXES:
+            found.append(path)
     if not found:
-        raise InputError(f"{name}: matches no checkpoint, and no folder of a run with a checkpoint")
+        raise InputError(f"{pattern}: matches no checkpoint, and no folder of a run with a checkpoint")
     return found
+
+
+def load_network(path: str | Path) -> tuple[nn.Module, str, float | None]:
+    """The network of a checkpoint on the CPU, ready for prediction, its name, and its temperature if one was fitted.
+
+    Raises InputError as `read_checkpoint` does, and if the weights are not finite or not those of that network."""
+    checkpoint = read_checkpoint(path)
+    metadata = checkpoint["digits"]
+    model, temperature = metadata["config"].get("model"), metadata.get("temperature")
+    if not isinstance(model, dict) or not isinstance(model.get("name"), str):
+        raise _damaged_weights(path)
+    if temperature is not None and not (type(temperature) is float and 0.01 < temperature < 100):
+        raise InputError(f"{path}: damaged; its temperature is not a number between 0.01 and 100")
+    weights = _network_weights(checkpoint["state_dict"])
+    if any(torch.is_tensor(weight) and weight.is_complex() for weight in weights.values()):
+        raise _damaged_weights(path)
+    try:
+        with torch.random.fork_rng(devices=[]):  # its initial weights are random
+            network = build_network(**model).eval()
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError:  # other names or shapes
+        raise _damaged_weights(path) from None
+    for tensor in (*network.parameters(), *network.buffers()):
+        if not tensor.isfinite().all():
+            raise InputError(f"{path}: holds weights that are not finite numbers; its training diverged")
+    return fuse_batch_norm(network), model["name"], temperature
+
+
+def _network_weights(state: Mapping[Any, Any]) -> dict[str, Any]:
+    """The weights of `DigitsModule.network` under their names in the network."""
+    weights = {}
+    for key, value in state.items():
+        name = str(key)
+        if name.startswith("network."):
+            weights[name.removeprefix("network.")] = value
+    return weights
+
+
+def _damaged_weights(path: str | Path) -> InputError:
+    return InputError(f"{path}: damaged; its weights are not those of the network that it names")
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

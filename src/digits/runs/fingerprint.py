@@ -27,7 +27,8 @@ def fingerprint(config: Mapping[str, Any], precision: str | None) -> dict[str, s
 
 def relevant_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that decide a result, by dotted key."""
-    return {key: value for key, value in all_settings(config).items() if not key.startswith(RESULT_NEUTRAL_KEYS)}
+    settings = all_settings(config)
+    return {key: value for key, value in settings.items() if not key.startswith(RESULT_NEUTRAL_KEYS)}
 
 
 def all_settings(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,8 +39,11 @@ def all_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 @cache  # of the code that this process started with
 def source_hash(package: Path = Path(__file__).parents[1]) -> str:
     """Hash of the files in `FINGERPRINTED`."""
-    paths = [path for name in FINGERPRINTED for path in _python_files(package / name)]
-    return _hash(b"".join(path.read_bytes() for path in paths))
+    content = b""
+    for name in FINGERPRINTED:
+        for path in _python_files(package / name):
+            content += path.read_bytes()
+    return _hash(content)
 
 
 def _python_files(path: Path) -> list[Path]:

@@ -49,23 +49,26 @@ class RunFolder:
             return "ended"
         if self.is_locked():
             return "running"
-        if self.resumable_checkpoint(config):
+        if self.resumable_checkpoint(metrics, config):
             return "resumable"
         return "failed" if metrics else "new"
 
-    def resumable_checkpoint(self, config: Mapping[str, Any], precision: str | None = None) -> Path | None:
-        """The last complete epoch of an unfinished run with the same settings and code; None if there is none.
+    def resumable_checkpoint(
+        self, metrics: RunMetrics | None, config: Mapping[str, Any], precision: str | None = None
+    ) -> Path | None:
+        """The last complete epoch, if the run with these metrics is unfinished and has the same settings and code.
         `precision` is the resolved one of this machine; None accepts the precision of the run."""
-        metrics = self.metrics()
         if metrics is None or metrics.ended or not self.last_checkpoint.is_file():
             return None
-        same = metrics.fingerprint == fingerprint(config, precision or metrics.precision)
-        return self.last_checkpoint if same else None
+        is_same = metrics.fingerprint == fingerprint(config, precision or metrics.precision)
+        return self.last_checkpoint if is_same else None
 
     def scored_checkpoint(self) -> Path | None:
         """The checkpoint that metrics.json names, or else the last epoch's. None if the file does not exist."""
         metrics = self.metrics()
-        path = self.path / metrics.checkpoint if metrics and metrics.checkpoint else self.last_checkpoint
+        path = self.last_checkpoint
+        if metrics and metrics.checkpoint:
+            path = self.path / metrics.checkpoint
         return path if os.path.isfile(path) else None
 
     def validation_errors(self) -> list[float | None]:
@@ -73,22 +76,20 @@ class RunFolder:
         or has none."""
         try:
             with self.history_path.open(newline="") as file:
-                cells = [row["val/error"] for row in csv.DictReader(file)]
-            return [None if cell == "" else float(cell) for cell in cells]
+                return [_parse_error(row["val/error"]) for row in csv.DictReader(file)]
         except (OSError, ValueError, TypeError, KeyError, csv.Error):
             return []
 
-    def require_not_completed(self) -> None:
-        """Raises InputError if a completed or pruned run is in the folder."""
-        metrics = self.metrics()
+    def require_not_completed(self, metrics: RunMetrics | None) -> None:
+        """Raises InputError if the run with these metrics is completed or pruned."""
         if metrics and metrics.ended:
             raise InputError(f"{self.path} holds a finished run; choose another name=…, or remove that folder")
 
-    def require_no_other_run(self) -> None:
-        """Raises InputError if a run is in the folder, unless debug=true wrote it."""
-        metrics = self.metrics()
+    def require_no_other_run(self, metrics: RunMetrics | None) -> None:
+        """Raises InputError if a run is in the folder, with these metrics, unless debug=true wrote it."""
         is_used = self.metrics_path.exists() or self.last_checkpoint.exists()
-        if is_used and not (metrics and metrics.config.get("debug")):
+        is_debug = metrics is not None and metrics.is_debug
+        if is_used and not is_debug:
             raise InputError(f"{self.path} holds another run; rename or remove that folder")
 
     def remove_run(self) -> None:
@@ -114,6 +115,10 @@ class RunFolder:
             return True
 
 
+def _parse_error(cell: str) -> float | None:
+    return None if cell == "" else float(cell)
+
+
 def errors_by_epoch(errors: Iterable[float | None]) -> dict[int, float]:
     """The errors of the epochs that were validated, by epoch, from a list that begins with epoch 1."""
     return {epoch: float(error) for epoch, error in enumerate(errors, 1) if error is not None}
@@ -131,33 +136,3 @@ def folder_lock(folder: Path, message: str) -> Iterator[None]:
             yield
     except Timeout as error:
         raise InputError(message) from error
-
-
-def resolve_run_folder(name: str, resume: str | None, debug: bool = False, find: str | None = None) -> str:
-    """`outputs/<name>`, or the folder of the run that wrote the checkpoint `resume`, or `outputs/debug` or
-    `outputs/find_lr`, which may be overwritten.
-
-    Raises InputError if the folder holds a completed run, or an interrupted one that is not resumed, and if there is
-    no such checkpoint."""
-    if debug is True or find == "lr":  # other values are refused later
-        folder = RunFolder(Path("outputs", "debug" if debug is True else "find_lr"))
-        folder.require_no_other_run()
-        return str(folder.path)
-    folder = RunFolder(Path("outputs", str(name)))
-    if ".." in folder.path.parts or folder.path.is_absolute():
-        raise InputError(f"name={name}: must be the name of a folder in outputs/")
-    if resume is None:
-        folder.require_not_completed()
-        if folder.last_checkpoint.is_file():
-            raise InputError(
-                f"{folder.path} holds an interrupted run; add resume={folder.last_checkpoint}, "
-                "choose another name=…, or remove that folder"
-            )
-        return str(folder.path)
-    checkpoint = Path(str(resume))
-    if not checkpoint.is_file():
-        raise InputError(f"resume={resume}: no such file; a run writes outputs/…/checkpoints/last.ckpt")
-    if checkpoint.parent.name == "checkpoints":
-        folder = RunFolder(checkpoint.parent.parent)
-    folder.require_not_completed()
-    return str(folder.path)

@@ -9,6 +9,10 @@ from digits.errors import InputError
 from digits.files import write_json
 
 SCORE_KEYS = ("errors", "total", "error", "low", "high")
+CONTAINERS = {
+    "status": str, "overrides": list, "choices": dict, "config": dict, "fingerprint": dict, "seconds": dict,
+}  # fmt: skip
+TEXTS = ("reason", "model", "device", "precision", "checkpoint")  # or null
 
 
 @dataclass
@@ -41,7 +45,7 @@ class RunMetrics:
     """a `Score` as a dictionary: counts, the error rate as a fraction, its 95 % interval, means of other quantities"""
     test: dict[str, float] | None = None
     test_subsets: dict[str, dict[str, float]] | None = None
-    """scores of parts of MNIST's test set, see `digits.evaluation.mnist_test`"""
+    """scores of parts of MNIST's test set, see `digits.evaluation.mnist_subsets`"""
     calibration: dict[str, Any] | None = None
 
     @property
@@ -53,6 +57,11 @@ class RunMetrics:
         """Whether nothing is left to train."""
         return self.status in ("completed", "pruned")
 
+    @property
+    def is_debug(self) -> bool:
+        """Whether the run had debug=true."""
+        return bool(self.config.get("debug"))
+
     def score(self, stage: str) -> dict[str, float] | None:
         """The score of `val` or `test`; None if the run is not completed or has no such digits."""
         score: dict[str, float] | None = getattr(self, stage)
@@ -61,7 +70,9 @@ class RunMetrics:
 
 def write_metrics(metrics: RunMetrics, path: Path) -> None:
     """Writes the file atomically. Raises InputError if it cannot be written."""
-    write_json({key: value for key, value in asdict(metrics).items() if value is not None or key == "git"}, path)
+    # git is null if the code is in no repository. Other values that are not known are omitted.
+    content = {key: value for key, value in asdict(metrics).items() if value is not None or key == "git"}
+    write_json(content, path)
 
 
 def read_metrics(path: Path) -> RunMetrics:
@@ -71,7 +82,8 @@ def read_metrics(path: Path) -> RunMetrics:
     """
     try:
         content = json.loads(path.read_text())
-        metrics = RunMetrics(**{key.name: content[key.name] for key in fields(RunMetrics) if key.name in content})
+        known = {key.name: content[key.name] for key in fields(RunMetrics) if key.name in content}
+        metrics = RunMetrics(**known)
         _check(metrics)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else "damaged, or not the metrics of a run"
@@ -80,18 +92,23 @@ def read_metrics(path: Path) -> RunMetrics:
 
 
 def _check(metrics: RunMetrics) -> None:
-    for key, kind in {
-        "status": str, "overrides": list, "choices": dict, "config": dict, "fingerprint": dict, "seconds": dict,
-    }.items():  # fmt: skip
+    """Raises TypeError, ValueError or KeyError for values that do not follow the schema."""
+    for key, kind in CONTAINERS.items():
         if not isinstance(getattr(metrics, key), kind):
             raise TypeError(key)
-    for key in ("reason", "model", "device", "precision", "checkpoint"):
+    for key in TEXTS:
         if not isinstance(getattr(metrics, key), str | None):
             raise TypeError(key)
     if metrics.completed:
-        for score in (metrics.val, metrics.test):
-            if score is not None:
-                _ = [float(score[key]) for key in SCORE_KEYS if key != "errors"]
-        if metrics.device is None or metrics.precision is None:
-            raise KeyError("device or precision")
-        float(metrics.seconds["fit"])
+        _check_result(metrics)
+
+
+def _check_result(metrics: RunMetrics) -> None:
+    for score in (metrics.val, metrics.test):
+        if score is None:
+            continue
+        for key in ("total", "error", "low", "high"):
+            float(score[key])
+    if metrics.device is None or metrics.precision is None:
+        raise KeyError("device or precision")
+    float(metrics.seconds["fit"])

@@ -9,8 +9,10 @@ from typing import Any
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that affect a result."""
-    packages = ("digits", "torch", "torchvision", "lightning", "torchmetrics", "hydra-core")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    found = {"python": platform.python_version()}
+    for package in ("digits", "torch", "torchvision", "lightning", "torchmetrics", "hydra-core"):
+        found[package] = version(package)
+    return found
 
 
 def git_state() -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from digits.errors import InputError
 from digits.files import write_csv
-from digits.runs.predictions import PROBABILITIES, read_out_of_fold
+from digits.runs.digit_tables import PROBABILITIES, read_out_of_fold
 from digits.studies.digit_pictures import save_digits
 from digits.studies.leaderboard import Leaderboard
 from digits.studies.results import RunResult

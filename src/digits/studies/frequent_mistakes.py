@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from digits.files import write_csv
-from digits.runs.predictions import read_mistakes
+from digits.runs.digit_tables import read_mistakes
 from digits.studies.configuration import Configuration
 from digits.studies.digit_pictures import save_digits
 from digits.studies.leaderboard import Leaderboard

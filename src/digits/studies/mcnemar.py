@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from scipy.stats import binomtest
 
-from digits.runs.predictions import read_mistakes
+from digits.runs.digit_tables import read_mistakes
 from digits.studies.results import RunResult
 
 SPLIT_SETTINGS = ("data.source._target_", "data.train_csv", "data.folds", "data.val_size")

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -20,14 +21,14 @@ class Teacher(nn.Module):
 
     def __init__(self, checkpoints: str | Sequence[str], temperature: float = 1.0) -> None:
         super().__init__()
-        paths = find_checkpoints(checkpoints)
-        for path in paths:
-            metrics = RunFolder(path.parent.parent).metrics() if path.parent.name == "checkpoints" else None
-            if metrics and not metrics.completed:
-                raise InputError(f"teacher: {path} belongs to an unfinished run; name only finished runs")
-        self.networks = nn.ModuleList(load_network(path)[0] for path in paths)
         self.temperature = temperature
-        self.hashes = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+        self.networks = nn.ModuleList()
+        self.hashes: dict[str, str] = {}
+        for path in find_checkpoints(checkpoints):
+            _require_finished(path)
+            network, _, _ = load_network(path)
+            self.networks.append(network)
+            self.hashes[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
         self.eval().requires_grad_(False)
 
     def __deepcopy__(self, memo: object) -> "Teacher":
@@ -44,3 +45,12 @@ class Teacher(nn.Module):
         the teacher for the same pixels. It is multiplied by the squared temperature, so that the gradients keep their
         size (G. Hinton et al. 2015)."""
         return self.temperature**2 * F.cross_entropy(logits.float() / self.temperature, self(pixels))
+
+
+def _require_finished(checkpoint: Path) -> None:
+    """Raises InputError for a checkpoint of an unfinished run."""
+    if checkpoint.parent.name != "checkpoints":  # in no folder of a run
+        return
+    metrics = RunFolder(checkpoint.parent.parent).metrics()
+    if metrics and not metrics.completed:
+        raise InputError(f"teacher: {checkpoint} belongs to an unfinished run; name only finished runs")

@@ -15,15 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
-from lightning.pytorch.utilities import rank_zero_only
 
 from digits.config import flatten
 from digits.errors import InputError
+from digits.evaluation.score import Score
 from digits.files import write_json
 from digits.instantiation import BuildError, build, find_target
 from digits.private_apis import write_hparams, write_session_end
+from digits.processes import is_rank_zero
 from digits.runs.folder import RunFolder
+from digits.runs.job import TrainingJob
 from digits.runs.metrics_file import RunMetrics
+from digits.settings import TrainSettings
 from digits.training.mlflow_runs import MLflowServer, describe_mlflow_error
 
 log = logging.getLogger(__name__)
@@ -35,58 +38,72 @@ WANDB_TIMEOUT_S = 30
 
 
 class RunLoggers:
-    """The loggers of `config["logger"]`: null, the settings of one logger, or a list of them. `build`, `start`, and
-    `finish` however the run ends. Only the first process of a run on several devices starts and finishes them.
+    """The loggers of a run: the setting `logger` is null, a logger, or a list of them. `build`, `start`, and `finish`
+    however the run ends. Only the first process of a run on several devices starts and finishes them."""
 
-    `start_folder` is the folder in which the command was given. A worker of a launcher may start elsewhere."""
+    settings: TrainSettings
 
-    def __init__(self, config: Mapping[str, Any], run: RunFolder, start_folder: Path, in_sweep: bool) -> None:
-        self.config = config
+    def __init__(self, run: RunFolder, job: TrainingJob) -> None:
         self.run = run
-        self.start_folder = start_folder
-        self.in_sweep = in_sweep
+        self.job = job
         self.trackers: list[Tracker] = []
 
     @property
     def loggers(self) -> list[Logger]:
         return [tracker.logger for tracker in self.trackers]
 
-    def build(self, resume: str | None) -> None:
+    def build(self, settings: TrainSettings, resume: Path | None) -> None:
         """Builds the loggers of a new run, or of one that continues from the checkpoint `resume`.
 
         Raises InputError for invalid settings, and if a database or a server cannot be reached."""
-        settings = self.config["logger"]
-        if settings is None:
-            settings = []
-        several = settings if isinstance(settings, list) else [settings]
-        earlier = self._earlier_ids(resume)
-        if resume is None:
-            self._forget_ids()
-        for index, one in enumerate(several):
-            setting = f"logger.{index}" if isinstance(settings, list) else "logger"
-            if not isinstance(one, Mapping) or "_target_" not in one:
-                raise InputError(f"{setting}: must be a logger, {{_target_: …}}; see conf/logger")
-            target = find_target(one["_target_"], f"{setting}._target_")
-            tracker_class = _tracker_class(target)
-            tracker = tracker_class(f"{index} {target.__name__}", setting, self)
-            earlier_id = earlier.get(tracker.key)
-            with logger_errors():
-                tracker.build(one, None if resume is None else earlier_id, resume is not None)
-                if resume is None and earlier_id and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-                    tracker.end_abandoned(earlier_id)
-            self.trackers.append(tracker)
+        self.settings = settings
+        earlier_ids = self._earlier_ids(resume)
+        if resume is None and is_rank_zero():
+            self.run.logger_runs_path.unlink(missing_ok=True)
+        if settings.logger is None:
+            return
+        if not isinstance(settings.logger, list):
+            self._add("logger", 0, settings.logger, earlier_ids, resume)
+            return
+        for index, component in enumerate(settings.logger):
+            self._add(f"logger.{index}", index, component, earlier_ids, resume)
 
-    @rank_zero_only
+    def _add(
+        self, setting: str, index: int, component: Any, earlier_ids: Mapping[str, str], resume: Path | None
+    ) -> None:
+        if not isinstance(component, Mapping) or "_target_" not in component:
+            raise InputError(f"{setting}: must be a logger, {{_target_: …}}; see conf/logger")
+        target = find_target(component["_target_"], f"{setting}._target_")
+        tracker = _tracker_class(target)(f"{index} {target.__name__}", setting, self)
+        earlier_id = earlier_ids.get(tracker.key)
+        with logger_errors():
+            if resume is not None:
+                tracker.build(component, earlier_id, is_resumed=True)
+            else:
+                tracker.build(component, None, is_resumed=False)
+                if earlier_id and is_rank_zero():
+                    tracker.end_abandoned(earlier_id)
+        self.trackers.append(tracker)
+
     def start(self) -> None:
         """Starts the run of each logger, and records the settings."""
+        if not is_rank_zero():
+            return
         for tracker in self.trackers:
             with logger_errors():
                 tracker.start()
 
-    @rank_zero_only
+    def log_score(self, stage: str, score: Score, epoch: int, step: int) -> None:
+        """Records the score of the final weights, as Lightning does after a validation or a test."""
+        for logger in self.loggers:
+            logger.log_metrics({**score.by_name(stage), "epoch": epoch}, step)
+            logger.save()
+
     def finish(self, metrics: RunMetrics) -> None:
         """Ends the run of each logger with the outcome in `metrics`. An error is logged: it does not change the
         outcome."""
+        if not is_rank_zero():
+            return
         for tracker in self.trackers:
             if not tracker.is_started:
                 continue
@@ -100,17 +117,13 @@ class RunLoggers:
         """Stores the id of a logger's run in the folder of this run, for a later `resume`."""
         write_json({**_read_ids(self.run), key: value}, self.run.logger_runs_path)
 
-    def _earlier_ids(self, resume: str | None) -> dict[str, str]:
+    def _earlier_ids(self, resume: Path | None) -> dict[str, str]:
         """The ids of the runs of an earlier part of this run, or of an earlier attempt, by the key of the logger. A
         checkpoint can be resumed in another folder: the ids are then in the folder of the run that wrote it."""
         ids = _read_ids(self.run)
         if resume is not None and not ids:
-            ids = _read_ids(RunFolder(Path(resume).resolve().parent.parent))
+            ids = _read_ids(RunFolder(resume.resolve().parent.parent))
         return ids
-
-    @rank_zero_only
-    def _forget_ids(self) -> None:
-        self.run.logger_runs_path.unlink(missing_ok=True)
 
 
 class Tracker:
@@ -135,7 +148,7 @@ class Tracker:
     def start(self) -> None:
         """Starts the run of the logger, sets `is_started`, and records the settings."""
         self.is_started = True
-        self.logger.log_hyperparams(dict(self.loggers.config))
+        self.logger.log_hyperparams(dict(self.loggers.settings.config))
 
     def finish(self, metrics: RunMetrics) -> None:
         self.finalize("success" if metrics.ended else "failed")
@@ -170,18 +183,20 @@ class TensorBoardTracker(Tracker):
 
     def build(self, settings: Mapping[str, Any], earlier_id: str | None, is_resumed: bool) -> None:
         self._build(settings, {})
-        if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        if is_rank_zero():
             self._remove_old_files(everything=not is_resumed)
 
     def start(self) -> None:
         super().start()
         if not find_spec("tensorboard"):  # Lightning also accepts tensorboardX
             return
-        config = self.loggers.config
+        settings = self.loggers.settings
         metrics = ["train/error"]
-        metrics += ["val/error"] if has_validation(config) else []
-        metrics += ["test/error"] if config["test"] else []
-        write_hparams(self.logger.experiment, flatten(config), metrics)
+        if settings.data.has_validation:
+            metrics.append("val/error")
+        if settings.test:
+            metrics.append("test/error")
+        write_hparams(self.logger.experiment, flatten(settings.config), metrics)
         self.logger.save()
 
     def finish(self, metrics: RunMetrics) -> None:
@@ -210,7 +225,7 @@ class WandbTracker(Tracker):
         arguments: dict[str, Any] = {}
         if not (settings.get("id") or settings.get("version")):
             # One id of the environment cannot be that of all jobs of a sweep.
-            from_environment = None if self.loggers.in_sweep else os.environ.get("WANDB_RUN_ID")
+            from_environment = None if self.loggers.job.in_sweep else os.environ.get("WANDB_RUN_ID")
             arguments["id"] = earlier_id or from_environment or secrets.token_hex(4)
         if "settings" not in settings:
             arguments["settings"] = self._wandb_settings()
@@ -219,7 +234,7 @@ class WandbTracker(Tracker):
     def _wandb_settings(self) -> dict[str, Any]:
         """Settings of W&B in place of its defaults, unless the environment has them. The jobs of a sweep print nothing,
         and a server that is away is reported after seconds."""
-        chosen = {"init_timeout": WANDB_TIMEOUT_S, "silent": self.loggers.in_sweep}
+        chosen = {"init_timeout": WANDB_TIMEOUT_S, "silent": self.loggers.job.in_sweep}
         return {name: value for name, value in chosen.items() if f"WANDB_{name.upper()}" not in os.environ}
 
     def start(self) -> None:
@@ -250,10 +265,10 @@ class MLflowTracker(Tracker):
     def build(self, settings: Mapping[str, Any], earlier_id: str | None, is_resumed: bool) -> None:
         arguments: dict[str, Any] = {}
         if find_spec("mlflow"):
-            self.server = MLflowServer(settings, self.loggers.start_folder)
+            self.server = MLflowServer(settings, self.loggers.job.start_folder)
             arguments["tracking_uri"] = self.server.uri
             arguments["experiment_name"] = self.server.experiment_name
-            if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+            if is_rank_zero():
                 self.server.prepare()
                 if earlier_id and not settings.get("run_id") and self.server.has_run(earlier_id):
                     arguments["run_id"] = earlier_id

@@ -1,7 +1,7 @@
 """find=lr: the learning rate range test of L. Smith (arXiv:1506.01186).
 
-Lightning's `Tuner.lr_find` suggests 6e-5 for AdamW and SGD and 2e-4 for Adadelta here. It takes the steepest point per
-unit of the rate, not of its logarithm, which is noise at the lowest rates.
+Lightning's `Tuner.lr_find` suggests 6e-5 for AdamW and SGD and 2e-4 for Adadelta here. It chooses the steepest slope
+against the rate instead of its logarithm. At the lowest rates this slope is noise.
 """
 
 import logging
@@ -9,9 +9,9 @@ import math
 import os
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -21,9 +21,10 @@ from digits.devices import keep_freed_memory
 from digits.errors import InputError
 from digits.evaluation.plots import plot_lr_range
 from digits.runs.folder import RunFolder
+from digits.runs.job import TrainingJob
 from digits.seeding import seed_everything
 from digits.settings import TrainSettings
-from digits.training.train import build_datamodule, build_module
+from digits.training.build import build_datamodule, build_module
 from digits.training.trainer import build_separate_trainer, resolved_precision, silence_lightning
 
 log = logging.getLogger(__name__)
@@ -41,32 +42,43 @@ class Point(NamedTuple):
     smoothed: float
 
 
-def find_lr(config: Mapping[str, Any], folder: Path, overrides: Sequence[str] = ()) -> None:
+def find_lr(job: TrainingJob) -> None:
     """Trains new weights with a rate that rises from step to step until the loss diverges. Logs the suggested rate and
-    the command that uses it; writes the points to lr.csv and lr.png in `folder`. Uses neither the schedule nor `ema`.
+    the command that uses it; writes the points to lr.csv and lr.png in the folder. Uses neither the schedule nor `ema`.
 
     Raises InputError for several devices, an optimizer without a rate, and a loss that never falls."""
-    run = RunFolder(folder)
-    run.require_no_other_run()
+    run = RunFolder(job.folder)
+    run.require_no_other_run(run.metrics())
     silence_lightning()
-    settings = TrainSettings.from_config(config)
+    settings = TrainSettings.from_config(job.config)
     keep_freed_memory()
-    seed_everything(config["seed"])
+    seed_everything(settings.seed)
     started_at = time.perf_counter()
-    points = _range_test(config, run)
+    points = _range_test(settings, run)
     seconds = time.perf_counter() - started_at
-    suggested = suggest_lr(points, warms_up="warmup" in (config["schedule"] or {}))
-    pd.DataFrame(points).to_csv(folder / "lr.csv", index=False)
-    plot_lr_range(points, suggested, folder / "lr.png")
-    setting = "optimizer.lr" if "lr" in config["optimizer"] else "+optimizer.lr"
-    kept = [word for word in overrides if word.lstrip("+").partition("=")[0] not in ("find", "optimizer.lr")]
+    warms_up = settings.schedule is not None and "warmup" in settings.schedule
+    suggested = suggest_lr(points, warms_up)
+    pd.DataFrame(points).to_csv(run.path / "lr.csv", index=False)
+    plot_lr_range(points, suggested, run.path / "lr.png")
     lines = {
         "tried": f"{len(points)} rates from {RATES[0]:g} to {points[-1].lr:.2g} in {seconds:.1f} s",
-        "suggested": f"{suggested:g} in place of {config['optimizer'].get('lr')}",
-        "to use it": shlex.join(["python", "train.py", *kept, f"{setting}={suggested:g}"]),
-        "results": os.path.relpath(folder),
+        "suggested": f"{suggested:g} in place of {settings.learning_rate}",
+        "to use it": _command(job, settings, suggested),
+        "results": os.path.relpath(run.path),
     }
     log.info("\n".join(f"{name:<12}{line}" for name, line in lines.items()))
+
+
+def _command(job: TrainingJob, settings: TrainSettings, rate: float) -> str:
+    """The command of the job, with this rate in place of find=lr."""
+    kept = []
+    for override in job.overrides:
+        setting = override.lstrip("+").partition("=")[0]
+        if setting not in ("find", "optimizer.lr"):
+            kept.append(override)
+    has_rate = "lr" in settings.optimizer
+    added = "optimizer.lr" if has_rate else "+optimizer.lr"
+    return shlex.join(["python", "train.py", *kept, f"{added}={rate:g}"])
 
 
 def suggest_lr(points: Sequence[Point], warms_up: bool) -> float:
@@ -75,15 +87,16 @@ def suggest_lr(points: Sequence[Point], warms_up: bool) -> float:
     lowest = min(points, key=lambda point: point.smoothed, default=None)
     if lowest is None or lowest.smoothed > 0.9 * points[0].loss:
         raise InputError(f"find=lr: the loss falls at no rate from {RATES[0]:g} to {RATES[-1]:g}; nothing to suggest")
-    return float(f"{lowest.lr if warms_up else lowest.lr / 3:.2g}")
+    rate = lowest.lr if warms_up else lowest.lr / 3
+    return float(f"{rate:.2g}")
 
 
-def _range_test(config: Mapping[str, Any], run: RunFolder) -> list[Point]:
+def _range_test(settings: TrainSettings, run: RunFolder) -> list[Point]:
     ramp = RateRamp()
     trainer = build_separate_trainer(
-        config["trainer"],
+        settings.trainer,
         run,
-        precision=resolved_precision(config),
+        precision=resolved_precision(settings.trainer),
         callbacks=[ramp],
         max_epochs=-1,
         max_steps=len(RATES),
@@ -96,10 +109,11 @@ def _range_test(config: Mapping[str, Any], run: RunFolder) -> list[Point]:
     )
     if trainer.world_size > 1:
         raise InputError("find=lr needs a single device: trainer=auto, or trainer.devices=1")
-    datamodule = build_datamodule(config)
+    datamodule = build_datamodule(settings)
+    module = build_module(replace(settings, schedule=None))
     try:
         with suppress(DivergedError):
-            trainer.fit(build_module({**config, "schedule": None}), datamodule)
+            trainer.fit(module, datamodule)
     except SystemExit:  # Lightning turns KeyboardInterrupt into it
         raise KeyboardInterrupt from None
     return ramp.points

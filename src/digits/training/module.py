@@ -1,8 +1,8 @@
-"""The LightningModule: scale, augment, train, evaluate, optimize."""
+"""The LightningModule: prepare a batch, apply the network, compute the loss; optimizer, schedule and scores."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,24 +15,35 @@ from digits.data.non_digits import NO_DIGIT, make_non_digits
 from digits.data.shares import share, world_size
 from digits.data.sources import Digits
 from digits.errors import InputError
+from digits.evaluation.evaluate import count_batches
 from digits.evaluation.metrics import ErrorRate
 from digits.evaluation.score import Score
 from digits.models.layers import scale_images
-from digits.training.distillation import Teacher
-from digits.training.whole_batch import WholeBatch
+from digits.training.loss import TrainingLoss
+from digits.training.sync_layers import SyncLayers
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 Schedule = Callable[[Optimizer, int, int], dict[str, Any]]
+
+
+class TrainBatch(NamedTuple):
+    """The part of a training batch that this process computes: N digits, and after them images without a digit."""
+
+    pixels: Tensor
+    """float32 [M, 1, 28, 28]"""
+    labels: Tensor
+    """int64 [N]"""
+    whole_size: int
+    """images of the batch over all processes"""
 
 
 class DigitsModule(LightningModule):
     """Trains a network from pixels float32 [N, 1, 28, 28] in [0, 1] to logits [N, 10] with an optimizer, a schedule of
     `digits.training.schedules` and an augmentation that maps pixels to pixels.
 
-    With a teacher, the loss is the weighted mean of the loss against the teacher and the loss against the labels.
-    `non_digits` is the number of made images without a digit in each batch, a fraction of its digits. Their
-    probabilities are trained to be equal. Batch normalization then measures both, until it is recomputed.
-    `scores` holds the latest score of each stage: train, val and test.
+    `non_digits`: added images without a digit, as a fraction of the batch. They distort the statistics of batch
+    normalization; `recompute_batch_norm` corrects them.
+    `scores` holds the latest score of each stage: train and val.
     """
 
     def __init__(
@@ -41,9 +52,7 @@ class DigitsModule(LightningModule):
         optimizer_factory: OptimizerFactory,
         schedule: Schedule | None = None,
         augment: nn.Module | None = None,
-        label_smoothing: float = 0.0,
-        teacher: Teacher | None = None,
-        teacher_weight: float = 1.0,
+        loss: TrainingLoss | None = None,
         non_digits: float = 0.0,
     ) -> None:
         super().__init__()
@@ -51,13 +60,12 @@ class DigitsModule(LightningModule):
         self.optimizer_factory = optimizer_factory
         self.schedule = schedule
         self.augment = augment or nn.Identity()
-        self.label_smoothing = label_smoothing
-        self.teachers = (teacher,) if teacher else ()  # a tuple: its weights are no part of this module
-        self.teacher_weight = teacher_weight
+        self.loss = loss or TrainingLoss()
         self.non_digits = non_digits
         self.train_error = ErrorRate()
         self.eval_error = ErrorRate()
         self.scores: dict[str, Score] = {}
+        self.sync_layers: SyncLayers | None = None  # with several processes
 
     def forward(self, images: Tensor) -> Tensor:
         """Images uint8 [N, 28, 28] to logits [N, 10]."""
@@ -68,72 +76,63 @@ class DigitsModule(LightningModule):
         if stage == "fit" and world_size() > 1:
             if self.non_digits * world_size() >= 1:  # a process could have no digits
                 raise InputError(f"non_digits={self.non_digits} needs fewer than {world_size()} processes")
-            self.whole_batch = WholeBatch(self.network)
-        for teacher in self.teachers:
-            teacher.to(self.device)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["teacher"] = self.teacher_hashes
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        old, new = checkpoint.get("teacher", {}), self.teacher_hashes
-        if sorted(old.values()) != sorted(new.values()):
-            raise InputError(f"teacher: the run started with {', '.join(old)}; resume with the same files")
-
-    @property
-    def teacher_hashes(self) -> dict[str, str]:
-        """The SHA-256 of each checkpoint of the teacher, by its path."""
-        return {path: value for teacher in self.teachers for path, value in teacher.hashes.items()}
+            self.sync_layers = SyncLayers(self.network)
+        if self.loss.teacher is not None:
+            self.loss.teacher.to(self.device)
 
     def training_step(self, batch: Digits, batch_idx: int) -> Tensor:
+        pixels, labels, whole_size = self._prepare(batch)
+        logits = self.network(pixels)
+        self.train_error.update(logits[: len(labels)], labels)
+        loss = self.loss.sum(pixels, logits, labels)
+        return loss * (world_size() / whole_size)  # DDP averages over shares of different sizes
+
+    def _prepare(self, batch: Digits) -> TrainBatch:
+        """Adds images without a digit, augments all images, and takes the share of this process. Each process draws the
+        same random numbers for the whole batch."""
         images, labels = batch
         with torch.autocast(self.device.type, enabled=False):  # bfloat16 coordinates would be off by a pixel
             pixels = scale_images(images)
             count = round(self.non_digits * len(images))
             # All images pass through the same augmentation, so that no texture tells digits from others.
             pixels = torch.cat([pixels, make_non_digits(pixels, count)])
-            if hasattr(self.augment, "needs_labels"):
-                pixels = self.augment(pixels, F.pad(labels, (0, count), value=NO_DIGIT))
-            else:
-                pixels = self.augment(pixels)
+            pixels = self._augment(pixels, F.pad(labels, (0, count), value=NO_DIGIT))
         size = len(pixels)
-        if world_size() > 1:
-            if len(images) < world_size():
-                raise InputError(f"{len(images)} training images cannot be shared by {world_size()} processes")
-            self.whole_batch.size = size
-            indices = share(torch.arange(size))
-            pixels, labels = share(pixels), labels[indices[0] : indices[-1] + 1]
-        logits = self.network(pixels)
-        non_digits = logits[len(labels) :]
-        pixels, logits = pixels[: len(labels)], logits[: len(labels)]
-        self.train_error.update(logits, labels)
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
-        for teacher in self.teachers:
-            loss = self.teacher_weight * teacher.loss(pixels, logits) + (1 - self.teacher_weight) * loss
-        loss = loss * len(labels)
-        if len(non_digits):
-            loss = loss - non_digits.float().log_softmax(1).mean(1).sum()
-        return loss * (world_size() / size)  # DDP averages over shares of different sizes
+        if world_size() == 1:
+            return TrainBatch(pixels, labels, size)
+        if len(images) < world_size():
+            raise InputError(f"{len(images)} training images cannot be shared by {world_size()} processes")
+        self._set_batch_size(size)
+        positions = share(torch.arange(size))
+        first, last = positions[0], positions[-1]
+        return TrainBatch(share(pixels), labels[first : last + 1], size)
+
+    def _augment(self, pixels: Tensor, labels: Tensor) -> Tensor:
+        """Labels int64 [N], `NO_DIGIT` for images without a digit."""
+        needs_labels = getattr(self.augment, "needs_labels", False)
+        augmented: Tensor = self.augment(pixels, labels) if needs_labels else self.augment(pixels)
+        return augmented
 
     def recompute_batch_norm(self, images: Tensor) -> None:
         """Replaces the statistics of batch normalization by their means over batches of images uint8 [N, 28, 28],
         without augmentation ("precise batch normalization", Y. Wu and J. Johnson, arXiv:2105.07576)."""
+        update_bn(self._shares(images), self.to(images.device))
 
-        def batches() -> Iterator[Tensor]:
-            for batch in images.tensor_split(-(-len(images) // 256)):  # a small last batch would count as much
-                if world_size() > 1:
-                    self.whole_batch.size = len(batch)
-                yield share(batch)
+    def _shares(self, images: Tensor) -> Iterator[Tensor]:
+        """The share of this process of each batch. The batches have nearly equal sizes: a small one would count as much
+        as the others."""
+        for batch in images.tensor_split(count_batches(len(images), 256)):
+            self._set_batch_size(len(batch))
+            yield share(batch)
 
-        update_bn(batches(), self.to(images.device))
+    def _set_batch_size(self, size: int) -> None:
+        """The number of images in the next batch over all processes."""
+        if self.sync_layers is not None:
+            self.sync_layers.batch_size = size
 
-    def validation_step(self, batch: Digits, batch_idx: int) -> Tensor:
+    def validation_step(self, batch: Digits, batch_idx: int) -> None:
         images, labels = batch
-        logits: Tensor = self(images).float()
-        self.eval_error.update(logits, labels)
-        return logits
-
-    test_step = validation_step
+        self.eval_error.update(self(images), labels)
 
     def on_train_epoch_end(self) -> None:
         self._log_score("train", self.train_error)
@@ -146,13 +145,11 @@ class DigitsModule(LightningModule):
     def on_validation_epoch_end(self) -> None:
         self._log_score("val", self.eval_error)
 
-    def on_test_epoch_end(self) -> None:
-        self._log_score("test", self.eval_error)
-
     def _log_score(self, stage: str, metric: ErrorRate) -> None:
-        score = self.scores[stage] = metric.compute()
+        score = metric.compute()
         metric.reset()
-        self.log_dict({f"{stage}/{name}": value for name, value in {"error": score.error, **score.means}.items()})
+        self.scores[stage] = score
+        self.log_dict(score.by_name(stage))
 
     def configure_optimizers(self) -> Any:
         try:
@@ -164,3 +161,16 @@ class DigitsModule(LightningModule):
             return {"optimizer": optimizer, "lr_scheduler": self.schedule(optimizer, steps, epochs)}
         except (TypeError, ValueError) as error:
             raise InputError(f"optimizer or schedule: {error}") from error
+
+    @property
+    def teacher_hashes(self) -> dict[str, str]:
+        """The SHA-256 of each checkpoint of the teacher, by its path; empty without a teacher."""
+        return self.loss.teacher.hashes if self.loss.teacher is not None else {}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["teacher"] = self.teacher_hashes
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        old, new = checkpoint.get("teacher", {}), self.teacher_hashes
+        if sorted(old.values()) != sorted(new.values()):
+            raise InputError(f"teacher: the run started with {', '.join(old)}; resume with the same files")

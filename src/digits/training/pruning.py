@@ -1,4 +1,4 @@
-"""Ends a hopeless job of a search early."""
+"""Ends an unpromising job of a search early."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ from optuna.trial import TrialState, create_trial
 from digits.errors import InputError
 from digits.runs.folder import errors_by_epoch
 from digits.runs.metrics_file import RunMetrics
-from digits.training.callbacks import EpochHistory
+from digits.training.history import EpochHistory
 
 log = logging.getLogger(__name__)
 

@@ -5,100 +5,132 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from lightning.pytorch.utilities import rank_zero_only
-
+from digits.compat import rename_states
 from digits.errors import InputError
 from digits.private_apis import monitored_folders
+from digits.processes import is_rank_zero
 from digits.runs.checkpoint import read_checkpoint
 from digits.runs.fingerprint import RESULT_NEUTRAL_KEYS, all_settings
 from digits.runs.folder import RunFolder
 from digits.runs.metrics_file import RunMetrics
-from digits.training.callbacks import RunCheckpoint, rename_states
+from digits.runs.recorded_run import RecordedRun
+from digits.settings import TrainSettings
+from digits.training.checkpoints import RunCheckpoint
 
 log = logging.getLogger(__name__)
 
 CHANGEABLE_ON_RESUME = (*RESULT_NEUTRAL_KEYS, "trainer.callbacks", "data.train_csv", "precise_bn", "test", "weights")
+NAMES_OF_A_RUN = ("name", "study", "resume")
 
 
-def prepare_resume(checkpoint: str, config: Mapping[str, Any], run: RunFolder) -> None:
-    """Checks that the run can continue from the checkpoint with this configuration, and copies it into its folder.
+class ResumePoint(NamedTuple):
+    """The checkpoint from which a run continues, verified and loaded."""
 
-    Raises InputError if the weights, the optimizer's state or the schedule depend on a setting that has changed."""
-    content = read_checkpoint(checkpoint)
-    rename_states(content)
-    states, loops = content.get("callbacks"), content.get("loops")
-    if type(content.get("epoch")) is not int or not isinstance(states, dict) or not isinstance(loops, dict):
-        raise InputError(f"{checkpoint}: holds weights, but not the state of a training")
-    for change in _allowed_changes(checkpoint, content, config):
+    path: Path
+    checkpoint: dict[str, Any]
+
+    @property
+    def absolute_path(self) -> str:
+        """For Lightning: a file could have the name of one of its keywords, such as last."""
+        return os.path.abspath(self.path)
+
+
+def find_resume_point(run: RecordedRun, settings: TrainSettings, earlier: RunMetrics | None) -> ResumePoint | None:
+    """The checkpoint from which a run continues: `resume`, or in a sweep that of an earlier attempt with the metrics
+    `earlier`, after the same command or a requeue by a cluster. None for a new run. Verifies the checkpoint, the only
+    time in a run, and copies it into the folder of the run.
+
+    Raises InputError if the run cannot continue from the checkpoint with these settings."""
+    resume = None
+    if run.job.in_sweep:
+        resume = _sweep_resume_point(run, settings, earlier)
+    elif settings.resume is not None:
+        resume = _read_resume_point(settings.resume)
+    if resume is not None:
+        _check_changes(resume, settings, run.folder)
+        _copy_checkpoint(resume, run.folder)
+    return resume
+
+
+def _sweep_resume_point(run: RecordedRun, settings: TrainSettings, earlier: RunMetrics | None) -> ResumePoint | None:
+    """None if the job starts again; the checkpoints of the earlier attempt are then removed."""
+    last = run.folder.resumable_checkpoint(earlier, settings.config, run.metrics.precision)
+    if last is not None:
+        try:
+            return _read_resume_point(last)
+        except InputError as error:
+            log.warning(f"{error}; the job starts again")
+    shutil.rmtree(run.folder.checkpoints, ignore_errors=True)
+    return None
+
+
+def _read_resume_point(path: str | Path) -> ResumePoint:
+    """Raises InputError as `read_checkpoint` does, and for a checkpoint without the state of a training."""
+    checkpoint = read_checkpoint(path)
+    rename_states(checkpoint)
+    has_epoch = type(checkpoint.get("epoch")) is int
+    has_states = isinstance(checkpoint.get("callbacks"), dict) and isinstance(checkpoint.get("loops"), dict)
+    if not has_epoch or not has_states:
+        raise InputError(f"{path}: holds weights, but not the state of a training")
+    return ResumePoint(Path(path), checkpoint)
+
+
+def _check_changes(resume: ResumePoint, settings: TrainSettings, run: RunFolder) -> None:
+    """Raises InputError if the weights, the optimizer's state or the schedule depend on a setting that has changed."""
+    for change in _allowed_changes(resume, settings):
         log.warning(f"resumed with another setting: {change}")
-    if config["weights"] == "best":
-        _require_best_epoch(checkpoint, states, run)
-    _copy_checkpoint(Path(checkpoint), run.last_checkpoint)
+    if settings.weights == "best":
+        _require_best_epoch(resume, run)
 
 
-def _allowed_changes(path: str, checkpoint: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+def _copy_checkpoint(resume: ResumePoint, run: RunFolder) -> None:
+    """A run that is resumed in another folder has its last complete epoch there from the start."""
+    is_there = os.path.realpath(resume.path) == os.path.realpath(run.last_checkpoint)
+    if is_rank_zero() and not is_there:
+        run.checkpoints.mkdir(exist_ok=True)
+        shutil.copyfile(resume.path, run.last_checkpoint)
+
+
+def _allowed_changes(resume: ResumePoint, settings: TrainSettings) -> list[str]:
     """The changed settings that do not affect the training, as `key was old, now new`."""
-    old, new = all_settings(checkpoint["digits"]["config"]), all_settings(config)
-    changes = {
-        key: f"{key} was {old.get(key)}, now {new.get(key)}"
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and key not in ("name", "study", "resume")
-    }
-    allowed = [key for key in changes if key.startswith(CHANGEABLE_ON_RESUME)]
-    # A schedule depends on the number of epochs. Without one, epochs can be added.
-    if config["schedule"] is None and new["trainer.max_epochs"] > checkpoint["epoch"] + 1:
-        allowed += [key for key in changes if key == "trainer.max_epochs"]
-    if blocking := [change for key, change in changes.items() if key not in allowed]:
+    changes = _changes(resume.checkpoint["digits"]["config"], settings.config)
+    allowed, blocking = [], []
+    for key, change in changes.items():
+        # A schedule depends on the number of epochs. Without one, epochs can be added.
+        adds_epochs = key == "trainer.max_epochs" and settings.trainer.max_epochs > resume.checkpoint["epoch"] + 1
+        can_add_epochs = adds_epochs and settings.schedule is None
+        if key.startswith(CHANGEABLE_ON_RESUME) or can_add_epochs:
+            allowed.append(change)
+        else:
+            blocking.append(change)
+    if blocking:
         raise InputError(
-            f"{path} was trained with other settings: {'; '.join(blocking)}. Resume with the same settings"
+            f"{resume.path} was trained with other settings: {'; '.join(blocking)}. Resume with the same settings"
         )
-    return [changes[key] for key in allowed]
+    return allowed
 
 
-def _require_best_epoch(path: str, states: Mapping[str, Any], run: RunFolder) -> None:
+def _changes(old_config: Mapping[str, Any], new_config: Mapping[str, Any]) -> dict[str, str]:
+    """The changed settings by key, as `key was old, now new`."""
+    old, new = all_settings(old_config), all_settings(new_config)
+    changes = {}
+    for key in sorted(old.keys() | new.keys()):
+        if key not in NAMES_OF_A_RUN and old.get(key) != new.get(key):
+            changes[key] = f"{key} was {old.get(key)}, now {new.get(key)}"
+    return changes
+
+
+def _require_best_epoch(resume: ResumePoint, run: RunFolder) -> None:
     """Raises InputError unless the run's folder has the best epoch so far: in another folder Lightning forgets it and
     takes the first resumed epoch for the best."""
     best = RunCheckpoint(run.checkpoints, "best").state_key
-    for folder in monitored_folders({best: states.get(best)}, "val/error"):
+    state = resume.checkpoint["callbacks"].get(best)
+    for folder in monitored_folders({best: state}, "val/error"):
         if os.path.realpath(folder) == os.path.realpath(run.checkpoints):
             return
     raise InputError(
         "weights=best compares all epochs: resume only a run that started with weights=best, in its own folder, "
-        f"unlike {path}"
+        f"unlike {resume.path}"
     )
-
-
-@rank_zero_only
-def _copy_checkpoint(checkpoint: Path, last: Path) -> None:
-    """A run that is resumed in another folder has its last complete epoch there from the start."""
-    if os.path.realpath(checkpoint) != os.path.realpath(last):
-        last.parent.mkdir(exist_ok=True)
-        shutil.copyfile(checkpoint, last)
-
-
-def sweep_resume_point(run: RunFolder, config: Mapping[str, Any], precision: str) -> str | None:
-    """The checkpoint from which a job of a sweep continues, after the same command or a requeue by a cluster. None if
-    the job starts again; the checkpoints of the earlier attempt are then removed."""
-    if last := run.resumable_checkpoint(config, precision):
-        try:
-            read_checkpoint(last)
-            return str(last)
-        except InputError as error:
-            log.warning(f"{error}; the job starts again")
-    _remove_checkpoints(run)
-    return None
-
-
-@rank_zero_only
-def _remove_checkpoints(run: RunFolder) -> None:
-    shutil.rmtree(run.checkpoints, ignore_errors=True)
-
-
-def resume_hint(metrics: RunMetrics, run: RunFolder) -> str:
-    """The number of epochs after which a run has ended, and the setting that continues it."""
-    if metrics.checkpoint is None:
-        return "before the end of the first epoch; there is nothing to resume"
-    resume = os.path.relpath(run.last_checkpoint)
-    return f"after {metrics.epochs} complete epochs; to continue, add resume={resume} to the command"

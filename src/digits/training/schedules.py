@@ -5,7 +5,7 @@ returns Lightning's `lr_scheduler` entry. The optimizer's rate is the highest ra
 from typing import Any
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 
 def onecycle(optimizer: Optimizer, steps: int, epochs: int, *, warmup: float) -> dict[str, Any]:
@@ -17,18 +17,22 @@ def onecycle(optimizer: Optimizer, steps: int, epochs: int, *, warmup: float) ->
     if warmup * steps == 1:  # OneCycleLR would divide by the length of the warm-up minus one step
         warmup *= 1 - 1e-6
     scheduler = OneCycleLR(optimizer, rates, steps, pct_start=warmup, cycle_momentum=has_momentum)
-    return {"scheduler": scheduler, "interval": "step"}
+    return _each_step(scheduler)
 
 
 def cosine(optimizer: Optimizer, steps: int, epochs: int, *, final_lr: float) -> dict[str, Any]:
     """Falls along half a cosine to `final_lr` (arXiv:1608.03983 without restarts)."""
-    return {"scheduler": CosineAnnealingLR(optimizer, steps, final_lr), "interval": "step"}
+    return _each_step(CosineAnnealingLR(optimizer, steps, final_lr))
 
 
 def exponential(optimizer: Optimizer, steps: int, epochs: int, *, gamma: float) -> dict[str, Any]:
     """Multiplies the rate by `gamma` after each epoch."""
-    scheduler = LambdaLR(optimizer, lambda step: gamma ** (step * epochs // steps))
-    return {"scheduler": scheduler, "interval": "step"}
+
+    def factor(step: int) -> float:
+        complete_epochs = step * epochs // steps
+        return gamma**complete_epochs
+
+    return _each_step(LambdaLR(optimizer, factor))
 
 
 def plateau(
@@ -42,4 +46,9 @@ def plateau(
     )
     # With interval "step" the scheduler moves before the epoch's checkpoint is written; with "epoch" after it, and a
     # resumed run would miss the move.
-    return {"scheduler": scheduler, "interval": "step", "frequency": steps // epochs, "monitor": "val/error"}
+    return _each_step(scheduler) | {"frequency": steps // epochs, "monitor": "val/error"}
+
+
+def _each_step(scheduler: LRScheduler) -> dict[str, Any]:
+    """The entry of Lightning for a scheduler that moves after each step."""
+    return {"scheduler": scheduler, "interval": "step"}

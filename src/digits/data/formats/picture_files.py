@@ -51,13 +51,13 @@ def find_by_glob(pattern: str) -> FoundPictures | None:
     pictures = [path for path in matches if is_picture_name(path.name)]
     if not pictures:
         raise InputError(f"{pattern}: matches no picture ({describe_suffixes()})")
-    others = [path.name for path in matches if path.is_file() and not is_picture_name(path.name)]
+    others = [path.name for path in matches if not path.is_dir() and not is_picture_name(path.name)]
     return FoundPictures(_with_labels(PictureFile(path, str(path)) for path in pictures), _describe_skipped(others))
 
 
 def is_archive_of_pictures(path: Path) -> bool:
     """Whether a file is a ZIP archive with at least one picture."""
-    if not path.is_file() or not zipfile.is_zipfile(path):
+    if not os.path.isfile(path) or not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
         return any(is_picture_name(name) for name in archive.namelist())
@@ -87,7 +87,7 @@ def _list_files(folder: Path) -> list[Path]:
     with translate_read_errors(str(folder)):
         names = sorted(os.listdir(folder))
     visible = [name for name in names if not name.startswith(".") and name not in IGNORED_NAMES]
-    return [folder / name for name in visible if (folder / name).is_file()]
+    return [folder / name for name in visible if not (folder / name).is_dir()]
 
 
 def _with_labels(files: Iterable[PictureFile]) -> list[PictureFile]:

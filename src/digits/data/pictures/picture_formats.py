@@ -1,5 +1,6 @@
 """The formats of pictures that are read, all by Pillow."""
 
+import os
 import warnings
 from importlib.util import find_spec
 from io import BytesIO
@@ -36,7 +37,7 @@ def is_picture(path: Path) -> bool:
     """Whether the content of a file, or its name, is that of a picture."""
     if path.suffix.lower() in PICTURE_SUFFIXES:
         return True
-    if not path.is_file():  # standard input or a pipe, which can be read only once
+    if not os.path.isfile(path):  # standard input or a pipe, which can be read only once
         return False
     try:
         with path.open("rb") as file:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from digits.evaluation.mnist_test import CORRECTED_LABELS, UNDECIDED, describe_subsets, subset_scores
+from digits.evaluation.mnist_subsets import CORRECTED_LABELS, UNDECIDED, describe_subsets, subset_scores
 
 INDICES = torch.arange(10_000)
 LABELS = torch.zeros(10_000, dtype=torch.int64)

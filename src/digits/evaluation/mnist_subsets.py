@@ -24,20 +24,29 @@ TITLES = {
 def subset_scores(indices: Tensor, labels: Tensor, predicted: Tensor) -> dict[str, Score]:
     """Scores of parts of MNIST's test set by the keys of `TITLES`. Arguments are int64 [N]: positions in the test set,
     given labels, predicted labels."""
-    disputed = torch.isin(indices, torch.tensor([*CORRECTED_LABELS, *UNDECIDED]))
     corrected = labels.clone()
     for index, label in CORRECTED_LABELS.items():
         corrected[indices == index] = label
-    wrong, students = predicted != labels, indices < STUDENTS
+    is_disputed = torch.isin(indices, torch.tensor([*CORRECTED_LABELS, *UNDECIDED]))
+    is_student = indices < STUDENTS
+    is_wrong = predicted != labels
     parts = {
         "corrected": predicted != corrected,
-        "undisputed": wrong[~disputed],
-        "students": wrong[students],
-        "census": wrong[~students],
+        "undisputed": is_wrong[~is_disputed],
+        "students": is_wrong[is_student],
+        "census": is_wrong[~is_student],
     }
-    return {name: Score(int(wrong.sum()), len(wrong)) for name, wrong in parts.items() if len(wrong)}
+    scores = {}
+    for name, wrong in parts.items():
+        if len(wrong) > 0:
+            scores[name] = Score(int(wrong.sum()), len(wrong))
+    return scores
 
 
 def describe_subsets(scores: Mapping[str, Mapping[str, float]]) -> str:
     """One line for scores as in metrics.json."""
-    return ", ".join(f"{title} {scores[name]['error']:.2%}" for name, title in TITLES.items() if name in scores)
+    texts = []
+    for name, title in TITLES.items():
+        if name in scores:
+            texts.append(f"{title} {scores[name]['error']:.2%}")
+    return ", ".join(texts)

@@ -7,7 +7,7 @@ from helpers import TinyModule, tiny_trainer
 from lightning.pytorch import Callback
 from torch.utils.data import DataLoader
 
-from digits.training.trainer import ProgressBar
+from digits.training.progress_bar import ProgressBar
 
 
 class RecordDescriptions(Callback):

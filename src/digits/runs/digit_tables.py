@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from digits.errors import InputError
-from digits.evaluation.metrics import Evaluation
+from digits.evaluation.evaluate import Evaluation, Misclassified
 from digits.files import write_csv
 from digits.runs.folder import RunFolder
 
@@ -18,13 +18,22 @@ HIGHEST = {"index": 2**62, "label": 9, "predicted": 9, "confidence": 1, **dict.f
 
 def write_mistakes(run: RunFolder, evaluations: Mapping[str, Evaluation]) -> None:
     """Writes the misclassified digits of each stage, `val` or `test`. `index` is the position in the source."""
-    rows = [
-        (split, *values)
-        for split, evaluation in evaluations.items()
-        for values in zip(*(part.tolist() for part in evaluation.misclassified[1:]), strict=True)
-    ]
-    table = pd.DataFrame(rows, columns=["split", "label", "predicted", "confidence", "index"])
-    write_csv(table[list(MISTAKES)], run.mistakes_path)
+    table = pd.DataFrame(columns=list(MISTAKES))
+    if evaluations:
+        table = pd.concat(_mistakes(split, evaluation.misclassified) for split, evaluation in evaluations.items())
+    write_csv(table, run.mistakes_path)
+
+
+def _mistakes(split: str, misclassified: Misclassified) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "split": split,
+            "index": misclassified.indices.numpy(),
+            "label": misclassified.labels.numpy(),
+            "predicted": misclassified.predicted.numpy(),
+            "confidence": misclassified.confidence.numpy(),
+        }
+    )
 
 
 def read_mistakes(run: RunFolder, split: str) -> pd.DataFrame:
@@ -36,8 +45,8 @@ def read_mistakes(run: RunFolder, split: str) -> pd.DataFrame:
 def write_out_of_fold(run: RunFolder, evaluation: Evaluation) -> None:
     """Writes the probabilities of the validation digits of a fold, ordered by their index among the training digits."""
     table = pd.DataFrame(evaluation.logits.softmax(1).numpy(), columns=PROBABILITIES)
-    table.insert(0, "index", evaluation.indices.numpy())
-    table.insert(1, "label", evaluation.labels.numpy())
+    table.insert(0, "index", evaluation.split.indices.numpy())
+    table.insert(1, "label", evaluation.split.labels.numpy())
     write_csv(table.sort_values("index"), run.out_of_fold_path)
 
 
@@ -52,6 +61,7 @@ def _read(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
         table = pd.read_csv(path, usecols=list(columns), dtype=dict(columns), index_col=False)[list(columns)]
     except (OSError, ValueError, OverflowError) as error:
         raise damaged from error
-    if not all(table[name].between(0, HIGHEST[name]).all() for name in columns if name in HIGHEST):
-        raise damaged
+    for name in columns:
+        if name in HIGHEST and not table[name].between(0, HIGHEST[name]).all():
+            raise damaged
     return table
