@@ -66,7 +66,7 @@ def test_labels_of_mnist_images_are_read_too(tmp_path: Path) -> None:
     assert torch.cat([chunk.labels for chunk in stream.chunks]).tolist() == LABELS.tolist()
 
 
-@pytest.mark.parametrize(("labels", "message"), [(LABELS[:9], "9 labels for the 25 images"), (LABELS + 2, "label 11 is not a digit")])
+@pytest.mark.parametrize(("labels", "message"), [(LABELS[:9], "9 labels for the 25 images"), (LABELS + 2, "label 10 is not a digit")])
 def test_other_labels_are_refused(tmp_path: Path, labels: torch.Tensor, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_all(write_mnist(tmp_path, labels)[0])
@@ -150,7 +150,7 @@ def test_unreadable_picture_is_named_and_the_others_are_read(tmp_path: Path, mon
     assert [one.file for one in chunk.pictures if isinstance(one, Picture)] == [str(tmp_path / "good.png")]
     errors = [str(one) for one in chunk.pictures if isinstance(one, InputError)]
     formats = "cannot be decoded as PNG, JPEG, "
-    messages = ["no such file", "is blank", "cannot be decoded (", "cannot be decoded (", "more than 120,000 pixels", "1×1", formats]
+    messages = ["no such file", "is blank", "cannot be decoded (", formats, "more than 120,000 pixels", "1×1", formats]
     names = ["away", "blank", "cut", "gif", "large", "one", "text"]
     for error, name, message in zip(errors, names, messages, strict=True):
         assert error.startswith(f"{tmp_path}/{name}.png: ")

@@ -38,7 +38,7 @@ def map_array(file: InputFile) -> Array:
     except OSError:
         raise
     except Exception as error:  # the header is a Python literal, which can be damaged in any way
-        if "allow_pickle" in str(error):
+        if "Python objects" in str(error):
             raise InputError(f"{file.name}: holds Python objects, not numbers; save it with dtype=uint8") from None
         raise InputError(f"{file.name}: damaged, or not an array of numbers") from None
     if file.path.stat().st_size != array.offset + array.nbytes:
