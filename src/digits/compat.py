@@ -60,6 +60,8 @@ def add_missing_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     complete = dict(ADDED_SETTINGS)
     if settings.get("augment._target_") == "digits.data.augmentation.RandomTransform":
         complete.update(ADDED_TRANSFORM_SETTINGS)
+    if settings.get("data.source._target_") == "digits.data.sources.csv":
+        complete["data.transform"] = None
     complete.update(settings)
     return complete
 

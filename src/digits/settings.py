@@ -43,6 +43,10 @@ class DataSettings:
     root: str | None = None
     train_csv: str | None = None
     test_csv: str | None = None
+    train: str | None = None
+    test: str | None = None
+    transform: str | None = None
+    as_is: bool = False
 
     def __post_init__(self) -> None:
         require_count("data.batch_size", self.batch_size)
@@ -54,6 +58,10 @@ class DataSettings:
         require_path("data.root", self.root)
         require_path("data.train_csv", self.train_csv)
         require_path("data.test_csv", self.test_csv)
+        require_path("data.train", self.train)
+        require_path("data.test", self.test)
+        require_transform("data.transform", self.transform)
+        require_bool("data.as_is", self.as_is)
 
     @property
     def has_validation(self) -> bool:

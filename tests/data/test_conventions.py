@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import digits
-from digits.data.conventions import TRANSFORMS, Images, Predict, apply_transform, judge, labels_disagree
+from digits.data.conventions import TRANSFORMS, Images, apply_transform, judge, labels_disagree
+from digits.data.pictures.choose import Predict
 from digits.data.sources import sample
 from digits.settings import TRANSFORMS as TRANSFORM_SETTINGS
 

@@ -1,13 +1,17 @@
-"""The bundled sample, and labeled CSV files."""
+"""The bundled sample, and labeled files of any format."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from helpers import frame, made_digits
+from PIL import Image
 
+from digits.data import sources
 from digits.data.sources import csv, sample
 from digits.errors import InputError
+from digits.runs.judge import predict_with_bundled
 
 
 def test_sample_is_balanced_and_does_not_depend_on_the_global_seed() -> None:
@@ -22,5 +26,87 @@ def test_sample_is_balanced_and_does_not_depend_on_the_global_seed() -> None:
 
 def test_csv_needs_labels(tmp_path: Path) -> None:
     frame(made_digits(3)[0], None).to_csv(tmp_path / "test.csv", index=False)
-    with pytest.raises(InputError, match="test.csv, row 1: .*'label'"):
+    with pytest.raises(InputError, match="test.csv: no labels; .*'label'"):
         csv(str(tmp_path / "test.csv"))
+
+
+@pytest.fixture
+def keras_file(tmp_path: Path) -> Path:
+    """Keras's mnist.npz with few digits."""
+    images, labels = made_digits(60)
+    path = tmp_path / "mnist.npz"
+    np.savez(path, x_train=images[:40], y_train=labels[:40], x_test=images[40:], y_test=labels[40:])
+    return path
+
+
+def test_file_with_both_parts_is_trained_and_tested(keras_file: Path) -> None:
+    images, labels = made_digits(60)
+    source = sources.file(str(keras_file))
+    assert source.test is not None
+    assert source.train.images.equal(images[:40])
+    assert source.train.labels.equal(labels[:40])
+    assert source.test.images.equal(images[40:])
+    assert not source.is_mnist
+
+
+def test_files_of_both_parts_may_differ_in_format(tmp_path: Path, keras_file: Path) -> None:
+    images, labels = made_digits(30)
+    frame(images, labels).to_csv(tmp_path / "test.csv", index=False)
+    source = sources.file(str(keras_file), str(tmp_path / "test.csv"))
+    assert source.test is not None
+    assert source.test.images.equal(images)
+
+
+def test_file_without_labels_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", made_digits(30)[0].numpy())
+    with pytest.raises(InputError, match=r"a\.npy: no labels; training and testing need"):
+        sources.file(str(tmp_path / "a.npy"))
+
+
+def test_transform_is_applied_to_training_and_test(keras_file: Path) -> None:
+    images, _ = made_digits(60)
+    source = sources.file(str(keras_file), transform="invert")
+    assert source.test is not None
+    assert source.train.images.equal(255 - images[:40])
+    assert source.test.images.equal(255 - images[40:])
+
+
+@pytest.mark.parametrize(("transform", "is_applied"), [(None, False), ("auto", True)])
+def test_inverted_digits_are_noticed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, transform: str | None, is_applied: bool
+) -> None:
+    digits = sources.sample().train
+    np.savez(tmp_path / "a.npz", X=255 - digits.images[:100], y=digits.labels[:100])
+    caplog.set_level("INFO")
+    source = sources.file(str(tmp_path / "a.npz"), transform=transform, judge=predict_with_bundled)
+    assert source.train.images.equal(digits.images[:100]) == is_applied
+    assert ("transform   invert: " in caplog.text) == is_applied
+    assert ("is invert needed?" in caplog.text) != is_applied
+
+
+def save_tree(folder: Path, images: torch.Tensor, labels: torch.Tensor) -> None:
+    for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+        (folder / str(int(label))).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.numpy()).save(folder / str(int(label)) / f"{index:03}.png")
+
+
+@pytest.mark.parametrize("as_is", [True, False])
+def test_tree_of_pictures_is_labeled_by_its_folders(tmp_path: Path, as_is: bool) -> None:
+    """MNIST's digits in MNIST's format are the same with and without the search for the digit."""
+    digits = sources.sample().train
+    order = digits.labels[:50].argsort(stable=True)
+    save_tree(tmp_path / "digits", digits.images[:50], digits.labels[:50])
+    source = sources.file(str(tmp_path / "digits"), as_is=as_is, judge=predict_with_bundled)
+    assert source.train.images.equal(digits.images[:50][order])
+    assert source.train.labels.equal(digits.labels[:50][order])
+
+
+def test_pictures_that_cannot_be_read_are_named_and_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    digits = sources.sample().train
+    save_tree(tmp_path / "digits", digits.images[:20], digits.labels[:20])
+    (tmp_path / "digits" / "3" / "broken.png").write_bytes(b"\x89PNG")
+    Image.new("L", (40, 40)).save(tmp_path / "digits" / "3" / "large.png")
+    source = sources.file(str(tmp_path / "digits"), as_is=True)
+    assert len(source.train.labels) == 20
+    assert "2 of 22 pictures" in caplog.text
+    assert "large.png: is 40×40; data.as_is=true needs 28×28 pixels" in caplog.text

@@ -66,7 +66,9 @@ def test_labels_of_mnist_images_are_read_too(tmp_path: Path) -> None:
     assert torch.cat([chunk.labels for chunk in stream.chunks]).tolist() == LABELS.tolist()
 
 
-@pytest.mark.parametrize(("labels", "message"), [(LABELS[:9], "9 labels for the 25 images"), (LABELS + 2, "label 10 is not a digit")])
+@pytest.mark.parametrize(
+    ("labels", "message"), [(LABELS[:9], "9 labels for the 25 images"), (LABELS + 2, "label 10 is not a digit")]
+)
 def test_other_labels_are_refused(tmp_path: Path, labels: torch.Tensor, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_all(write_mnist(tmp_path, labels)[0])

@@ -4,17 +4,19 @@ A network judges the first digits of a file as they are and in other variants. I
 right one: on 200 of MNIST's test digits the bundled network has a mean confidence of 0.99 as they are, 0.92 inverted,
 0.84 turned upside down and 0.43 to 0.74 in the other variants."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from digits.data.pictures.choose import Predict
 from digits.data.pictures.mnist_format import fit_and_center
 
+log = logging.getLogger(__name__)
+
 Images: TypeAlias = np.ndarray[Any, Any]
-Predict: TypeAlias = Callable[[Images], np.ndarray[Any, Any]]
-"""Images uint8 [N, 28, 28] to probabilities [N, 10]."""
 
 JUDGED_DIGITS = 200
 JUDGED_VARIANTS = 50
@@ -129,6 +131,22 @@ def judge(images: Images, predict: Predict) -> Verdict:
             best, best_confidence = name, with_transform
     is_convincing = best_confidence >= convincing - CLEARLY_BETTER and best_confidence >= as_is + CLEARLY_BETTER
     return Verdict(best if is_convincing else None, confidence, best_confidence)
+
+
+def check_convention(images: Images, predict: Predict, setting: str, *, is_applied: bool) -> str | None:
+    """Judges the first images of a file, and logs a line if they do not follow MNIST's convention. Returns the
+    transform that is to be applied: the one that was found if `is_applied`. `setting` is named in the line."""
+    verdict = judge(images, predict)
+    if verdict.transform is None:
+        if not verdict.looks_like_digits:
+            log.warning(f"{'input':<12}these do not look like digits (mean confidence {verdict.best_confidence:.2f})")
+        return None
+    gain = f"mean confidence {verdict.confidence:.2f}, with it {verdict.best_confidence:.2f}"
+    if is_applied:
+        log.info(f"{'transform':<12}{verdict.transform}: {gain}")
+        return verdict.transform
+    log.warning(f"{'transform':<12}is {verdict.transform} needed? ({gain}); add {setting}={verdict.transform}")
+    return None
 
 
 def apply_transform(images: Images, name: str | None) -> Images:

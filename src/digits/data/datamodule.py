@@ -10,6 +10,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from digits.data.pictures.choose import Predict
 from digits.data.sampler import EvenBatchSampler
 from digits.data.sources import Digits, Source
 from digits.data.splits import split_indices
@@ -20,7 +21,8 @@ class DigitsDataModule(LightningDataModule):
     """Batches (images uint8 [B, 28, 28], labels int64 [B]) on the training device.
 
     `source` is a function of `digits.data.sources`, called with `source_options`. `split_seed` decides the validation
-    set (see `split_indices`), `seed` only the order of training. Raises InputError if `source` has no such option."""
+    set (see `split_indices`), `seed` only the order of training. `judge` is a network that predicts digits, for sources
+    that check their images with one. Raises InputError if `source` has no such option."""
 
     def __init__(
         self,
@@ -32,6 +34,7 @@ class DigitsDataModule(LightningDataModule):
         folds: int | None = None,
         fold: int = 0,
         seed: int = 0,
+        judge: Predict | None = None,
         **source_options: Any,
     ) -> None:
         super().__init__()
@@ -39,6 +42,8 @@ class DigitsDataModule(LightningDataModule):
             signature(source).bind(**source_options)
         except TypeError as error:
             raise InputError(f"data: {error}") from None
+        if "judge" in signature(source).parameters:
+            source_options["judge"] = judge
         self.load_source = partial(source, **source_options)
         self.split_indices = partial(split_indices, val_size=val_size, seed=split_seed, folds=folds, fold=fold)
         self.batch_size = batch_size

@@ -7,10 +7,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from digits.data.formats.csv_file import read_csv
+from digits.data.conventions import apply_transform, check_convention
+from digits.data.formats.source_reader import LabeledDigits, has_test_part, read_labeled_file
 from digits.data.idx import read_mnist
+from digits.data.pictures.choose import Predict
 from digits.data.splits import stratified_permutation
-from digits.errors import InputError
 
 
 class Digits(NamedTuple):
@@ -49,15 +50,40 @@ def mnist(root: str, download: bool = True) -> Source:
     return Source(train, test, is_mnist=True)
 
 
-def csv(train_csv: str, test_csv: str | None = None) -> Source:
-    """Files in Kaggle's format. Raises InputError as `read_csv` does, and if a file has no column `label`."""
-    train = _read_labeled(train_csv)
-    test = _read_labeled(test_csv) if test_csv else None
-    return Source(train, test)
+def csv(
+    train_csv: str, test_csv: str | None = None, transform: str | None = None, *, judge: Predict | None = None
+) -> Source:
+    """Digits as text: Kaggle's format and its relatives. See `file`."""
+    return file(train_csv, test_csv, transform, judge=judge)
 
 
-def _read_labeled(path: str) -> Digits:
-    images, labels = read_csv(path)
-    if labels is None:
-        raise InputError(f"{path}, row 1: no column 'label'; training and testing need labeled digits")
-    return Digits(images, labels)
+def file(
+    train: str,
+    test: str | None = None,
+    transform: str | None = None,
+    as_is: bool = False,
+    *,
+    judge: Predict | None = None,
+) -> Source:
+    """Any file of digits that `digits.data.formats` reads, or a folder with the folders 0 … 9 of pictures. Without
+    `test`, the test digits are those of a file that has both.
+
+    `transform` is a key of `digits.data.conventions.TRANSFORMS`. Without it, `judge` looks at the first digits, and a
+    line in the log names a transform that makes them clearly more convincing; `auto` applies it. `as_is` takes
+    pictures of 28×28 pixels as they are. Otherwise `judge` chooses the digit in each picture.
+
+    Raises InputError for files that cannot be read, and for digits without labels."""
+    train_digits = read_labeled_file(train, "train", as_is=as_is, judge=judge)
+    test_digits = None
+    if test is not None or has_test_part(train):
+        test_digits = read_labeled_file(test or train, "test", as_is=as_is, judge=judge)
+    if transform in (None, "auto") and judge is not None:
+        transform = check_convention(train_digits.images, judge, "data.transform", is_applied=transform == "auto")
+    if test_digits is None:
+        return Source(_to_digits(train_digits, transform), None)
+    return Source(_to_digits(train_digits, transform), _to_digits(test_digits, transform))
+
+
+def _to_digits(read: LabeledDigits, transform: str | None) -> Digits:
+    images = apply_transform(read.images, transform)
+    return Digits(torch.from_numpy(images), torch.from_numpy(read.labels))

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from digits.data.pictures.masks import Array
 from digits.devices import keep_freed_memory
 from digits.errors import InputError
 from digits.files import check_writable
@@ -115,11 +114,7 @@ def _read_digits(
             yield choose_digits(chunk, judge, several=settings.several)
         return
     log.info(f"{'read':<12}{stream.name}: {stream.description}")
-
-    def predict(images: Array) -> Array:
-        return judge.predict(images).numpy()
-
-    yield from transform_digits(stream.chunks, settings.input_transform, predict)
+    yield from transform_digits(stream.chunks, settings.input_transform, judge)
 
 
 def _write_predictions(settings: PredictSettings, classifier: Classifier, digits: Iterator[DigitChunk]) -> None:

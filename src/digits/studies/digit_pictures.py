@@ -48,6 +48,7 @@ def load_source(config: Mapping[str, Any]) -> "Source":
 
     Raises InputError if the digits cannot be read."""
     from digits.data import sources  # imported late: torch takes seconds
+    from digits.runs.judge import predict_with_bundled
 
     settings = flatten(config)
     module, _, name = str(settings.get("data.source._target_")).rpartition(".")
@@ -61,6 +62,8 @@ def load_source(config: Mapping[str, Any]) -> "Source":
             options[parameter] = settings[f"data.{parameter}"]
     if "download" in signature(function).parameters:
         options["download"] = False
+    if "judge" in signature(function).parameters:
+        options["judge"] = predict_with_bundled
     source: Source = function(**options)
     return source
 

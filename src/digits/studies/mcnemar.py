@@ -7,7 +7,7 @@ from scipy.stats import binomtest
 from digits.runs.digit_tables import read_mistakes
 from digits.studies.results import RunResult
 
-SPLIT_SETTINGS = ("data.source._target_", "data.train_csv", "data.folds", "data.val_size")
+SPLIT_SETTINGS = ("data.source._target_", "data.train_csv", "data.train", "data.folds", "data.val_size")
 
 
 def describe_discordant(a: str, b: str, pairs: Sequence[tuple[RunResult, RunResult]], setting: str) -> str | None:

@@ -7,6 +7,7 @@ from digits.data.datamodule import DigitsDataModule
 from digits.errors import InputError
 from digits.instantiation import build
 from digits.models.networks import build_network
+from digits.runs.judge import predict_with_bundled
 from digits.settings import TrainSettings
 from digits.training.distillation import Teacher
 from digits.training.loss import TrainingLoss
@@ -18,7 +19,7 @@ def build_datamodule(settings: TrainSettings) -> DigitsDataModule:
     """Raises InputError for invalid settings of the data."""
     # A partial: `build` would name the class in front of each error.
     build_data = build({**settings.data.component, "_partial_": True}, "data")
-    datamodule: DigitsDataModule = build_data()
+    datamodule: DigitsDataModule = build_data(judge=predict_with_bundled)
     return datamodule
 
 

@@ -21,7 +21,15 @@ from digits.training.checkpoints import RunCheckpoint
 
 log = logging.getLogger(__name__)
 
-CHANGEABLE_ON_RESUME = (*RESULT_NEUTRAL_KEYS, "trainer.callbacks", "data.train_csv", "precise_bn", "test", "weights")
+CHANGEABLE_ON_RESUME = (
+    *RESULT_NEUTRAL_KEYS,
+    "trainer.callbacks",
+    "data.train_csv",
+    "data.train",
+    "precise_bn",
+    "test",
+    "weights",
+)
 NAMES_OF_A_RUN = ("name", "study", "resume")
 
 

@@ -39,7 +39,7 @@ def open_digit_file(path: str | Path, part: str, chunk_size: int) -> DigitFile:
     if str(path) == "-":
         return _open_standard_input(file, chunk_size)
     with translate_read_errors(file.name):
-        head = _read_head(path)
+        head = read_head(path)
     return _open(file, head, part, chunk_size)
 
 
@@ -114,12 +114,12 @@ def _open_zip(file: InputFile, part: str, chunk_size: int) -> DigitFile:
         raise InputError(f"{file.name}: {len(data_files):,} files ({names}, …); unpack it, and give one of them")
     [member] = data_files
     inner = InputFile(member.path, f"{file.name}, {member.name}")
-    opened = _open(inner, _read_head(member.path), part, chunk_size)
+    opened = _open(inner, read_head(member.path), part, chunk_size)
     chunks = _until_removed(opened.chunks, folder)
     return DigitFile(f"{member.name}: {opened.description}", chunks, [file.path])
 
 
-def _read_head(path: Path) -> bytes:
+def read_head(path: Path) -> bytes:
     with open(path, "rb") as file:
         return file.read(HEAD_BYTES)
 

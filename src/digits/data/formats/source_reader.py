@@ -1,0 +1,141 @@
+"""All labeled digits of a file or a folder in memory, for training."""
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from digits.data.formats.arrays import Array
+from digits.data.formats.digit_file import InputFile
+from digits.data.formats.matlab import read_mat
+from digits.data.formats.named_arrays import has_part
+from digits.data.formats.numpy_files import read_npz
+from digits.data.formats.open_file import open_digit_file, read_head
+from digits.data.formats.picture_files import find_in_archive, find_in_folder, is_archive_of_pictures
+from digits.data.formats.recognize import recognize
+from digits.data.pictures.choose import Predict, choose
+from digits.data.pictures.decode import PictureFile, read_pictures
+from digits.data.pictures.orient import orient
+from digits.data.pictures.picture_formats import open_picture
+from digits.errors import InputError
+from digits.files import translate_read_errors
+
+log = logging.getLogger(__name__)
+
+CHUNK_DIGITS = 8192
+PICTURES_PER_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class LabeledDigits:
+    images: Array
+    """uint8 [N, 28, 28]"""
+    labels: Array
+    """int64 [N]"""
+
+
+def read_labeled_file(path: str, part: str, *, as_is: bool, judge: Predict | None) -> LabeledDigits:
+    """The digits of any file, or of a folder or ZIP archive with the folders 0 … 9 of pictures. `part` is train or
+    test, for files that have both. Pictures are taken `as_is`, or `judge` chooses the digit in each.
+
+    Raises InputError for a file that cannot be read, and for digits without labels."""
+    if os.path.isdir(path):
+        return _read_pictures(path, find_in_folder(path).pictures, as_is, judge)
+    if is_archive_of_pictures(Path(path)):
+        with TemporaryDirectory(prefix="digits-") as folder:
+            pictures = find_in_archive(Path(path), Path(folder)).pictures
+            return _read_pictures(path, pictures, as_is, judge)
+    opened = open_digit_file(path, part, CHUNK_DIGITS)
+    log.info(f"{'read':<12}{path}: {opened.description}")
+    images, labels = [], []
+    for chunk in opened.chunks:
+        if chunk.labels is None:
+            raise InputError(
+                f"{path}: no labels; training and testing need a column 'label', a file of labels beside the images, "
+                "or an array y"
+            )
+        images.append(chunk.images)
+        labels.append(chunk.labels)
+    return LabeledDigits(np.concatenate(images), np.concatenate(labels))
+
+
+def has_test_part(path: str) -> bool:
+    """Whether a file holds test digits beside its training digits, as Keras's mnist.npz does."""
+    if os.path.isdir(path):
+        return False
+    with translate_read_errors(path):
+        kind = recognize(read_head(Path(path)))
+    file = InputFile(Path(path), path)
+    if kind == "mat":
+        arrays = read_mat(file)
+    elif kind == "zip" and not is_archive_of_pictures(Path(path)) and path.lower().endswith(".npz"):
+        arrays = read_npz(file)
+    else:
+        return False
+    return has_part(arrays, "train") and has_part(arrays, "test")
+
+
+def _read_pictures(path: str, pictures: Sequence[PictureFile], as_is: bool, judge: Predict | None) -> LabeledDigits:
+    for picture in pictures:
+        if picture.label is None:
+            raise InputError(f"{path}: pictures without labels; training needs a folder for each digit, {path}/7/a.png")
+    log.info(f"{'read':<12}{path}: {len(pictures):,} pictures, labeled by their folders")
+    images, labels = [], []
+    errors: list[str] = []
+    for start in range(0, len(pictures), PICTURES_PER_CHUNK):
+        chunk = pictures[start : start + PICTURES_PER_CHUNK]
+        found = _pixels(chunk) if as_is else _chosen_digits(chunk, judge)
+        for picture, image in zip(chunk, found, strict=True):
+            if isinstance(image, InputError):
+                errors.append(str(image))
+            else:
+                images.append(image)
+                labels.append(picture.label)
+    for error in errors:
+        log.error(error)
+    if errors:
+        log.warning(f"{'skipped':<12}{len(errors):,} of {len(pictures):,} pictures (see above)")
+    if not images:
+        raise InputError(f"{path}: none of its pictures can be read")
+    return LabeledDigits(np.stack(images), np.array(labels))
+
+
+def _pixels(pictures: Sequence[PictureFile]) -> list[Array | InputError]:
+    """The gray values of pictures of 28×28 pixels."""
+    found: list[Array | InputError] = []
+    for file in pictures:
+        try:
+            with open_picture(file.path.read_bytes()) as picture:
+                gray = orient(picture).convert("L")
+        except Exception as error:  # damaged files raise almost any error in Pillow's decoders
+            found.append(InputError(f"{file.name}: cannot be decoded ({error})"))
+            continue
+        if gray.size == (28, 28):
+            found.append(np.asarray(gray))
+        else:
+            found.append(InputError(f"{file.name}: is {gray.width}×{gray.height}; data.as_is=true needs 28×28 pixels"))
+    return found
+
+
+def _chosen_digits(pictures: Sequence[PictureFile], judge: Predict | None) -> list[Array | InputError]:
+    """The digits that are found in pictures, as in prediction."""
+    results = read_pictures(pictures)
+    readable = [result[1] for result in results if not isinstance(result, InputError)]
+    if judge is None:
+        raise InputError("pictures need a network that chooses their digits")
+    chosen = iter(choose(readable, judge))
+    found: list[Array | InputError] = []
+    for file, result in zip(pictures, results, strict=True):
+        if isinstance(result, InputError):
+            found.append(result)
+            continue
+        hypothesis = next(chosen)
+        if hypothesis is None or len(hypothesis.digits) != 1:
+            found.append(InputError(f"{file.name}: no single digit found"))
+        else:
+            found.append(hypothesis.digits[0])
+    return found
