@@ -23,7 +23,7 @@ def describe_groups(config_dir: Path, config_name: str) -> str:
 
 
 def _describe_group(folder: Path, default: str) -> list[str]:
-    lines = []
+    lines: list[str] = []
     for choice in _list_choices(folder, default):
         comments = COMMENT.findall(_read(folder, choice))
         comment = comments[0] if comments else ""
