@@ -296,7 +296,6 @@ LAUNCHER_COUPLINGS = (
     Coupling("submitit", "SlurmExecutor.job_class, slurm.SlurmJob", "the state of a job is read with squeue", "1.5.4"),
     Coupling("submitit", "Job._get_outcome_and_result", "a dead job does not end the sweep", "1.5.4"),
     Coupling("lightning", "WeightAveraging._average_model", "ema= updates the average without waiting", "2.6.6"),
-    Coupling("lightning", "Trainer.callbacks", "the evaluation has other callbacks than the training", "2.6.6"),
     Coupling(
         "lightning",
         "Trainer._checkpoint_connector",

@@ -38,7 +38,9 @@ def _repeat_lost_interrupt(lost: Any) -> None:
 def _send_to_main_thread(number: int) -> None:
     """A signal to the main thread also ends its sleep. Windows has only `raise_signal`."""
     if hasattr(signal, "pthread_kill"):
-        signal.pthread_kill(threading.main_thread().ident, number)
+        main_thread = threading.main_thread().ident
+        assert main_thread is not None
+        signal.pthread_kill(main_thread, number)
     else:
         signal.raise_signal(number)
 

@@ -213,10 +213,9 @@ class StudyRunner:
 
     def _record_failure(self, job: Job, reason: str) -> None:
         """Writes the failure of a job that could not do so itself. Its last epoch remains resumable."""
-        metrics = None
-        if self._has_started(job) or job.folder.resumable_checkpoint(job.config):
-            metrics = job.folder.metrics()
-        if metrics is None:
+        metrics = job.folder.metrics()
+        is_of_this_job = self._has_started(job) or job.folder.resumable_checkpoint(metrics, job.config)
+        if metrics is None or not is_of_this_job:
             metrics = RunMetrics(
                 "running", seed=job.config.get("seed"), overrides=list(job.overrides), config=job.config
             )

@@ -1,7 +1,6 @@
 """Builds the data module and the module of a run from its settings."""
 
 from functools import partial
-from typing import Any
 
 from digits.data.datamodule import DigitsDataModule
 from digits.errors import InputError
@@ -38,8 +37,8 @@ def build_module(settings: TrainSettings) -> DigitsModule:
 
 def _build_schedule(settings: TrainSettings) -> Schedule | None:
     """Raises InputError for schedule=plateau without the validation error of each epoch."""
-    schedule: partial[dict[str, Any]] | None = build(settings.schedule, "schedule")
-    if schedule is not None and schedule.func is plateau:
+    schedule: Schedule | None = build(settings.schedule, "schedule")
+    if isinstance(schedule, partial) and schedule.func is plateau:
         if not settings.data.has_validation:
             raise InputError(
                 "schedule=plateau needs a validation error, but data.val_size=0 leaves no validation digits"
