@@ -13,7 +13,7 @@ from helpers import PROJECT, config
 from PIL import Image
 
 import digits
-from digits.data.idx import read_mnist
+from digits.data.mnist_files import read_mnist
 from digits.data.pictures.normalize import hypotheses
 from digits.data.sources import sample
 from digits.prediction.pictures import choose, load_judge

@@ -17,7 +17,7 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 from benchmarks.report import markdown_table
-from digits.data.idx import read_mnist
+from digits.data.mnist_files import read_mnist
 from digits.prediction.classifier import load_classifier
 from digits.prediction.javascript import BROWSERS
 from digits.prediction.page import build_page

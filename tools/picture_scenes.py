@@ -27,7 +27,7 @@ from scipy import ndimage
 from sklearn.datasets import load_digits
 
 from benchmarks.report import markdown_table, replace_blocks
-from digits.data.idx import read_mnist
+from digits.data.mnist_files import read_mnist
 from digits.data.non_digits import LETTERS
 from digits.data.pictures.masks import Array
 from digits.files import write_json

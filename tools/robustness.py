@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.report import markdown_table, replace_blocks
-from digits.data.idx import read_mnist
+from digits.data.mnist_files import read_mnist
 from digits.data.sources import Digits, sample
 from digits.data.splits import split_indices
 from digits.errors import InputError

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from digits.data.conventions import apply_transform, check_convention
 from digits.data.formats.source_reader import LabeledDigits, has_test_part, read_labeled_file
-from digits.data.idx import read_mnist
+from digits.data.mnist_files import read_mnist
 from digits.data.pictures.choose import Predict
 from digits.data.splits import stratified_permutation
 

@@ -1,4 +1,4 @@
-"""MNIST's files: download and verification."""
+"""MNIST's files: where they lie, download and verification."""
 
 import gzip
 import os
@@ -15,7 +15,7 @@ import torch
 from helpers import PROJECT, made_digits
 from torchvision.datasets import MNIST
 
-from digits.data import idx
+from digits.data import mnist_files
 from digits.data.sources import mnist
 from digits.errors import InputError
 
@@ -32,13 +32,15 @@ def small_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             f"{split}-labels-idx1-ubyte": struct.pack(">2i", 2049, count) + labels.to(torch.uint8).numpy().tobytes(),
         }.items():
             (raw / name).write_bytes(content)
-            monkeypatch.setitem(idx.MNIST_FILES, name, idx.FileCheck(len(content), md5(content).hexdigest()))
+            monkeypatch.setitem(
+                mnist_files.MNIST_FILES, name, mnist_files.FileCheck(len(content), md5(content).hexdigest())
+            )
     return tmp_path
 
 
 @pytest.mark.parametrize(("name", "damage", "message"), [
-    ("train-images-idx3-ubyte", lambda content: b"\0" * 10, " .*10 bytes.*delete it"),
-    ("train-images-idx3-ubyte", lambda content: content[:-1] + b"\7", " .*MD5.*delete it"),
+    ("train-images-idx3-ubyte", lambda content: b"\0" * 10, ".*10 bytes.*delete it"),
+    ("train-images-idx3-ubyte", lambda content: content[:-1] + b"\7", ".*MD5.*delete it"),
     ("t10k-labels-idx1-ubyte", None, " is missing.*data.download.*data=sample"),
 ], ids=["cut", "altered", "missing"])  # fmt: skip
 def test_damaged_or_missing_file_is_named(
@@ -56,7 +58,7 @@ def mirror(small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     folder = tmp_path / "mirror"
     folder.mkdir()
     resources = []
-    for name in idx.MNIST_FILES:
+    for name in mnist_files.MNIST_FILES:
         packed = gzip.compress((small_mnist / "MNIST" / "raw" / name).read_bytes())
         (folder / f"{name}.gz").write_bytes(packed)
         resources.append((f"{name}.gz", md5(packed).hexdigest()))
@@ -99,3 +101,43 @@ def test_full_mnist() -> None:
     assert train.images.shape == (60_000, 28, 28)
     assert train.labels[:5].tolist() == [5, 0, 4, 1, 9]
     assert test.labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+def move_files(root: Path, folder: Path, *, compress: bool = False, dotted: bool = False) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (root / "MNIST" / "raw").iterdir():
+        name = path.name.replace("-idx", ".idx") if dotted else path.name
+        content = path.read_bytes()
+        path.unlink()
+        target = folder / (f"{name}.gz" if compress else name)
+        target.write_bytes(gzip.compress(content) if compress else content)
+
+
+@pytest.mark.parametrize("folder", ["MNIST/raw", "raw", "."])
+@pytest.mark.parametrize("options", [{}, {"compress": True}, {"dotted": True}], ids=str)
+def test_files_are_found_where_people_have_them(
+    small_mnist: Path, tmp_path: Path, folder: str, options: dict[str, bool]
+) -> None:
+    move_files(small_mnist, tmp_path / "own" / folder, **options)
+    train, test, _ = mnist(str(tmp_path / "own"), download=False)
+    assert torch.equal(train.images, made_digits(30, seed=30)[0])
+    assert torch.equal(test.labels, made_digits(20)[1])
+    folders = [path for path in (tmp_path / "own").rglob("*") if path.is_dir()]
+    assert all(any(path.iterdir()) for path in folders)
+
+
+def test_another_data_set_is_not_to_be_deleted(small_mnist: Path) -> None:
+    images, _ = made_digits(7)
+    path = small_mnist / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    path.write_bytes(struct.pack(">4i", 2051, 7, 28, 28) + images.numpy().tobytes())
+    with pytest.raises(InputError, match=r"another data set \(uint8 \[7, 28, 28\]\); read it with data=file") as raised:
+        mnist(str(small_mnist))
+    assert "delete" not in str(raised.value)
+
+
+def test_failed_download_leaves_no_folder(mirror: Path, tmp_path: Path) -> None:
+    for packed in mirror.iterdir():
+        packed.unlink()
+    with pytest.raises(InputError):
+        mnist(str(tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
