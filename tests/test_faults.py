@@ -21,5 +21,5 @@ def test_no_fault_is_found(tmp_path: Path) -> None:
     )
     assert process.returncode == 0, process.stdout
     counts = json.loads((tmp_path / "counts.json").read_text())["counts"]
-    assert len(counts) == 15
+    assert len(counts) == 16
     assert all(sum(count.get(cell, 0) for count in counts.values()) > 80 for cell in GOOD)

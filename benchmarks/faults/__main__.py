@@ -28,6 +28,7 @@ INPUTS = {
     "csv": Kind("CSV", digit_files.check_csv, 20),
     "idx": Kind("IDX", digit_files.check_idx, 12),
     "npy": Kind(".npy", digit_files.check_npy, 8),
+    "packed": Kind(".npz, ZIP, bz2, xz", digit_files.check_packed, 8),
     **{form.lower(): Kind(form, check, 5) for form, check in pictures.CHECKS.items()},
     "ckpt": Kind("checkpoint", models.check_checkpoint, 10),
     "onnx": Kind("ONNX", models.check_onnx, 8),

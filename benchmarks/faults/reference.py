@@ -14,6 +14,10 @@ NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 Digits = tuple[list[int], list[int] | None]  # the pixels of all images, their labels
 
 
+class OtherFormatError(Exception):
+    """A file that the reference does not read: another dialect, type or shape. It may be accepted or refused."""
+
+
 def unpack(content: bytes) -> bytes:
     return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
 
@@ -24,10 +28,24 @@ def read_csv(content: bytes) -> Digits:
     names = [f"pixel{k}" for k in range(784)]
     highest = {**dict.fromkeys(names, 255), **({"label": 9} if "label" in header else {})}
     rows = [dict(zip(header, line, strict=True)) for line in lines if "".join(line).strip() or len(line) > 1]
-    if sorted(header) != sorted(highest) or not rows:
-        raise ValueError("other columns, or no rows")
+    if not rows:
+        raise ValueError("no rows")
+    if sorted(header) != sorted(highest):
+        raise OtherFormatError("other columns")
     values = {name: [_whole_number(row[name], highest[name]) for row in rows] for name in header}
-    return [value for row in zip(*map(values.get, names), strict=True) for value in row], values.get("label")
+    pixels = [value for row in zip(*map(values.get, names), strict=True) for value in row]
+    return _scale(pixels, len(rows)), values.get("label")
+
+
+def _scale(pixels: list[int], count: int) -> list[int]:
+    """Values up to 1, and of many images up to 16 or 100, are those of another range than 0 to 255."""
+    highest = max(pixels)
+    white = 255
+    if highest <= 1:
+        white = 1
+    elif count >= 20 and highest in (15, 16, 100):
+        white = 100 if highest == 100 else 16
+    return [round(value * 255 / white) for value in pixels]
 
 
 def _whole_number(cell: str, highest: int) -> int:
@@ -49,7 +67,7 @@ def _idx_values(content: bytes, shape: tuple[int, ...]) -> list[int]:
     count, *sides = struct.unpack_from(f">{1 + len(shape)}i", content, 4)
     values = content[8 + 4 * len(shape) :]
     if content[:4] != bytes([0, 0, 8, 1 + len(shape)]) or tuple(sides) != shape or count < 1:
-        raise ValueError("another type or shape")
+        raise OtherFormatError("another type or shape")
     if len(values) != count * (784 if shape else 1):
         raise ValueError(f"{len(values)} bytes for {count} items")
     return list(values)
@@ -61,7 +79,7 @@ def read_npy(content: bytes) -> Digits:
     header = ast.literal_eval(content[start : start + size].decode().strip())
     values, (count, *sides) = content[start + size :], header["shape"]
     if content[:6] != b"\x93NUMPY" or header["descr"].lstrip("|<>=") != "u1" or sides != [28, 28]:
-        raise ValueError("another type or shape")
+        raise OtherFormatError("another type or shape")
     if not count or len(values) != count * 784:
         raise ValueError(f"{len(values)} bytes for {count} images")
     if header["fortran_order"]:
