@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from helpers import SMALL, config, interrupt, read_metrics_json, train_small
 from logger_runs import ended_runs, hparams, isolate_loggers, mlflow_runs, tensorboard_runs
@@ -157,6 +158,17 @@ def test_logger_ends_once_after_the_evaluation(train_run: Callable[..., Path], m
     monkeypatch.setattr(f"{CSV_LOGGER}.finalize", finalize)
     train_run(f"+logger._target_={CSV_LOGGER}")
     assert ends == [("success", "completed")]
+
+
+def test_scores_of_the_final_weights_are_logged(train_run: Callable[..., Path], made_csv: Path) -> None:
+    folder = train_run(f"+logger._target_={CSV_LOGGER}", f"data.test_csv={made_csv}")
+    [path] = folder.rglob("metrics.csv")
+    logged, metrics = pd.read_csv(path), read_metrics_json(folder)
+    for stage in ("val", "test"):
+        final = logged.dropna(subset=f"{stage}/error").iloc[-1]
+        assert final[f"{stage}/error"] == metrics[stage]["error"]
+        assert final[f"{stage}/loss"] == pytest.approx(metrics[stage]["loss"])
+        assert (final["epoch"], final["step"]) == (2, 14)
 
 
 def test_logger_that_fails_at_the_end_does_not_change_the_outcome(
