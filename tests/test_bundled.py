@@ -14,9 +14,10 @@ from PIL import Image
 
 import digits
 from digits.data.mnist_files import read_mnist
+from digits.data.pictures.choose import choose
 from digits.data.pictures.normalize import hypotheses
 from digits.data.sources import sample
-from digits.prediction.pictures import choose, load_judge
+from digits.prediction.pictures import load_judge
 from digits.runs.checkpoint import BUNDLED_PATH, read_checkpoint
 from tools.file_corruptions import FILE_CORRUPTIONS, apply_corruption
 
@@ -80,7 +81,7 @@ def test_small_pictures_of_two_tones_are_read(black_on_white: bool) -> None:
     two_tones = np.where(images > 127, 255, 0).astype(np.uint8)
     if black_on_white:
         two_tones = 255 - two_tones
-    chosen = choose([hypotheses(Image.fromarray(pixels)) for pixels in two_tones], load_judge())
+    chosen = choose([hypotheses(Image.fromarray(pixels)) for pixels in two_tones], load_judge().predict)
     found = [hypothesis.digits[0] for hypothesis in chosen if hypothesis]
     assert len(found) == 50
     predicted = digits.load_classifier(accelerator="cpu").predict(np.stack(found)).argmax(1)

@@ -15,12 +15,12 @@ import torch
 from helpers import PROJECT
 from PIL import Image
 
+from digits.data.pictures.choose import choose
 from digits.data.pictures.normalize import hypotheses
 from digits.data.sources import sample
 from digits.prediction.classifier import load_classifier
 from digits.prediction.javascript import BROWSERS
 from digits.prediction.page import build_page
-from digits.prediction.pictures import choose
 from tools.picture_scenes import SCENES, SMALL_SCENES
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -375,7 +375,7 @@ def test_made_pictures_are_read_as_predict_reads_them(tab: Any, tmp_path: Path, 
     for index in range(5):
         picture = draw_scene([*images[index : index + 4]], np.random.default_rng([index, 3]))
         picture.save(tmp_path / "picture.png")
-        [chosen] = choose([hypotheses(picture)], classifier)
+        [chosen] = choose([hypotheses(picture)], classifier.predict)
         expected = "^(Nothing|The picture seems)"
         if chosen and len(chosen.digits) == 1:
             expected = f"^{classifier.predict(chosen.digits).argmax().item()} "

@@ -21,7 +21,8 @@ def test_run_from_csv_and_errors_in_it(tmp_path: Path, run: Callable[..., Comple
     process = run("train.py", *settings, folder=tmp_path)
     assert process.returncode == 0, process.stderr
     assert process.stderr == ""
-    *epochs, network, training, error, results = process.stdout.splitlines()
+    read, _, *epochs, network, training, error, results = process.stdout.splitlines()
+    assert read == "read        train.csv: columns label, pixel0 … pixel783"
     assert [line.partition(":")[0] for line in epochs] == ["epoch 1/2", "epoch 2/2"]
     assert network == "network     larger_cnn, 59,933 parameters"
     assert training.startswith("training    2 epochs in ")

@@ -14,6 +14,7 @@ from helpers import predict_settings, slow
 from PIL import Image, ImageDraw
 from torch import nn
 
+from digits.data.pictures.choose import choose
 from digits.data.pictures.normalize import Hypothesis, hypotheses
 from digits.data.sources import sample
 from digits.errors import InputError
@@ -24,7 +25,6 @@ from digits.prediction.export import export_onnx
 from digits.prediction.javascript import BROWSERS, run_javascript
 from digits.prediction.members import CheckpointMember
 from digits.prediction.page import build_page, run_page, script_of, write_page
-from digits.prediction.pictures import choose
 from digits.prediction.predict import predict
 from tools.picture_scenes import SCENES, SMALL_SCENES
 
@@ -292,7 +292,7 @@ def test_page_chooses_the_hypothesis_of_predict() -> None:
     expected = []
     for found, probabilities in cases:
         judge: Any = Judge(torch.from_numpy(np.concatenate(probabilities)))
-        [chosen] = choose([found], judge)
+        [chosen] = choose([found], judge.predict)
         expected.append(chosen and chosen.description)
     data = [
         [

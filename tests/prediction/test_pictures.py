@@ -10,13 +10,14 @@ import torch
 from helpers import slow
 from PIL import Image
 
+from digits.data.pictures.choose import choose
 from digits.data.pictures.normalize import Hypothesis, hypotheses
 from digits.data.sources import sample
 from digits.errors import InputError
 from digits.prediction import pictures
 from digits.prediction.chunks import Picture, PictureChunk
 from digits.prediction.classifier import load_classifier
-from digits.prediction.pictures import choose, choose_digits, load_judge
+from digits.prediction.pictures import choose_digits, load_judge
 from digits.runs.checkpoint import BUNDLED_PATH, find_checkpoints
 from tools.picture_scenes import SCENES
 
@@ -31,7 +32,7 @@ def made(scene: str, label: int | None = None, count: int = 10) -> list[Image.Im
 
 def labels_of(made_pictures: list[Image.Image]) -> list[int]:
     judge = load_judge()
-    chosen = choose([hypotheses(picture) for picture in made_pictures], judge)
+    chosen = choose([hypotheses(picture) for picture in made_pictures], judge.predict)
     none = np.zeros((1, 28, 28), np.uint8)
     digits = [hypothesis.digits[:1] if hypothesis else none for hypothesis in chosen]
     predicted: list[int] = judge.predict(np.concatenate(digits)).argmax(1).tolist()
@@ -57,7 +58,7 @@ def test_european_digits_are_read(scene: str, label: int, correct: int) -> None:
 
 @pytest.mark.parametrize("scene", ["two beside", slow("two stacked"), slow("four")])
 def test_several_digits_are_reported(scene: str) -> None:
-    chosen = choose([hypotheses(picture) for picture in made(scene)], load_judge())
+    chosen = choose([hypotheses(picture) for picture in made(scene)], load_judge().predict)
     counts = [len(hypothesis.digits) for hypothesis in chosen if hypothesis]
     assert sum(count > 1 for count in counts) >= 8
     assert max(counts) <= 4
@@ -68,7 +69,7 @@ def test_several_digits_are_reported(scene: str) -> None:
 )
 def test_pictures_without_a_digit_are_refused_or_doubted(scene: str) -> None:
     judge = load_judge()
-    chosen = choose([hypotheses(picture) for picture in made(scene)], judge)
+    chosen = choose([hypotheses(picture) for picture in made(scene)], judge.predict)
     digits = [hypothesis.digits for hypothesis in chosen if hypothesis and len(hypothesis.digits) == 1]
     stacked = np.concatenate([np.zeros((0, 28, 28), np.uint8), *digits])
     assert (judge.predict(stacked).amax(1) > 0.9).sum() <= 1
@@ -89,10 +90,10 @@ class Spy:
 def test_all_hypotheses_are_judged_in_one_batch_and_the_choice_is_deterministic() -> None:
     spy: Any = Spy()
     found = [hypotheses(picture) for picture in made("brush", count=3)]
-    first, again = choose(found, spy), choose(found, spy)
+    first, again = choose(found, spy.predict), choose(found, spy.predict)
     assert spy.calls == 2 * [sum(len(one.digits) for several in found for one in several)]
     assert [one and one.description for one in first] == [one and one.description for one in again]
-    assert choose([], spy) == []
+    assert choose([], spy.predict) == []
     assert len(spy.calls) == 2
 
 
@@ -152,7 +153,7 @@ def test_each_picture_gives_its_digit_or_an_error_in_order() -> None:
 
 def scored(*candidates: MadeHypothesis) -> str | None:
     """The description of the chosen hypothesis."""
-    [chosen] = choose([hypotheses_of(candidates)], judge_of(*candidates))
+    [chosen] = choose([hypotheses_of(candidates)], judge_of(*candidates).predict)
     return chosen and chosen.description
 
 

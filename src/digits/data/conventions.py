@@ -74,7 +74,8 @@ def remove_background(images: Images) -> Images:
     paper = np.where(is_bright, 255 - paper, paper)
     ink = (values - paper - 0.1 * (255 - paper)).clip(min=0)
     strongest = ink.max(axis=(1, 2), keepdims=True)
-    return (ink * 255 / np.maximum(strongest, 1)).round().astype(np.uint8)
+    whitened: Images = (ink * 255 / np.maximum(strongest, 1)).round().astype(np.uint8)
+    return whitened
 
 
 def center(images: Images) -> Images:
@@ -166,4 +167,4 @@ def labels_disagree(probabilities: np.ndarray[Any, Any], labels: np.ndarray[Any,
 
 
 def _mean_confidence(images: Images, predict: Predict) -> float:
-    return float(predict(images).max(1).mean())
+    return float(np.asarray(predict(images)).max(1).mean())

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from digits.data.pictures.choose import Predict, choose
+from digits.data.pictures.choose import choose
 from digits.devices import default_precision
 from digits.errors import InputError
 from digits.prediction.chunks import DigitChunk, DigitSource, Picture, PictureChunk
@@ -16,7 +16,7 @@ from digits.prediction.members import Member, load_member
 from digits.runs.checkpoint import BUNDLED_PATH
 
 
-def load_judge(classifier: Classifier | None = None, checkpoints: Sequence[Path] = ()) -> Predict:
+def load_judge(classifier: Classifier | None = None, checkpoints: Sequence[Path] = ()) -> Classifier:
     """The bundled network on the CPU, so that a GPU changes no choice. It is copied from `classifier`, whose members
     are `checkpoints`, if it is one of them."""
     if classifier is not None and BUNDLED_PATH in checkpoints:
@@ -24,15 +24,14 @@ def load_judge(classifier: Classifier | None = None, checkpoints: Sequence[Path]
         assert isinstance(member, Member)
     else:
         member = load_member(BUNDLED_PATH)
-    judge = Classifier([member], precision=default_precision("cpu"))
-    return lambda images: judge.predict(images).numpy()
+    return Classifier([member], precision=default_precision("cpu"))
 
 
-def choose_digits(chunk: PictureChunk, judge: Predict, *, several: bool = False) -> DigitChunk:
+def choose_digits(chunk: PictureChunk, judge: Classifier, *, several: bool = False) -> DigitChunk:
     """The digits of pictures, with an error for each picture without one. With `several`, a picture of several digits
     gives the digit with the most ink. Without it, the picture is refused."""
     readable = [picture for picture in chunk.pictures if isinstance(picture, Picture)]
-    chosen = choose([picture.hypotheses for picture in readable], judge)
+    chosen = choose([picture.hypotheses for picture in readable], judge.predict)
     hypothesis_of = {picture.file: hypothesis for picture, hypothesis in zip(readable, chosen, strict=True)}
     images, labels, sources, errors = [], [], [], []
     for picture in chunk.pictures:

@@ -114,7 +114,7 @@ def _read_digits(
             yield choose_digits(chunk, judge, several=settings.several)
         return
     log.info(f"{'read':<12}{stream.name}: {stream.description}")
-    yield from transform_digits(stream.chunks, settings.input_transform, judge)
+    yield from transform_digits(stream.chunks, settings.input_transform, judge.predict)
 
 
 def _write_predictions(settings: PredictSettings, classifier: Classifier, digits: Iterator[DigitChunk]) -> None:

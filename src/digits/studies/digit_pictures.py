@@ -1,6 +1,7 @@
 """Pictures of single digits, with their images from the data source of a run."""
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from inspect import isfunction, signature
 from pathlib import Path
@@ -62,7 +63,9 @@ def load_source(config: Mapping[str, Any]) -> "Source":
             options[parameter] = settings[f"data.{parameter}"]
     if "download" in signature(function).parameters:
         options["download"] = False
-    if "judge" in signature(function).parameters:
+    # Where the bundled network has chosen the digits, it chooses them again.
+    is_chosen = options.get("transform") == "auto" or os.path.isdir(str(options.get("train")))
+    if is_chosen:
         options["judge"] = predict_with_bundled
     source: Source = function(**options)
     return source

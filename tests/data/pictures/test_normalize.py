@@ -9,12 +9,13 @@ import pytest
 from helpers import slow
 from PIL import Image
 
+from digits.data.pictures.choose import choose
 from digits.data.pictures.masks import Array
 from digits.data.pictures.normalize import hypotheses
 from digits.data.sources import sample
 from digits.errors import InputError
 from digits.prediction.classifier import load_classifier
-from digits.prediction.pictures import choose, load_judge
+from digits.prediction.pictures import load_judge
 from tools.picture_scenes import shaded
 
 DIGITS, LABELS = (tensor.numpy()[:60] for tensor in sample().test)
@@ -22,7 +23,7 @@ DIGITS, LABELS = (tensor.numpy()[:60] for tensor in sample().test)
 
 def normalize_picture(picture: Image.Image) -> Array:
     """The digit of the most convincing hypothesis."""
-    [chosen] = choose([hypotheses(picture)], load_judge())
+    [chosen] = choose([hypotheses(picture)], load_judge().predict)
     if chosen is None:
         raise InputError("nothing like a digit found")
     digit: Array = chosen.digits[0]

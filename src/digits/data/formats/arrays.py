@@ -171,4 +171,5 @@ def _from_one_hot(labels: Array, where: str) -> Array:
     is_one_hot = ((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all()
     if not is_one_hot:
         raise InputError(f"{where}: each row of one-hot labels needs one 1 and nine 0")
-    return labels.argmax(1)
+    positions: Array = labels.argmax(1)
+    return positions

@@ -34,14 +34,15 @@ def open_npy(file: InputFile, part: str, chunk_size: int) -> DigitFile:
 def map_array(file: InputFile) -> Array:
     """The array of an .npy file, mapped into memory."""
     try:
-        array = np.load(file.path, mmap_mode="r", allow_pickle=False)
+        array: Array = np.load(file.path, mmap_mode="r", allow_pickle=False)
     except OSError:
         raise
     except Exception as error:  # the header is a Python literal, which can be damaged in any way
         if "Python objects" in str(error):
             raise InputError(f"{file.name}: holds Python objects, not numbers; save it with dtype=uint8") from None
         raise InputError(f"{file.name}: damaged, or not an array of numbers") from None
-    if file.path.stat().st_size != array.offset + array.nbytes:
+    mapped_bytes = array.offset + array.nbytes  # type: ignore[attr-defined]
+    if file.path.stat().st_size != mapped_bytes:
         raise InputError(f"{file.name}: holds more than its header announces; save it again")
     return array
 

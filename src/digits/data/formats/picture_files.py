@@ -36,8 +36,8 @@ def find_in_folder(folder: str) -> FoundPictures:
             files += _list_files(Path(folder, digit)) if Path(folder, digit).is_dir() else []
         pictures = [path for path in files if is_picture_name(path.name)]
     if not pictures:
-        others = ", ".join(path.name for path in files[:3])
-        hint = f"; it holds {others}" if others else ""
+        held = ", ".join(path.name for path in files[:3])
+        hint = f"; it holds {held}" if held else ""
         raise InputError(f"{folder}: a folder without pictures ({describe_suffixes()}){hint}")
     others = [path.name for path in files if not is_picture_name(path.name)]
     return FoundPictures(_with_labels(PictureFile(path, str(path)) for path in pictures), _describe_skipped(others))

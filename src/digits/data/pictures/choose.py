@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from digits.data.pictures.masks import Array
 from digits.data.pictures.normalize import Hypothesis
 
-Predict: TypeAlias = Callable[[Array], Array]
-"""Images uint8 [N, 28, 28] to probabilities float32 [N, 10]."""
+Predict: TypeAlias = Callable[[Array], Any]
+"""Images uint8 [N, 28, 28] to probabilities float32 [N, 10], an array or a tensor on the CPU."""
 
 MARGIN = 0.05  # a simpler hypothesis wins unless another with the same label is more convincing by this much
 CONVINCING, CONVINCING_OTHER = 0.7, 0.5  # minimum confidence of one digit, and of others beside it
@@ -28,7 +28,7 @@ def choose(pictures: Sequence[Sequence[Hypothesis]], predict: Predict) -> list[H
     if not pictures:
         return []
     images = [hypothesis.digits for hypotheses in pictures for hypothesis in hypotheses]
-    probabilities = predict(np.concatenate(images))
+    probabilities = np.asarray(predict(np.concatenate(images)))
     chosen = []
     start = 0
     for hypotheses in pictures:

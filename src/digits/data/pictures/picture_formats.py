@@ -26,7 +26,7 @@ def open_picture(content: bytes) -> Image.Image:
     """A picture whose pixels are not decoded yet.
 
     Raises InputError for a HEIC photograph without the package pillow-heif, and Pillow's errors for other bytes."""
-    formats = PILLOW_FORMATS
+    formats: tuple[str, ...] = PILLOW_FORMATS
     if is_heif(content[:HEAD_BYTES]):
         register_heif()
         formats = ("HEIF",)
