@@ -155,7 +155,7 @@ def shaded(digits: Digits, generator: np.random.Generator) -> Image.Image:
     return Image.fromarray((values + generator.normal(scale=8, size=ink.shape)).clip(0, 255).astype(np.uint8))
 
 
-def photograph(
+def photograph(  # noqa: PLR0913
     digits: Digits,
     generator: np.random.Generator,
     *,

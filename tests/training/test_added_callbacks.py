@@ -123,7 +123,7 @@ def added_checkpoints(folder: Path) -> list[str]:
     slow("save_top_k: -1", [f"epoch={epoch}-step={7 * (epoch + 1)}.ckpt" for epoch in range(4)]),
 ])  # fmt: skip
 @pytest.mark.parametrize("place", ["run", slow("elsewhere")])
-def test_added_checkpoints_are_kept_and_deleted_as_configured(
+def test_added_checkpoints_are_kept_and_deleted_as_configured(  # noqa: PLR0913
     tmp_path: Path,
     made_csv: Path,
     small_run: SmallRun,

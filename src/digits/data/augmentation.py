@@ -22,7 +22,7 @@ class RandomTransform(nn.Module):
 
     1 and 2 are one bilinear sampling, the outside is black. Raises InputError for impossible ranges."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings of a YAML file
         self,
         degrees: float = 0.0,
         translate: Sequence[float] | None = None,

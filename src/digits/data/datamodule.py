@@ -24,7 +24,7 @@ class DigitsDataModule(LightningDataModule):
     set (see `split_indices`), `seed` only the order of training. `judge` is a network that predicts digits, for sources
     that check their images with one. Raises InputError if `source` has no such option."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings of a YAML file
         self,
         source: Callable[..., Source],
         *,
