@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 def train(job: TrainingJob) -> float | None:
     """Trains, evaluates the final weights on the validation and test digits, and writes metrics.json, history.csv,
     checkpoints/ and plots/ into the folder of the job. Returns the validation error, a fraction; None without
-    validation digits.
+    validation digits and for a pruned run.
 
     Raises InputError for an error in the settings or the data. metrics.json records how the run ended.
     """
