@@ -243,7 +243,9 @@ class OptunaSweeper(GridSweeper):
             for number, settings in batch.items():
                 jobs = self._trial_jobs(study, space, number, settings)
                 trials[number] = jobs
-                search.tell(number, [read_result(job.folder) for job in jobs])  # of an earlier command
+                finished = [read_result(job.folder) for job in jobs]  # by an earlier command
+                if None not in finished:
+                    search.tell(number, finished)
             self._prepare_pruning(search, trials)
             runner.run([job for jobs in trials.values() for job in jobs])
             for number, jobs in trials.items():
@@ -260,7 +262,7 @@ class OptunaSweeper(GridSweeper):
         """Writes the results with which a job is compared, before any job of the batch starts. A resumed job keeps
         them: it would otherwise be compared with trials that ran beside it."""
         for number, jobs in trials.items():
-            if search.errors[number] is not None:
+            if search.errors.get(number) is not None:
                 continue
             for job in jobs:
                 path = job.folder.earlier_trials_path
