@@ -57,6 +57,12 @@ def test_another_optimizer_of_torch_is_built() -> None:
     assert optimizer.defaults["lr"] == 0.5
 
 
+@pytest.mark.parametrize("settings", [[{"_target_": "torch.nn.ReLU"}], {"layer": 1}, 1, None])
+def test_arguments_without_a_target_are_refused(settings: object) -> None:
+    with pytest.raises(TypeError, match="target"):
+        build(settings, "model", inplace=True)
+
+
 def test_nested_targets_and_positional_arguments_are_built() -> None:
     layers = [{"_target_": "torch.nn.Flatten"}, {"_target_": "torch.nn.Linear", "_args_": [4, 2], "bias": False}]
     network = build({"_target_": "torch.nn.Sequential", "_args_": layers}, "augment")
