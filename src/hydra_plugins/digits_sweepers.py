@@ -80,13 +80,13 @@ class GridSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         own = [quote_text(f"{key}={values}") for key, values in self.params.items()]
         parsed = self.parser.parse_overrides([*own, *arguments])
+        for override in parsed:
+            setting = override.key_or_group  # without + or ~
+            if setting in SINGLE_RUN_SETTINGS:
+                raise InputError(f"{setting}=… is for a single run; {SINGLE_RUN_SETTINGS[setting]}")
+            if setting == "study" and override.is_sweep_override():
+                raise InputError(f"{override.input_line}: must be the name of one folder in outputs/")
         overrides = {override.get_key_element(): override for override in parsed}
-        for key, instead in SINGLE_RUN_SETTINGS.items():
-            if key in overrides:
-                raise InputError(f"{key}=… is for a single run; {instead}")
-        study = overrides.get("study")
-        if study and study.is_sweep_override():
-            raise InputError(f"{study.input_line}: must be the name of one folder in outputs/")
         require_name(self.config, "study")
         self._sweep(overrides)
 
