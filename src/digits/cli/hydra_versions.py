@@ -65,8 +65,8 @@ def limited_targets() -> Iterator[None]:
 
 
 def limit_targets() -> None:
-    """The same for the rest of this process, which may be a worker process that runs no entry point. With Hydra 1.4
-    a worker has the limit already."""
+    """Limits the targets for the rest of this process, which may be a worker process that runs no entry point. With
+    Hydra 1.4 a worker has the limit already."""
     if not HAS_WHITELIST:
         limit_targets_of_hydra_1_3(_build_callback, _check_logging_class)
 

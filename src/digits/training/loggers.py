@@ -38,8 +38,8 @@ WANDB_TIMEOUT_S = 30
 
 
 class RunLoggers:
-    """The loggers of a run: the setting `logger` is null, a logger, or a list of them. `build`, `start`, and `finish`
-    however the run ends. Only the first process of a run on several devices starts and finishes them."""
+    """The loggers of a run: the setting `logger` is null, a logger, or a list of them. Call `build`, then `start`, and
+    always `finish`. Only the first process of a run on several devices starts and finishes them."""
 
     settings: TrainSettings
 

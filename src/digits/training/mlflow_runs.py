@@ -73,7 +73,7 @@ class MLflowServer:
         return lifecycle == "active"
 
     def end_if_running(self, run_id: str) -> None:
-        """Gives a run the status KILLED if it has none of an ended run."""
+        """Marks a run as KILLED if MLflow still lists it as RUNNING."""
         if self.has_run(run_id) and self._client().get_run(run_id).info.status == "RUNNING":
             end_killed(self._client(), run_id)
 
