@@ -61,8 +61,8 @@ def _build_target(config: Mapping[str, Any], setting: str, arguments: Mapping[st
 
 
 def find_target(name: object, setting: str) -> Callable[..., Any]:
-    """Imports a class or a Python function. The name must be public. The class must be defined in an allowed package;
-    a re-export may have another name.
+    """Imports a class or a Python function. The name must be public. The class or function must be defined in an
+    allowed package; a re-export may have another name.
 
     Raises InputError otherwise. Nothing outside of the allowed packages is imported by its name."""
     if not isinstance(name, str):
