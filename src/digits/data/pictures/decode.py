@@ -21,7 +21,7 @@ from digits.data.pictures.masks import Array
 from digits.data.pictures.normalize import Hypothesis, oriented_hypotheses
 from digits.data.pictures.orient import LARGE, orient
 from digits.data.pictures.picture_formats import PILLOW_FORMATS, open_picture
-from digits.data.pictures.verify import verify_content, verify_deflate
+from digits.data.pictures.verify import verify_deflate, verify_picture
 from digits.errors import InputError
 
 MAX_FILE_BYTES = 1 << 29
@@ -71,7 +71,7 @@ def read_picture(
     """
     try:
         content = _read_content(path)
-        verify_content(content)
+        verify_picture(content)
         with open_picture(content) as file:
             picture = _decode(file, content)
             found = _find_digits(picture, file)
