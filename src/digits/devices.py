@@ -72,5 +72,6 @@ def keep_freed_memory() -> None:
         return
     trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
     never = -1
-    if mallopt(mmap_threshold, 2**30) or mallopt(mmap_threshold, 2**25):  # the maximum of glibc before 2.35
+    sizes = (2**30, 2**25)  # the second is the maximum of glibc before 2.35
+    if any(mallopt(mmap_threshold, size) for size in sizes):
         mallopt(trim_threshold, never)
