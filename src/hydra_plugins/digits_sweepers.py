@@ -28,11 +28,11 @@ from omegaconf.errors import OmegaConfBaseException
 from digits.cli.arguments import quote_text
 from digits.cli.job import require_name, resolve_config
 from digits.cli.signals import interrupt_on_signals
-from digits.errors import InputError
+from digits.errors import InputError, plural
 from digits.files import write_json
 from digits.private_apis import joblib_settings, slurm_parameters
 from digits.settings import require_one_device
-from digits.studies.study import REPLICATE_KEYS, Job, Study, plural
+from digits.studies.study import REPLICATE_KEYS, Job, Study
 from digits.studies.values import SweepValue, override_values
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from io import StringIO
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.utils import JobReturn, JobStatus
 
-from digits.errors import InputError
+from digits.errors import InputError, plural
 from digits.runs.metrics_file import RunMetrics, write_metrics
 from digits.studies.report import LiveLeaderboard, write_digits
 from digits.studies.results import RunResult, read_result
-from digits.studies.study import Job, Study, changed_since_completed, plural
+from digits.studies.study import Job, Study, changed_since_completed
 
 log = logging.getLogger(__name__)
 

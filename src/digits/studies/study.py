@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from digits.config import flatten
-from digits.errors import InputError
+from digits.errors import InputError, plural
 from digits.files import remove_partial_files, write_json
 from digits.runs.fingerprint import RESULT_NEUTRAL_KEYS, relevant_settings, source_hash
 from digits.runs.folder import RunFolder, folder_lock
@@ -186,11 +186,6 @@ def short_names(keys: Sequence[str]) -> list[str]:
         is_unique = last_parts.count(last_part) == 1
         names.append(last_part if is_unique else key)
     return names
-
-
-def plural(number: int, noun: str) -> str:
-    """`1 job`, `2 jobs`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _identity(fixed: Mapping[str, object], varies: Iterable[str]) -> dict[str, object]:
