@@ -16,7 +16,7 @@ from digits.runs.job import TrainingJob
 from digits.runs.metrics_file import RunMetrics
 from digits.runs.recorded_run import RecordedRun
 from digits.settings import TrainSettings
-from digits.training.final import finish_training
+from digits.training.final_evaluation import finish_training
 from digits.training.fit import Training
 from digits.training.loggers import RunLoggers, logger_errors
 from digits.training.report import summary, write_report
