@@ -24,7 +24,7 @@ from digits.errors import InputError
 from digits.evaluation.score import Score
 from digits.instantiation import CONF
 from digits.prediction.classifier import Classifier, load_classifier
-from digits.private_apis import hydra_put_aside, run_hydra_job
+from digits.private_apis.hydra import hydra_put_aside, run_hydra_job
 from digits.runs.folder import RunFolder
 from digits.runs.job import TrainingJob
 from digits.settings import NAME_SETTINGS, as_yaml

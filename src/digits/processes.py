@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from digits.errors import InputError
-from digits.private_apis import is_gloo_error, take_started_processes
+from digits.private_apis.lightning import take_started_processes
+from digits.private_apis.pytorch import is_gloo_error
 
 STARTER = "DIGITS_STARTER"  # the environment variable with the id of the process that starts the others
 # Slurm sends SIGUSR1 or SIGUSR2 with `sbatch --signal`. Without a handler they end a process at once.

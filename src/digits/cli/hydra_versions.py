@@ -12,7 +12,7 @@ from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 
 from digits.instantiation import allowed_packages, build, require_listed
-from digits.private_apis import is_changed_mode, limit_targets_of_hydra_1_3
+from digits.private_apis.hydra import is_changed_mode, limit_targets_of_hydra_1_3
 
 HAS_WHITELIST = hasattr(hydra.utils, "execution_whitelist")  # since Hydra 1.4
 # Hydra 1.3 warns without `version_base`, Hydra 1.4 with it.

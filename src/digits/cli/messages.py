@@ -19,7 +19,7 @@ from omegaconf.errors import (
 from digits.cli.hydra_versions import VERSION_BASE
 from digits.errors import InputError, one_line
 from digits.instantiation import TARGETS_FILE
-from digits.private_apis import ambiguous_override, hydra_put_aside, refused_target
+from digits.private_apis.hydra import ambiguous_override, hydra_put_aside, refused_target
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import torch
 
-from digits.private_apis import TORCH_SAVE_GLOBALS
+from digits.private_apis.pytorch import TORCH_SAVE_GLOBALS
 
 MAX_MEMBERS = 10_000
 MAX_PICKLE_BYTES = 1 << 22  # a checkpoint after 10,000 epochs has half of it

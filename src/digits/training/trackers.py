@@ -16,7 +16,7 @@ from digits.config import flatten
 from digits.errors import InputError
 from digits.files import write_json
 from digits.instantiation import BuildError, build
-from digits.private_apis import write_hparams, write_session_end
+from digits.private_apis.pytorch import write_hparams, write_session_end
 from digits.processes import is_rank_zero
 from digits.runs.folder import RunFolder
 from digits.runs.job import TrainingJob
