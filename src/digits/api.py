@@ -27,7 +27,8 @@ from digits.prediction.classifier import Classifier, load_classifier
 from digits.private_apis.hydra import hydra_put_aside, run_hydra_job
 from digits.runs.folder import RunFolder
 from digits.runs.job import TrainingJob
-from digits.settings import NAME_SETTINGS, as_yaml
+from digits.settings_checks import as_yaml
+from digits.text_settings import NAME_SETTINGS
 from digits.training import train as training
 
 PART = "part"  # the key of a part of a list or a mapping; any name: only the value is compared

@@ -31,7 +31,7 @@ from digits.cli.signals import interrupt_on_signals
 from digits.errors import InputError, plural
 from digits.files import write_json
 from digits.private_apis.launchers import joblib_settings, slurm_parameters
-from digits.settings import require_one_device
+from digits.settings_checks import require_one_device
 from digits.studies.study import REPLICATE_KEYS, Job, Study
 from digits.studies.values import SweepValue, override_values
 

@@ -16,7 +16,7 @@ from digits.cli.job import require_name
 from digits.config import flatten
 from digits.errors import InputError
 from digits.private_apis.hydra import without_help_check
-from digits.settings import TEXT_SETTINGS
+from digits.text_settings import TEXT_SETTINGS
 from hydra_plugins.digits_sweepers import sweep_values
 
 

@@ -17,7 +17,6 @@ from digits.files import remove_partial_files, write_json
 from digits.runs.fingerprint import RESULT_NEUTRAL_KEYS, relevant_settings, source_hash
 from digits.runs.folder import RunFolder, folder_lock
 from digits.runs.metrics_file import RunMetrics
-from digits.settings import TEXT_SETTINGS
 from digits.studies.values import (
     NUMBER,
     SweepValue,
@@ -27,6 +26,7 @@ from digits.studies.values import (
     equal,
     is_quoted,
 )
+from digits.text_settings import TEXT_SETTINGS
 
 # As in `label_smoothing-0.7000000000000001_seed-0`.
 NUMBER_IN_NAME = re.compile(r"(?<=-)[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?(?=_|$)")
