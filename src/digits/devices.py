@@ -5,7 +5,7 @@ import platform
 
 import torch
 
-from digits.errors import InputError
+from digits.errors import InputError, plural
 
 
 def default_precision(accelerator: str) -> str:
@@ -39,8 +39,7 @@ def device_name(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     name = torch.cpu.get_capabilities().get("cpu_name") or platform.machine()
     threads = torch.get_num_threads()
-    unit = "thread" if threads == 1 else "threads"
-    return f"{name} {device.type}, {threads} {unit}"
+    return f"{name} {device.type}, {plural(threads, 'thread')}"
 
 
 def instruction_set() -> str:

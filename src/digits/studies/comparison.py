@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from digits.errors import InputError
+from digits.errors import InputError, plural
 from digits.studies.configuration import MeanStd
 from digits.studies.leaderboard import Leaderboard
 from digits.studies.results import RunResult, natural_key
@@ -89,7 +89,7 @@ def _more_seeds(effect: float, count: int) -> str:
     needed = seeds_needed(effect)
     if needed > MAX_SEEDS:
         return f"More than {MAX_SEEDS - count:,} more seeds"
-    return f"About {needed - count} more {'seed' if needed - count == 1 else 'seeds'}"
+    return f"About {plural(needed - count, 'more seed')}"
 
 
 def seeds_needed(effect: float) -> int:
