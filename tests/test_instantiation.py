@@ -97,7 +97,7 @@ def test_settings_of_a_target_can_stay_unbuilt() -> None:
         ("digits.files.write_json", "not in an allowed package"),
         ("lightning.pytorch.utilities.rank_zero.rank_zero_only", "not in an allowed package"),
         ("digits.data.sources.NamedTuple", "typing.NamedTuple is not in an allowed package; add .*targets.yaml"),
-        ("digits.data.sources.InputError", "digits.errors.InputError is not in an allowed package"),
+        ("digits.data.splits.InputError", "digits.errors.InputError is not in an allowed package"),
         ("digits.data.sources.torch", "neither a class nor a Python function"),
         ("digits.data.sources._read_labeled", "private; only public"),
         ("digits.data._sources.Source", "private; only public"),
