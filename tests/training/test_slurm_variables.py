@@ -133,7 +133,7 @@ def test_warning_of_slurm_is_an_interruption(
     assert process.returncode == 1
     folder = tmp_path / "outputs" / "run"
     assert read_metrics_json(folder)["status"] == "interrupted"
-    assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["epoch"] == (1 if owner is final else 0)
+    assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["epoch"] == (1 if owner is final_evaluation else 0)
     assert not list(tmp_path.rglob("hpc_ckpt*"))
 
 
