@@ -2,7 +2,7 @@
 
 import pytest
 
-from digits.errors import InputError, printable
+from digits.errors import InputError, plural, printable
 
 
 @pytest.mark.parametrize(("text", "shown"), [
@@ -11,6 +11,10 @@ from digits.errors import InputError, printable
 ])  # fmt: skip
 def test_control_characters_are_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+def test_noun_agrees_with_its_number() -> None:
+    assert [plural(number, "job") for number in (0, 1, 2)] == ["0 jobs", "1 job", "2 jobs"]
 
 
 def test_long_message_keeps_its_start_and_its_end() -> None:

@@ -27,7 +27,7 @@ from digits.prediction.members import CheckpointMember
 from digits.runs.job import TrainingJob
 from digits.runs.recorded_run import RecordedRun
 from digits.settings import TrainSettings
-from digits.training.final import evaluated_split
+from digits.training.final_evaluation import evaluated_split
 from digits.training.fit import Training
 from digits.training.trainer import silence_lightning
 

@@ -57,6 +57,12 @@ def test_another_optimizer_of_torch_is_built() -> None:
     assert optimizer.defaults["lr"] == 0.5
 
 
+@pytest.mark.parametrize("settings", [[{"_target_": "torch.nn.ReLU"}], {"layer": 1}, 1, None])
+def test_arguments_without_a_target_are_refused(settings: object) -> None:
+    with pytest.raises(TypeError, match="target"):
+        build(settings, "model", inplace=True)
+
+
 def test_nested_targets_and_positional_arguments_are_built() -> None:
     layers = [{"_target_": "torch.nn.Flatten"}, {"_target_": "torch.nn.Linear", "_args_": [4, 2], "bias": False}]
     network = build({"_target_": "torch.nn.Sequential", "_args_": layers}, "augment")
@@ -91,7 +97,7 @@ def test_settings_of_a_target_can_stay_unbuilt() -> None:
         ("digits.files.write_json", "not in an allowed package"),
         ("lightning.pytorch.utilities.rank_zero.rank_zero_only", "not in an allowed package"),
         ("digits.data.sources.NamedTuple", "typing.NamedTuple is not in an allowed package; add .*targets.yaml"),
-        ("digits.data.sources.InputError", "digits.errors.InputError is not in an allowed package"),
+        ("digits.data.splits.InputError", "digits.errors.InputError is not in an allowed package"),
         ("digits.data.sources.torch", "neither a class nor a Python function"),
         ("digits.data.sources._read_labeled", "private; only public"),
         ("digits.data._sources.Source", "private; only public"),

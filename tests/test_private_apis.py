@@ -42,10 +42,35 @@ from omegaconf import OmegaConf
 from torch import nn
 from torch.utils.data import DataLoader
 
-from digits import private_apis
 from digits.cli.hydra_versions import HAS_WHITELIST, VERSION_BASE, register_resolver
 from digits.errors import InputError
-from digits.private_apis import COUPLINGS, IRRELEVANT_WARNINGS, SRUN_WARNING
+from digits.private_apis import COUPLINGS
+from digits.private_apis.hydra import (
+    ambiguous_override,
+    compute_defaults,
+    hydra_put_aside,
+    is_changed_mode,
+    refused_target,
+    run_hydra_job,
+    without_help_check,
+)
+from digits.private_apis.launchers import (
+    fork_workers_from_server,
+    joblib_settings,
+    slurm_outcome,
+    slurm_parameters,
+    use_slurm_jobs,
+)
+from digits.private_apis.lightning import (
+    IRRELEVANT_WARNINGS,
+    SRUN_WARNING,
+    average_model,
+    disable_slurm_requeue,
+    ignore_unnamed_checkpoints,
+    monitored_folders,
+    take_started_processes,
+)
+from digits.private_apis.pytorch import batch_statistics, is_gloo_error, scale_and_add, write_hparams, write_session_end
 from digits.runs.safe_archive import open_archive
 
 
@@ -80,7 +105,7 @@ def test_couplings_are_documented() -> None:
 def test_a_changed_attribute_is_named() -> None:
     expected = re.escape(f"lightning {version('lightning')}: WeightAveraging._average_model has changed")
     with pytest.raises(AssertionError, match=expected), coupling("WeightAveraging._average_model"):
-        private_apis.average_model(SimpleNamespace())  # type: ignore[arg-type]
+        average_model(SimpleNamespace())  # type: ignore[arg-type]
 
 
 def test_importing_the_module_imports_no_heavy_library() -> None:
@@ -97,7 +122,7 @@ def test_importing_the_module_imports_no_heavy_library() -> None:
 def test_help_check_can_be_omitted() -> None:
     with coupling("argparse.ArgumentParser._check_help"):
         parser = argparse.ArgumentParser()
-        with private_apis.without_help_check():
+        with without_help_check():
             parser.add_argument("--name", help=object())  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="help"):
             parser.add_argument("--other", help=object())  # type: ignore[arg-type]
@@ -113,13 +138,13 @@ def test_ambiguous_override_is_recognized(loader: ConfigLoader) -> None:
     with coupling("the error Ambiguous value for argument"):
         with pytest.raises(ConfigCompositionException) as raised:
             loader.load_configuration("train", ["optimizer.lr=0.1,0.2"], RunMode.RUN)
-        assert private_apis.ambiguous_override(raised.value) == "optimizer.lr=0.1,0.2"
+        assert ambiguous_override(raised.value) == "optimizer.lr=0.1,0.2"
 
 
 def test_other_errors_of_a_composition_are_not_ambiguous(loader: ConfigLoader) -> None:
     with pytest.raises(ConfigCompositionException) as raised:
         loader.load_configuration("train", ["optimizer.rl=0.1"], RunMode.RUN)
-    assert private_apis.ambiguous_override(raised.value) is None
+    assert ambiguous_override(raised.value) is None
 
 
 needs_hydra_1_3 = pytest.mark.skipif(HAS_WHITELIST, reason="this Hydra limits its targets by itself")
@@ -131,8 +156,8 @@ needs_hydra_1_4 = pytest.mark.skipif(not HAS_WHITELIST, reason="this Hydra lets 
 def test_changed_mode_is_recognized() -> None:
     with coupling("the error hydra.mode changed during config composition"):
         with pytest.raises(ConfigCompositionException) as raised:
-            private_apis.run_hydra_job("train", lambda config: None, ["experiment=study/smoke"])
-        assert private_apis.is_changed_mode(raised.value)
+            run_hydra_job("train", lambda config: None, ["experiment=study/smoke"])
+        assert is_changed_mode(raised.value)
 
 
 @needs_hydra_1_4
@@ -143,7 +168,7 @@ def test_target_that_hydra_refuses_is_recognized() -> None:
         whitelist: Any = hydra.utils.execution_whitelist  # type: ignore[attr-defined, unused-ignore]
         with whitelist(["torch.optim.*"], reset=True), pytest.raises(Exception, match="whitelist") as raised:
             hydra.utils.instantiate({"_target_": "fractions.Fraction"})
-        assert private_apis.refused_target(raised.value) == "fractions.Fraction"
+        assert refused_target(raised.value) == "fractions.Fraction"
 
 
 @needs_hydra_1_3
@@ -180,7 +205,7 @@ def test_settings_of_a_plugin_stay_values() -> None:
 
 def test_defaults_name_the_file_of_each_choice(loader: ConfigLoader) -> None:
     with coupling("hydra._internal.defaults_list.DefaultsList"):
-        defaults = private_apis.compute_defaults(loader, "train", ["experiment=fast", "optimizer=sgd", "seed=3"])
+        defaults = compute_defaults(loader, "train", ["experiment=fast", "optimizer=sgd", "seed=3"])
         assert (defaults.choices["optimizer"], defaults.choices["logger"]) == ("sgd", "csv")
         assert defaults.chosen_by["model"] == "experiment/fast"
         assert [str(override.input_line) for override in defaults.overrides] == ["seed=3"]
@@ -196,7 +221,7 @@ def test_job_of_hydra_returns_the_result_of_its_function(tmp_path: Path) -> None
             coupling("GlobalHydra.hydra.run"),
             initialize_config_dir(str(tmp_path), **VERSION_BASE, job_name="small"),
         ):
-            assert private_apis.run_hydra_job("small", lambda config: config.seed + 1, ["seed=3"]) == 4
+            assert run_hydra_job("small", lambda config: config.seed + 1, ["seed=3"]) == 4
             assert OmegaConf.load(tmp_path / "run" / ".hydra" / "config.yaml").seed == 3
     finally:
         HydraConfig.instance().cfg = None
@@ -208,7 +233,7 @@ def test_hydra_can_be_put_aside(tmp_path: Path) -> None:
         initialize_config_dir(str(tmp_path), **VERSION_BASE, job_name="outer"),
     ):
         outer = GlobalHydra.instance().hydra
-        with private_apis.hydra_put_aside():
+        with hydra_put_aside():
             assert not GlobalHydra.instance().is_initialized()
             assert not HydraConfig.initialized()
             register_resolver("only_inside", lambda: 1)
@@ -239,7 +264,7 @@ def test_settings_of_the_joblib_launcher_can_be_removed(tmp_path: Path) -> None:
         launcher.setup(hydra_context=context, task_function=print, config=launcher_config(tmp_path))
         with pytest.raises(ValueError, match="nothing"):
             launcher.launch([], 0)
-        assert private_apis.joblib_settings(launcher).pop("return_as") == "nothing"
+        assert joblib_settings(launcher).pop("return_as") == "nothing"
         assert launcher.launch([], 0) == []
 
 
@@ -251,7 +276,7 @@ def test_workers_are_forked_from_a_server() -> None:
 
         before = context.get_start_method()
         try:
-            private_apis.fork_workers_from_server()
+            fork_workers_from_server()
             executor = get_reusable_executor(max_workers=1, reuse=False)
             assert type(executor._context).__name__ == "ForkServerContext"
             executor.shutdown()
@@ -282,7 +307,7 @@ def use_marked_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(slurm.SlurmExecutor, "job_class", slurm.SlurmExecutor.job_class)
     monkeypatch.setattr(slurm, "SlurmJob", slurm.SlurmJob)
-    private_apis.use_slurm_jobs(MarkedJob)
+    use_slurm_jobs(MarkedJob)
 
 
 def test_class_of_slurm_jobs_can_be_chosen(made_slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,7 +328,7 @@ def test_parameters_of_the_slurm_launcher_can_be_changed(made_slurm: Path, monke
         use_marked_jobs(monkeypatch)
         launcher = SlurmLauncher(submitit_folder=str(made_slurm), timeout_min=2, signal_delay_s=120)
         launcher.setup(hydra_context=None, task_function=print, config=launcher_config(made_slurm))
-        private_apis.slurm_parameters(launcher)["signal_delay_s"] = 30
+        slurm_parameters(launcher)["signal_delay_s"] = 30
         assert launcher.launch([["seed=0"]], 0) == ["job 7"]
         script, *_ = made_slurm.glob("*.sh")
         assert re.search(r"#SBATCH --signal=\w+@30$", script.read_text(), re.MULTILINE)
@@ -318,7 +343,7 @@ def test_outcome_of_a_slurm_job_is_read(tmp_path: Path, outcome: tuple[str, Any]
         job: SlurmJob[Any] = SlurmJob(tmp_path / "%j", "7")
         job.paths.folder.mkdir()
         job.paths.result_pickle.write_bytes(pickle.dumps(outcome))
-        assert private_apis.slurm_outcome(job) == outcome
+        assert slurm_outcome(job) == outcome
 
 
 # Lightning
@@ -329,7 +354,7 @@ def test_averaged_module_replaces_the_weights_at_the_end() -> None:
         callback, module = WeightAveraging(), TinyModule()
         trainer: Any = None
         callback.setup(trainer, module, "fit")
-        average = private_apis.average_model(callback)
+        average = average_model(callback)
         assert int(average.n_averaged) == 0
         average.module.layer.weight.data.fill_(7.0)
         callback.on_train_end(trainer, module)
@@ -351,7 +376,7 @@ def test_leftover_of_slurm_is_not_read(tmp_path: Path) -> None:
         with pytest.raises((EOFError, RuntimeError)):  # an empty file, which Lightning reads
             trainer.validate(TinyModule(), loader, verbose=False)
         trainer = tiny_trainer(default_root_dir=tmp_path)
-        private_apis.read_only_given_checkpoints(trainer)
+        ignore_unnamed_checkpoints(trainer)
         trainer.validate(TinyModule(), loader, verbose=False)
         with pytest.raises((EOFError, RuntimeError)):
             trainer.validate(TinyModule(), loader, ckpt_path=tmp_path / "hpc_ckpt_1.ckpt", verbose=False)
@@ -367,7 +392,7 @@ def test_warning_of_slurm_has_no_handler_of_lightning() -> None:
 
     loader: Any = DataLoader([torch.ones(1)])
     with coupling("Trainer._accelerator_connector"):
-        for change in (lambda _: None, private_apis.write_no_slurm_checkpoints):
+        for change in (lambda _: None, disable_slurm_requeue):
             trainer = tiny_trainer(callbacks=[RecordHandler()])
             change(trainer)
             trainer.fit(TinyModule(), loader)
@@ -390,9 +415,9 @@ def test_started_processes_are_taken_from_the_launcher(monkeypatch: pytest.Monke
     with coupling("strategy.launcher.procs"):
         launcher: Any = tiny_trainer(devices=3, strategy="ddp").strategy.launcher
         launcher.launch(lambda: None)
-        processes = private_apis.take_started_processes(launcher)
+        processes = take_started_processes(launcher)
         assert [type(process) for process in processes] == [QuickProcess, QuickProcess]
-        assert private_apis.take_started_processes(launcher) == []
+        assert take_started_processes(launcher) == []
         assert [process.wait() for process in processes] == [0, 0]
 
 
@@ -400,7 +425,7 @@ def test_folder_of_the_best_checkpoint_is_part_of_a_checkpoint(tmp_path: Path) -
     with coupling("ModelCheckpoint.state_dict"):
         callbacks = [ModelCheckpoint(tmp_path / "best", monitor="val/error"), ModelCheckpoint(tmp_path / "last")]
         states = {callback.state_key: callback.state_dict() for callback in callbacks}
-        assert list(private_apis.monitored_folders(states, "val/error")) == [str(tmp_path / "best")]
+        assert list(monitored_folders(states, "val/error")) == [str(tmp_path / "best")]
 
 
 def warn_of_an_empty_loader(folder: Path) -> None:
@@ -470,7 +495,7 @@ def test_lists_of_tensors_are_scaled_and_added() -> None:
         generator = torch.Generator().manual_seed(0)
         totals, summands = ([torch.randn(size, generator=generator) for size in (3, 100, 1)] for _ in range(2))
         expected = [total * 0.9 + summand * (1 - 0.9) for total, summand in zip(totals, summands, strict=True)]
-        private_apis.scale_and_add(totals, 0.9, summands, 1 - 0.9)
+        scale_and_add(totals, 0.9, summands, 1 - 0.9)
         assert all(torch.equal(total, one) for total, one in zip(totals, expected, strict=True))
 
 
@@ -478,7 +503,7 @@ def test_lists_of_tensors_are_scaled_and_added() -> None:
 def test_statistics_of_a_batch_are_those_of_batch_normalization(shape: tuple[int, ...]) -> None:
     with coupling("torch.batch_norm_update_stats"):
         features = torch.randn(shape, generator=torch.Generator().manual_seed(0), requires_grad=True)
-        mean, var = private_apis.batch_statistics(features)
+        mean, var = batch_statistics(features)
         layer = (nn.BatchNorm1d if len(shape) == 2 else nn.BatchNorm2d)(3, momentum=1.0)
         layer(features)
         count = features.numel() / 3
@@ -504,8 +529,8 @@ def test_lost_connection_of_gloo_is_recognized() -> None:
         gc.collect()
         with pytest.raises(RuntimeError) as raised:
             groups[0].allreduce([torch.ones(1)]).wait()
-        assert private_apis.is_gloo_error(raised.value)
-        assert not private_apis.is_gloo_error(RuntimeError("another error"))
+        assert is_gloo_error(raised.value)
+        assert not is_gloo_error(RuntimeError("another error"))
 
 
 def test_content_of_a_checkpoint_has_known_names(tmp_path: Path) -> None:
@@ -528,8 +553,8 @@ def test_outcome_of_a_run_is_a_part_of_hparams(tmp_path: Path) -> None:
 
     with coupling("SummaryWriter.file_writer, hparams"):
         with SummaryWriter(str(tmp_path)) as writer:
-            private_apis.write_hparams(writer, {"lr": 0.5, "model": "mlp", "ema": None}, ["val/error"])
-        private_apis.write_session_end(str(tmp_path), ".outcome", "failed", "diverged")
+            write_hparams(writer, {"lr": 0.5, "model": "mlp", "ema": None}, ["val/error"])
+        write_session_end(str(tmp_path), ".outcome", "failed", "diverged")
         page = hparams(tmp_path)
         settings = page.session_start_info.hparams
         assert settings["lr"].number_value == 0.5

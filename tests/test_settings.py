@@ -8,7 +8,8 @@ from helpers import config
 from omegaconf.errors import InterpolationResolutionError
 
 from digits.errors import InputError
-from digits.settings import PredictSettings, TrainSettings, require_one_device
+from digits.settings import PredictSettings, TrainSettings
+from digits.settings_checks import require_one_device
 
 
 @pytest.mark.parametrize(("setting", "message"), [

@@ -24,12 +24,14 @@ from digits.errors import InputError
 from digits.evaluation.score import Score
 from digits.instantiation import CONF
 from digits.prediction.classifier import Classifier, load_classifier
-from digits.private_apis import hydra_put_aside, run_hydra_job
+from digits.private_apis.hydra import hydra_put_aside, run_hydra_job
 from digits.runs.folder import RunFolder
 from digits.runs.job import TrainingJob
-from digits.settings import NAME_SETTINGS, as_yaml
+from digits.settings_checks import as_yaml
+from digits.text_settings import NAME_SETTINGS
 from digits.training import train as training
 
+PART = "part"  # the key of a part of a list or a mapping; any name: only the value is compared
 hydra_lock = threading.Lock()  # Hydra's state is global: one composition at a time
 
 
@@ -110,8 +112,8 @@ def _job_or_error(config: DictConfig) -> TrainingJob | Exception:
 
 
 def _to_text(key: str, value: Any) -> str:
-    """A value in Hydra's grammar. Text is quoted where the grammar would read something else. `key` is the setting; it
-    is empty for a part of a list or a mapping."""
+    """A value in Hydra's grammar. Text is quoted where the grammar would read something else. `key` is the setting, or
+    `PART`."""
     if isinstance(value, Path) or (key in NAME_SETTINGS and type(value) is int):
         value = str(value)
     if isinstance(value, str):
@@ -119,10 +121,10 @@ def _to_text(key: str, value: Any) -> str:
             return value
         return QuotedString(value, Quote.double).with_quotes()
     if isinstance(value, list | tuple):
-        parts = [_to_text("", part) for part in value]
+        parts = [_to_text(PART, part) for part in value]
         return f"[{','.join(parts)}]"
     if isinstance(value, Mapping):
-        parts = [f"{name}:{_to_text('', part)}" for name, part in value.items()]
+        parts = [f"{name}:{_to_text(PART, part)}" for name, part in value.items()]
         return f"{{{','.join(parts)}}}"
     if value is None or isinstance(value, bool):
         return as_yaml(value)

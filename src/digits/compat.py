@@ -34,7 +34,7 @@ ADDED_TRANSFORM_SETTINGS: dict[str, Any] = {
     "augment.erasing": 0.0,
     "augment.erasing_size": [8, 16],
 }
-"""The same for runs with the augmentation `RandomTransform`."""
+"""Settings that older runs with the augmentation `RandomTransform` do not have."""
 RENAMED_STATES = {
     "ModelCheckpoint{'monitor': None, 'mode': 'min', 'every_n_train_steps': 0, 'every_n_epochs': 1, "
     "'train_time_interval': None}": "RunCheckpoint last",

@@ -5,7 +5,7 @@ import platform
 
 import torch
 
-from digits.errors import InputError
+from digits.errors import InputError, plural
 
 
 def default_precision(accelerator: str) -> str:
@@ -39,8 +39,7 @@ def device_name(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     name = torch.cpu.get_capabilities().get("cpu_name") or platform.machine()
     threads = torch.get_num_threads()
-    unit = "thread" if threads == 1 else "threads"
-    return f"{name} {device.type}, {threads} {unit}"
+    return f"{name} {device.type}, {plural(threads, 'thread')}"
 
 
 def instruction_set() -> str:
@@ -72,5 +71,6 @@ def keep_freed_memory() -> None:
         return
     trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
     never = -1
-    if mallopt(mmap_threshold, 2**30) or mallopt(mmap_threshold, 2**25):  # the maximum of glibc before 2.35
+    sizes = (2**30, 2**25)  # the second is the maximum of glibc before 2.35
+    if any(mallopt(mmap_threshold, size) for size in sizes):
         mallopt(trim_threshold, never)

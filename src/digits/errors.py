@@ -1,4 +1,4 @@
-"""The exception for mistakes in the user's input, and text that is safe to show on a terminal."""
+"""The exception for mistakes in the user's input, and text of messages that is safe to show on a terminal."""
 
 MAX_LENGTH = 300  # characters of a message
 END_LENGTH = 110  # characters kept at the end of a longer one: they name the remedy
@@ -38,3 +38,8 @@ def quoted(value: object, length: int = 40) -> str:
     if len(text) > length:
         text = f"{text[:length]}…"
     return repr(text)
+
+
+def plural(number: int, noun: str) -> str:
+    """`1 job`, `2 jobs`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -31,13 +31,15 @@ def build(config: Any, setting: str, **arguments: Any) -> Any:
     whatever `_convert_` is. `setting` is the place of `config` in the configuration, for messages.
 
     Raises InputError for a target outside of the packages in `conf/targets.yaml`, and BuildError if a target fails."""
+    if isinstance(config, Mapping) and "_target_" in config:
+        return _build_target(config, setting, arguments)
+    if arguments:
+        raise TypeError("arguments need a target")
     if isinstance(config, list):
         return [build(part, f"{setting}.{index}") for index, part in enumerate(config)]
-    if not isinstance(config, Mapping):
-        return config
-    if "_target_" not in config:
+    if isinstance(config, Mapping):
         return {key: build(part, f"{setting}.{key}") for key, part in config.items()}
-    return _build_target(config, setting, arguments)
+    return config
 
 
 def _build_target(config: Mapping[str, Any], setting: str, arguments: Mapping[str, Any]) -> Any:
@@ -59,8 +61,8 @@ def _build_target(config: Mapping[str, Any], setting: str, arguments: Mapping[st
 
 
 def find_target(name: object, setting: str) -> Callable[..., Any]:
-    """Imports a class or a Python function. Its name must be public, and it must be defined in an allowed package,
-    under any name.
+    """Imports a class or a Python function. The name must be public. The class or function must be defined in an
+    allowed package; a re-export may have another name.
 
     Raises InputError otherwise. Nothing outside of the allowed packages is imported by its name."""
     if not isinstance(name, str):

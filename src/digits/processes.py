@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from digits.errors import InputError
-from digits.private_apis import is_gloo_error, take_started_processes
+from digits.private_apis.lightning import take_started_processes
+from digits.private_apis.pytorch import is_gloo_error
 
 STARTER = "DIGITS_STARTER"  # the environment variable with the id of the process that starts the others
 # Slurm sends SIGUSR1 or SIGUSR2 with `sbatch --signal`. Without a handler they end a process at once.
 ENDING_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 ENDING_SIGNALS = [signal.Signals[name] for name in ENDING_NAMES if name in signal.Signals.__members__]  # two on Windows
-PATIENCE = 20  # seconds after which a connected process that is still blocked is ended
+BLOCKED_TIMEOUT_S = 20  # after it a connected process that is still blocked is ended
 RANK_VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # in Lightning's order
 
 
@@ -164,7 +165,7 @@ class ProcessWatch:
                 self.reason = LostProcessError(lost)
         self.ending.set()
         self._kill()
-        if not self.finished.wait(PATIENCE if dist.is_initialized() else 1):
+        if not self.finished.wait(BLOCKED_TIMEOUT_S if dist.is_initialized() else 1):
             _exit(self.on_blocked, self.reason)
 
     def _wait_for_signal(self, seconds: float) -> bool:

@@ -2,31 +2,39 @@
 
 `conf/` composes and explains them. Below the entry points no other module reads a configuration by its keys."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from math import inf
-from typing import Any, TypeAlias, TypeGuard, TypeVar, get_args
+from typing import Any, TypeAlias, TypeVar
 
-from digits.config import flatten
 from digits.errors import InputError
+from digits.settings_checks import (
+    QUOTED,
+    Paths,
+    as_yaml,
+    is_integer,
+    is_number,
+    is_paths,
+    require,
+    require_bool,
+    require_choice,
+    require_count,
+    require_file_type,
+    require_fraction,
+    require_no_missing_value,
+    require_path,
+    require_positive,
+    require_seed,
+    require_transform,
+)
 
 Component: TypeAlias = Mapping[str, Any]
 """The settings of one group: `_target_` and its arguments, for `digits.instantiation.build`."""
-Paths: TypeAlias = str | list[str]
 S = TypeVar("S")
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 EXPORT_DTYPES = ("float32", "int8")
-MAX_INT = 2**31 - 1
-MAX_SEED = 2**32 - 1
 PREDICT_TRAINER_SETTINGS = ("_target_", "accelerator", "devices", "num_nodes", "precision", "strategy")
-TRANSFORMS = (
-    "auto", "invert", "transpose", "flip_horizontally", "flip_vertically", "rotate_180", "rotate_left", "rotate_right",
-    "remove_background", "center",
-)  # fmt: skip
-"""Of images that do not follow MNIST's convention; those of `digits.data.conventions`."""
-QUOTED = "in a file of settings, a name such as 2024 or true needs quotes"
 
 
 @dataclass(frozen=True)
@@ -281,138 +289,13 @@ def one_batch_of_everything(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, "trainer": {**config["trainer"], "max_epochs": 1, **limits}}
 
 
-def require_one_device(config: Mapping[str, Any]) -> None:
-    """Raises InputError if a run with this configuration cannot be a job of a sweep."""
-    trainer = config.get("trainer") or {}
-    devices = trainer.get("devices")
-    count = len(devices) if isinstance(devices, list) else devices
-    if (isinstance(count, int) and count > 1) or trainer.get("num_nodes", 1) != 1:
-        raise InputError(
-            "trainer=ddp (several devices for one run) cannot be part of a sweep (-m); run it alone, "
-            "or give each job one device: trainer.devices=1"
-        )
-
-
 def read_settings(cls: type[S], group: Mapping[str, Any], **built: object) -> S:
     """Builds a class of settings. A field takes its value from `built`, else from the group of settings, else
     from its default. A field without any of them is None."""
     values = dict(built)
-    for one in fields(cls):  # type: ignore[arg-type]
-        has_default = one.default is not MISSING or one.default_factory is not MISSING
-        if one.name in built or (one.name not in group and has_default):
+    for setting in fields(cls):  # type: ignore[arg-type]
+        has_default = setting.default is not MISSING or setting.default_factory is not MISSING
+        if setting.name in built or (setting.name not in group and has_default):
             continue
-        values[one.name] = group.get(one.name)
+        values[setting.name] = group.get(setting.name)
     return cls(**values)
-
-
-def require_no_missing_value(config: Mapping[str, Any]) -> None:
-    """Raises InputError if a setting has the value ???, which marks a missing value."""
-    for setting, value in sorted(flatten(config).items()):
-        if value == "???":
-            raise InputError(f"{setting} is required; add {setting}=…")
-
-
-def require(is_valid: bool, setting: str, value: object, expected: str) -> None:
-    """Raises InputError if the value of a setting is not valid."""
-    if not is_valid:
-        raise InputError(f"{setting}={as_yaml(value)}: must be {expected}")
-
-
-def require_bool(setting: str, value: object) -> None:
-    require(isinstance(value, bool), setting, value, "true or false")
-
-
-def require_choice(setting: str, value: object, choices: Sequence[str]) -> None:
-    expected = " or ".join(choices) if len(choices) == 2 else f"one of {', '.join(choices)}"
-    require(value in choices, setting, value, expected)
-
-
-def require_count(setting: str, value: object) -> None:
-    require(is_integer(value) and 1 <= value <= MAX_INT, setting, value, f"an integer from 1 to {MAX_INT}")
-
-
-def require_seed(value: object) -> None:
-    require(is_integer(value) and 0 <= value <= MAX_SEED, "seed", value, f"an integer from 0 to {MAX_SEED}")
-
-
-def require_positive(setting: str, value: object) -> None:
-    require(is_number(value) and 0 < value < inf, setting, value, "a number above 0")
-
-
-def require_fraction(setting: str, value: object, highest: float) -> None:
-    require(is_number(value) and 0 <= value <= highest, setting, value, f"a number from 0 to {highest}")
-
-
-def require_path(setting: str, value: object) -> None:
-    """A path, or nothing."""
-    is_path = value is None or (isinstance(value, str) and value != "")
-    require(is_path, setting, value, f"a path; {QUOTED}")
-
-
-def require_file_type(setting: str, value: object, suffix: str) -> None:
-    """A path with this suffix, or nothing."""
-    is_path = value is None or (isinstance(value, str) and value.lower().endswith(suffix))
-    require(is_path, setting, value, f"a path that ends in {suffix}")
-
-
-def require_transform(setting: str, value: object) -> None:
-    """A transform of images, `auto`, or nothing."""
-    require(value in (None, *TRANSFORMS), setting, value, f"null, or one of {', '.join(TRANSFORMS)}")
-
-
-def is_paths(value: object) -> TypeGuard[Paths]:
-    """Whether a value is a path, or a list of them."""
-    paths = value if isinstance(value, list) else [value]
-    return len(paths) > 0 and all(isinstance(path, str) and path != "" for path in paths)
-
-
-def is_integer(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def as_yaml(value: object) -> str:
-    """A value as the command line has it: true, false, null."""
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    return str(value)[:100]
-
-
-def text_settings(cls: type, prefix: str = "") -> set[str]:
-    """The settings of a class that are text, or a list of texts."""
-    texts = set()
-    for one in fields(cls):
-        alternatives = [one.type, *get_args(one.type)]
-        if str in alternatives:
-            texts.add(prefix + one.name)
-    return texts
-
-
-LOGGER_TEXTS = (
-    "name", "project", "experiment_name", "run_name", "run_id", "id", "version", "entity", "group", "job_type", "notes",
-    "prefix", "sub_dir", "save_dir", "dir", "tracking_uri", "artifact_location",
-)  # fmt: skip
-LAUNCHER_TEXTS = (
-    "submitit_folder", "name", "partition", "account", "qos", "constraint", "comment", "nodelist", "exclude",
-)  # fmt: skip
-CONFIG_GROUPS = (
-    "data", "model", "optimizer", "schedule", "augment", "trainer", "logger", "experiment",
-    "hydra/launcher", "hydra/sweeper",
-)  # fmt: skip
-LIST_SETTINGS = ("checkpoint", "input", "teacher")
-"""Settings that are a path or a list of paths."""
-NAME_SETTINGS = ("name", "study")
-"""Settings that are always text, even `null`."""
-TEXT_SETTINGS = {
-    *text_settings(TrainSettings), *text_settings(DataSettings, "data."), *text_settings(TrainerSettings, "trainer."),
-    *text_settings(PredictSettings),
-    "model.name", "hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.job.name",
-    *CONFIG_GROUPS,
-    *(f"logger.{name}" for name in LOGGER_TEXTS),
-    *(f"hydra.launcher.{name}" for name in LAUNCHER_TEXTS),
-}  # fmt: skip
-"""Settings whose value is text. It is kept as it is typed: Hydra would read 2026_11_30, 1e3, true and null as a number,
-a truth value and nothing."""

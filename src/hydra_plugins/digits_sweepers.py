@@ -28,11 +28,11 @@ from omegaconf.errors import OmegaConfBaseException
 from digits.cli.arguments import quote_text
 from digits.cli.job import require_name, resolve_config
 from digits.cli.signals import interrupt_on_signals
-from digits.errors import InputError
+from digits.errors import InputError, plural
 from digits.files import write_json
-from digits.private_apis import joblib_settings, slurm_parameters
-from digits.settings import require_one_device
-from digits.studies.study import REPLICATE_KEYS, Job, Study, plural
+from digits.private_apis.launchers import joblib_settings, slurm_parameters
+from digits.settings_checks import require_one_device
+from digits.studies.study import REPLICATE_KEYS, Job, Study
 from digits.studies.values import SweepValue, override_values
 
 if TYPE_CHECKING:
@@ -80,13 +80,13 @@ class GridSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         own = [quote_text(f"{key}={values}") for key, values in self.params.items()]
         parsed = self.parser.parse_overrides([*own, *arguments])
+        for override in parsed:
+            setting = override.key_or_group  # without + or ~
+            if setting in SINGLE_RUN_SETTINGS:
+                raise InputError(f"{setting}=… is for a single run; {SINGLE_RUN_SETTINGS[setting]}")
+            if setting == "study" and override.is_sweep_override():
+                raise InputError(f"{override.input_line}: must be the name of one folder in outputs/")
         overrides = {override.get_key_element(): override for override in parsed}
-        for key, instead in SINGLE_RUN_SETTINGS.items():
-            if key in overrides:
-                raise InputError(f"{key}=… is for a single run; {instead}")
-        study = overrides.get("study")
-        if study and study.is_sweep_override():
-            raise InputError(f"{study.input_line}: must be the name of one folder in outputs/")
         require_name(self.config, "study")
         self._sweep(overrides)
 
@@ -243,7 +243,9 @@ class OptunaSweeper(GridSweeper):
             for number, settings in batch.items():
                 jobs = self._trial_jobs(study, space, number, settings)
                 trials[number] = jobs
-                search.tell(number, [read_result(job.folder) for job in jobs])  # of an earlier command
+                finished = [read_result(job.folder) for job in jobs]  # by an earlier command
+                if None not in finished:
+                    search.tell(number, finished)
             self._prepare_pruning(search, trials)
             runner.run([job for jobs in trials.values() for job in jobs])
             for number, jobs in trials.items():
@@ -260,7 +262,7 @@ class OptunaSweeper(GridSweeper):
         """Writes the results with which a job is compared, before any job of the batch starts. A resumed job keeps
         them: it would otherwise be compared with trials that ran beside it."""
         for number, jobs in trials.items():
-            if search.errors[number] is not None:
+            if search.errors.get(number) is not None:
                 continue
             for job in jobs:
                 path = job.folder.earlier_trials_path

@@ -15,8 +15,8 @@ from digits.cli.hydra_versions import VERSION_BASE
 from digits.cli.job import require_name
 from digits.config import flatten
 from digits.errors import InputError
-from digits.private_apis import without_help_check
-from digits.settings import TEXT_SETTINGS
+from digits.private_apis.hydra import without_help_check
+from digits.text_settings import TEXT_SETTINGS
 from hydra_plugins.digits_sweepers import sweep_values
 
 

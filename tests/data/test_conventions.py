@@ -9,7 +9,7 @@ import digits
 from digits.data.conventions import TRANSFORMS, Images, apply_transform, judge, labels_disagree
 from digits.data.pictures.choose import Predict
 from digits.data.sources import sample
-from digits.settings import TRANSFORMS as TRANSFORM_SETTINGS
+from digits.settings_checks import TRANSFORMS as TRANSFORM_SETTINGS
 
 INVERSES = {"rotate_left": "rotate_right", "rotate_right": "rotate_left"}
 

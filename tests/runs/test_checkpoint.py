@@ -13,7 +13,7 @@ import torch
 from digits.errors import InputError
 from digits.runs import safe_archive
 from digits.runs.checkpoint import checkpoint_metadata, read_checkpoint
-from digits.runs.safe_archive import open_archive, verify_content
+from digits.runs.safe_archive import open_archive, verify_size
 
 
 class TouchFile:
@@ -136,7 +136,7 @@ def test_sizes_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limi
     read_checkpoint(path)
     monkeypatch.setattr(safe_archive, limit, value)
     with pytest.raises((BadZipFile, ValueError), match=error):
-        verify_content(torch.load(open_archive(path)), path.stat().st_size)
+        verify_size(torch.load(open_archive(path)), path.stat().st_size)
     with pytest.raises(InputError, match="some.ckpt: damaged"):
         read_checkpoint(path)
 
@@ -144,12 +144,12 @@ def test_sizes_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limi
 def test_values_that_occur_several_times_count_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     tuples, lists = pickle.dumps(10 * [BETAS], protocol=2), 10 * [SHARED]
     safe_archive._verify_pickle(tuples)
-    verify_content(lists, archive_bytes=100)
+    verify_size(lists, archive_bytes=100)
     monkeypatch.setattr(safe_archive, "MAX_ITEMS", 25)  # more than ten and two
     with pytest.raises(BadZipFile, match="too many values"):
         safe_archive._verify_pickle(tuples)
     with pytest.raises(ValueError, match="too many values"):
-        verify_content(lists, archive_bytes=100)
+        verify_size(lists, archive_bytes=100)
 
 
 def test_members_are_not_larger_than_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

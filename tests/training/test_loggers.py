@@ -275,7 +275,7 @@ def test_mlflow_server_that_is_away_is_one_line(
     monkeypatch.setenv(
         "MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9"
     )  # the port of a service that nobody runs
-    monkeypatch.setitem(mlflow_module.PATIENCE, "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setitem(mlflow_module.REQUEST_LIMITS, "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(InputError, match=r"MLflow: .*refused.*MLFLOW_TRACKING_URI") as raised:
         train_run("logger=mlflow")
     assert "secret" not in str(raised.value)

@@ -100,7 +100,7 @@ def test_interrupted_evaluation_loses_no_epoch(
     tmp_path: Path, made_csv: Path, small_run: SmallRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("digits.training.final.evaluate", Mock(side_effect=PowerCutError))
+        patch.setattr("digits.training.final_evaluation.evaluate", Mock(side_effect=PowerCutError))
         with pytest.raises(PowerCutError):
             train_small(tmp_path, made_csv)
     checkpoint = last_checkpoint(tmp_path)

@@ -22,7 +22,7 @@ from helpers import (
 from digits.errors import InputError
 from digits.runs.checkpoint import read_checkpoint
 from digits.runs.job import TrainingJob
-from digits.training import final
+from digits.training import final_evaluation
 from digits.training.checkpoint_io import AtomicCheckpointIO
 from digits.training.lr_range import find_lr
 from digits.training.module import DigitsModule
@@ -114,8 +114,8 @@ def test_checkpoint_with_the_name_of_a_keyword_is_a_file(
     slow(DigitsModule, "training_step", signal.SIGUSR2),
     slow(DigitsModule, "training_step", signal.SIGTERM),
     slow(DigitsModule, "validation_step", signal.SIGUSR1),
-    slow(final, "evaluate", signal.SIGUSR1),
-    slow(final, "evaluate", signal.SIGTERM),
+    slow(final_evaluation, "evaluate", signal.SIGUSR1),
+    slow(final_evaluation, "evaluate", signal.SIGTERM),
 ])  # fmt: skip
 def test_warning_of_slurm_is_an_interruption(
     tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, number: int
@@ -133,7 +133,7 @@ def test_warning_of_slurm_is_an_interruption(
     assert process.returncode == 1
     folder = tmp_path / "outputs" / "run"
     assert read_metrics_json(folder)["status"] == "interrupted"
-    assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["epoch"] == (1 if owner is final else 0)
+    assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["epoch"] == (1 if owner is final_evaluation else 0)
     assert not list(tmp_path.rglob("hpc_ckpt*"))
 
 

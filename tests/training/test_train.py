@@ -179,7 +179,7 @@ def test_test_set_is_read_once_with_the_final_weights(
         tested["state_dict"] = deepcopy(module.state_dict())
         return evaluate(module, split, batch_size)
 
-    monkeypatch.setattr("digits.training.final.evaluate", record)
+    monkeypatch.setattr("digits.training.final_evaluation.evaluate", record)
     checkpoint = train_small(tmp_path, made_csv, f"data.test_csv={made_csv}")
     assert totals == [20, 120]
     assert checkpoint["epoch"] == 1

@@ -24,7 +24,7 @@ from digits.cli.messages import Command, describe_error, error_message, exceptio
 from digits.cli.signals import exit_on_signals, interrupt_on_signals
 from digits.errors import InputError, one_line
 from digits.files import discard_output
-from digits.private_apis import without_help_check
+from digits.private_apis.hydra import without_help_check
 from digits.processes import is_first_of_node
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 
 from digits.cli.hydra_versions import HAS_WHITELIST
 from digits.errors import one_line
-from digits.settings import LIST_SETTINGS, NAME_SETTINGS, TEXT_SETTINGS
+from digits.text_settings import LIST_SETTINGS, NAME_SETTINGS, TEXT_SETTINGS
 
 # The parts of a list: text in quotes, an escaped character, an interpolation, other characters.
 LIST_PART = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|\$\{[^{}]*\}|[^,])+""", re.DOTALL)

@@ -19,7 +19,7 @@ from digits.cli.hydra_versions import VERSION_BASE
 from digits.cli.job import register_resolvers
 from digits.cli.messages import Command
 from digits.errors import InputError
-from digits.private_apis import compute_defaults, hydra_put_aside
+from digits.private_apis.hydra import compute_defaults, hydra_put_aside
 
 INTERPOLATION = re.compile(r"\$\{([\w.]+)\}")
 

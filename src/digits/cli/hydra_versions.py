@@ -12,7 +12,7 @@ from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 
 from digits.instantiation import allowed_packages, build, require_listed
-from digits.private_apis import is_changed_mode, limit_targets_of_hydra_1_3
+from digits.private_apis.hydra import is_changed_mode, limit_targets_of_hydra_1_3
 
 HAS_WHITELIST = hasattr(hydra.utils, "execution_whitelist")  # since Hydra 1.4
 # Hydra 1.3 warns without `version_base`, Hydra 1.4 with it.
@@ -65,8 +65,8 @@ def limited_targets() -> Iterator[None]:
 
 
 def limit_targets() -> None:
-    """The same for the rest of this process, which may be a worker process that runs no entry point. With Hydra 1.4
-    a worker has the limit already."""
+    """Limits the targets for the rest of this process, which may be a worker process that runs no entry point. With
+    Hydra 1.4 a worker has the limit already."""
     if not HAS_WHITELIST:
         limit_targets_of_hydra_1_3(_build_callback, _check_logging_class)
 

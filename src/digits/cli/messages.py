@@ -19,7 +19,7 @@ from omegaconf.errors import (
 from digits.cli.hydra_versions import VERSION_BASE
 from digits.errors import InputError, one_line
 from digits.instantiation import TARGETS_FILE
-from digits.private_apis import ambiguous_override, hydra_put_aside, refused_target
+from digits.private_apis.hydra import ambiguous_override, hydra_put_aside, refused_target
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Command:
 def error_message(error: BaseException, command: Command) -> str:
     """The error in one line. A misspelt choice or setting is shown with those that exist."""
     for cause in exception_chain(error):
-        message = _explain(cause, command)
+        message = _known_message(cause, command)
         if message is None and isinstance(error, ConfigCompositionException):
-            message = _explain_unknown_setting(cause, command)
+            message = _missing_key_message(cause, command)
         if message is not None:
             return one_line(message)
     return describe_error(error)
@@ -69,13 +69,13 @@ def unknown_setting_message(key: str, known: Iterable[str], where: str) -> str:
     return f"{key}: no such setting; {hint}{where} has {', '.join(known)}"
 
 
-def _explain(error: BaseException, command: Command) -> str | None:
+def _known_message(error: BaseException, command: Command) -> str | None:
     """The message for an error of Hydra or OmegaConf with a known cause."""
     if isinstance(error, OverrideParseException):
         quotes = "quotes and brackets must be closed, and names in a list quoted: 'SETTING=[\"a (1).png\",b.png]'"
         return f"{error.override}: not of the form SETTING=VALUE; {quotes}"
     if ambiguous := ambiguous_override(error):
-        return _explain_several_values(ambiguous, command)
+        return _several_values_message(ambiguous, command)
     if refused := refused_target(error):
         return f"{refused}: not allowed for Hydra itself; add this full name to {TARGETS_FILE}"
     if isinstance(error, InterpolationKeyError):
@@ -84,11 +84,11 @@ def _explain(error: BaseException, command: Command) -> str | None:
     if isinstance(error, InterpolationToMissingValueError):
         return "a setting has the value ???, which marks a missing value; give another one"
     if isinstance(error, MissingConfigException):
-        return _explain_missing_choice(error, command)
+        return _missing_choice_message(error, command)
     return None
 
 
-def _explain_several_values(override: str, command: Command) -> str:
+def _several_values_message(override: str, command: Command) -> str:
     """A value with a comma that is not quoted."""
     name, _, values = override.replace('"', "").partition("=")
     choices = f"write '{name}=[{values}]' for a list, '{name}=\"{values}\"' for a text with a comma"
@@ -97,7 +97,7 @@ def _explain_several_values(override: str, command: Command) -> str:
     return f"{name}={values}: several values; {choices}"
 
 
-def _explain_missing_choice(error: MissingConfigException, command: Command) -> str | None:
+def _missing_choice_message(error: MissingConfigException, command: Command) -> str | None:
     """A choice of a config group without a file."""
     group, _, choice = str(error.missing_cfg_file).rpartition("/")
     if not group:
@@ -111,7 +111,7 @@ def _explain_missing_choice(error: MissingConfigException, command: Command) -> 
     return f"{group}={choice}: no such choice; choose one of {', '.join(public)}"
 
 
-def _explain_unknown_setting(error: BaseException, command: Command) -> str | None:
+def _missing_key_message(error: BaseException, command: Command) -> str | None:
     """A setting of the command line that the configuration does not have."""
     if not isinstance(error, ConfigKeyError | ConfigAttributeError):
         return None

@@ -119,12 +119,13 @@ def rotated_coordinates(count: int, side: int, device: torch.device) -> tuple[Te
 def erase_squares(pixels: Tensor, probability: float, size: Sequence[float]) -> Tensor:
     """Blackens one square in each image of [N, C, H, H], with this probability. The square lies inside the image;
     `size` are its smallest and its largest side in pixels."""
-    chosen, side, top, left = torch.rand(4, len(pixels), 1, device=pixels.device)
+    choice, relative_size, row, column = torch.rand(4, len(pixels), 1, device=pixels.device)
     smallest, largest = size
-    side = (smallest + (largest - smallest + 1) * side).floor() * (chosen < probability)
+    side = (smallest + (largest - smallest + 1) * relative_size).floor()
+    side = torch.where(choice < probability, side, 0)  # 0: nothing is erased
     room = pixels.shape[-1] - side + 1
-    rows = _interval(pixels.shape[-1], (top * room).floor(), side)
-    columns = _interval(pixels.shape[-1], (left * room).floor(), side)
+    rows = _interval(pixels.shape[-1], (row * room).floor(), side)
+    columns = _interval(pixels.shape[-1], (column * room).floor(), side)
     return pixels.masked_fill(rows[:, None, :, None] & columns[:, None, None, :], 0.0)
 
 

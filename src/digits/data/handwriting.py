@@ -55,7 +55,7 @@ class RandomHandwriting(nn.Module):
 
 
 @dataclass(frozen=True)
-class Extent:
+class StrokeEnds:
     """Where the strokes of N digits begin and end."""
 
     top: Tensor
@@ -69,50 +69,49 @@ def draw_strokes(pixels: Tensor, labels: Tensor, probability: float) -> Tensor:
     """Adds the strokes of `RandomHandwriting` to 1, 7 and 9."""
     ink = pixels[:, 0]
     top, bottom = stroke_point(ink, 0.0), stroke_point(ink, 1.0)
-    extent = Extent(top, bottom, height=(bottom - top)[:, 1])
+    ends = StrokeEnds(top, bottom, height=(bottom - top)[:, 1])
     middle = stroke_point(ink, 0.55)
-    stem_width = ink.sum((1, 2)) / extent.height.clamp(min=1)  # exact for a straight vertical stroke
+    stem_width = ink.sum((1, 2)) / ends.height.clamp(min=1)  # exact for a straight vertical stroke
     stem_width = stem_width.clamp(1.5, 4.0)
 
     chosen = _uniform(labels, 0, 1) < probability
-    pixels = add_upstroke(pixels, chosen & (labels == 1), extent, stem_width)
-    pixels = add_base(pixels, chosen & (labels == 1), extent, stem_width)
-    pixels = add_bar(pixels, chosen & (labels == 7), extent, middle)
-    return add_foot(pixels, chosen & (labels == 9), extent)
+    pixels = add_upstroke(pixels, chosen & (labels == 1), ends, stem_width)
+    pixels = add_base(pixels, chosen & (labels == 1), ends, stem_width)
+    pixels = add_bar(pixels, chosen & (labels == 7), ends, middle)
+    return add_foot(pixels, chosen & (labels == 9), ends)
 
 
-def add_upstroke(pixels: Tensor, chosen: Tensor, extent: Extent, width: Tensor) -> Tensor:
+def add_upstroke(pixels: Tensor, chosen: Tensor, ends: StrokeEnds, width: Tensor) -> Tensor:
     """Draws a stroke of this width [N] from the top of a 1 down to the left. `chosen` bool [N] are the images."""
-    slant = torch.atan2((extent.top - extent.bottom)[:, 0], extent.height).clamp(
-        min=0
-    )  # of the stem, from the vertical
+    # The slant of the stem, from the vertical.
+    slant = torch.atan2((ends.top - ends.bottom)[:, 0], ends.height).clamp(min=0)
     angle = slant + torch.deg2rad(_uniform(chosen, 20, 50))
     angle = angle.clamp(max=1.2)  # more would be a 7
-    length = _uniform(chosen, 0.2, 0.7) * extent.height
+    length = _uniform(chosen, 0.2, 0.7) * ends.height
     direction = torch.stack([-angle.sin(), angle.cos()], dim=1)
-    return _draw(pixels, chosen, width, extent.top, extent.top + length[:, None] * direction)
+    return _draw(pixels, chosen, width, ends.top, ends.top + length[:, None] * direction)
 
 
-def add_base(pixels: Tensor, chosen: Tensor, extent: Extent, width: Tensor) -> Tensor:
+def add_base(pixels: Tensor, chosen: Tensor, ends: StrokeEnds, width: Tensor) -> Tensor:
     """Draws a stroke of this width [N] under two fifths of the chosen 1."""
     chosen = chosen & (_uniform(chosen, 0, 1) < 0.4)
-    across = _half_crossbar(extent.height)
-    return _draw(pixels, chosen, width, extent.bottom - across, extent.bottom + across)
+    across = _half_crossbar(ends.height)
+    return _draw(pixels, chosen, width, ends.bottom - across, ends.bottom + across)
 
 
-def add_bar(pixels: Tensor, chosen: Tensor, extent: Extent, middle: Tensor) -> Tensor:
+def add_bar(pixels: Tensor, chosen: Tensor, ends: StrokeEnds, middle: Tensor) -> Tensor:
     """Draws a stroke across the stem of a 7, through `middle` [N, 2]."""
-    across = _half_crossbar(extent.height)
+    across = _half_crossbar(ends.height)
     return _draw(pixels, chosen, _pen_width(chosen), middle - across, middle + across)
 
 
-def add_foot(pixels: Tensor, chosen: Tensor, extent: Extent) -> Tensor:
+def add_foot(pixels: Tensor, chosen: Tensor, ends: StrokeEnds) -> Tensor:
     """Draws a curl from the bottom of a 9 to the left and up, as three lines."""
     width = _pen_width(chosen)
-    reach = _uniform(chosen, 0.2, 0.5) * extent.height
-    start = extent.bottom
+    reach = _uniform(chosen, 0.2, 0.5) * ends.height
+    start = ends.bottom
     for x, y in ((-0.5, 0.12), (-1.0, 0.0), (-1.25, -0.3)):
-        end = extent.bottom + torch.stack([x * reach, y * reach], dim=1)
+        end = ends.bottom + torch.stack([x * reach, y * reach], dim=1)
         pixels = _draw(pixels, chosen, width, start, end)
         start = end
     return pixels

@@ -68,8 +68,8 @@ def letter_images(device: torch.device) -> Tensor:
 
 
 def lines(digits: Tensor, count: int) -> Tensor:
-    """Straight lines: two fifths of the images have three to eight in any direction, two fifths as many parallel to the
-    sides, as on ruled and squared paper, and a fifth has one or two that are nearly horizontal."""
+    """Straight lines: two fifths of the images have three to eight in any direction, two fifths have as many lines,
+    parallel to the sides, as on ruled and squared paper, and a fifth has one or two that are nearly horizontal."""
     side, device = digits.shape[-1], digits.device
     kinds = torch.stack(
         [crossing_lines(count, side, device), parallel_lines(count, side, device), level_lines(count, side, device)]
@@ -194,7 +194,10 @@ def patches(digits: Tensor, count: int) -> Tensor:
     alone, roughness, threshold, sharpness, gray = torch.rand(5, count, 1, 1, 1, device=device)
     coarse = stretched_noise(count, side, (1.5, 8.0), device)
     fine = stretched_noise(count, side, (0.8, 2.0), device)
-    shapes = coarse + 0.8 * roughness * fine + 1 - 1.5 * threshold - 4 * alone**2 * from_center
+    texture = coarse + 0.8 * roughness * fine
+    gaps = 1.5 * threshold
+    vignette = 4 * alone**2 * from_center
+    shapes = texture + 1 - gaps - vignette
     shapes = (shapes * (0.5 + 8 * sharpness**2)).clamp(0, 1)
     brightest = shapes.amax((2, 3), keepdim=True).clamp(min=0.1)
     return fit(shapes / brightest * (0.6 + 0.4 * gray))

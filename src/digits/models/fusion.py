@@ -28,12 +28,12 @@ def fuse_batch_norm(network: nn.Module) -> nn.Module:
 
 
 def _fusible_pairs(graph: "Graph", modules: Mapping[str, nn.Module]) -> Iterator[tuple[str, str]]:
-    """The names of convolutions whose result goes to a batch normalization and nowhere else, and of these."""
-    names = Counter(modules.values())
+    """Yields (convolution, normalization) names; the convolution feeds only this normalization."""
+    uses = Counter(modules.values())
     calls = Counter(node.target for node in graph.nodes)
 
     def is_used_once(name: str) -> bool:
-        return calls[name] == 1 and names[modules[name]] == 1
+        return calls[name] == 1 and uses[modules[name]] == 1
 
     for node in graph.nodes:
         if not node.args or not _is_call(node, (nn.BatchNorm2d,), modules):

@@ -33,11 +33,14 @@ class LazyConv2d(nn.LazyConv2d):
 
 
 def conv(channels: int, kernel: int, padding: str = "valid") -> Layers:
-    return [LazyConv2d(channels, kernel, padding=padding), nn.ReLU(inplace=True)]  # type: ignore[arg-type]
+    convolution = LazyConv2d(channels, kernel, padding=padding)  # type: ignore[arg-type]
+    return [convolution, nn.ReLU(inplace=True)]
 
 
 def conv_norm(channels: int, kernel: int, padding: str = "valid") -> Layers:
-    return [LazyConv2d(channels, kernel, padding=padding, bias=False), nn.LazyBatchNorm2d(), nn.ReLU(inplace=True)]  # type: ignore[arg-type]
+    convolution = LazyConv2d(channels, kernel, padding=padding, bias=False)  # type: ignore[arg-type]
+    norm = nn.LazyBatchNorm2d()
+    return [convolution, norm, nn.ReLU(inplace=True)]
 
 
 def dense(features: int) -> Layers:

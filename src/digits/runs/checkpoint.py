@@ -15,7 +15,7 @@ from digits.files import atomic_write, glob_matches
 from digits.models.fusion import fuse_batch_norm
 from digits.models.networks import build_network
 from digits.runs.folder import RunFolder
-from digits.runs.safe_archive import open_archive, verify_content
+from digits.runs.safe_archive import open_archive, verify_size
 
 FORMAT_VERSION = 1
 CHECKPOINT_SUFFIXES = (".ckpt", ".onnx")
@@ -136,7 +136,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         with catch_warnings(action="ignore"):
             archive = open_archive(path)
             checkpoint: dict[str, Any] = torch.load(archive, map_location="cpu", weights_only=True)
-        verify_content(checkpoint, os.path.getsize(path))
+        verify_size(checkpoint, os.path.getsize(path))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     except Exception:  # arbitrary bytes can raise any error in the unpickler

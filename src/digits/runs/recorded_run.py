@@ -24,7 +24,7 @@ class RecordedRun:
         self.job = job
         self.folder = RunFolder(job.folder)
         self.metrics = RunMetrics(
-            status="failed",
+            status="failed",  # until outcome() knows better
             seed=job.config.get("seed"),
             overrides=list(job.overrides),
             choices=dict(job.choices),

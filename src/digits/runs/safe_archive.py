@@ -12,7 +12,7 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import torch
 
-from digits.private_apis import TORCH_SAVE_GLOBALS
+from digits.private_apis.pytorch import TORCH_SAVE_GLOBALS
 
 MAX_MEMBERS = 10_000
 MAX_PICKLE_BYTES = 1 << 22  # a checkpoint after 10,000 epochs has half of it
@@ -60,11 +60,12 @@ def open_archive(path: str | Path) -> BytesIO:
     return copy
 
 
-class Extent(NamedTuple):
-    """The size of a value in a pickle."""
+class PickleSize(NamedTuple):
+    """Bounds of the size of a value. pickle fills a container in batches of 1,000, and each batch adds one level and
+    one item. A shared list or dictionary counts once; `verify_size` counts it each time."""
 
     items: int
-    """values in it and the value itself; one that occurs several times counts each time"""
+    """values in it and the value itself"""
     depth: int
     """levels of nesting"""
 
@@ -74,9 +75,9 @@ def _verify_pickle(content: bytes) -> None:
     does not write, and for a value that is too large or nested too deeply."""
     if len(content) > MAX_PICKLE_BYTES:
         raise BadZipFile("a pickle that is too long")
-    stack: list[Extent] = []
+    stack: list[PickleSize] = []
     marks: list[int] = []  # heights of the stack
-    memo: dict[Any, Extent] = {}
+    memo: dict[Any, PickleSize] = {}
     for opcode, argument, _ in pickletools.genops(content):
         if opcode.name not in OPCODES:
             raise BadZipFile(f"the opcode {opcode.name}")
@@ -90,11 +91,11 @@ def _verify_pickle(content: bytes) -> None:
             stack.append(memo[argument])
         else:
             parts = _take_parts(opcode, stack, marks)
-            extent = _enclose(parts)
-            stack += [extent] * len(opcode.stack_after)
+            size = _enclose(parts)
+            stack += [size] * len(opcode.stack_after)
 
 
-def _take_parts(opcode: pickletools.OpcodeInfo, stack: list[Extent], marks: list[int]) -> list[Extent]:
+def _take_parts(opcode: pickletools.OpcodeInfo, stack: list[PickleSize], marks: list[int]) -> list[PickleSize]:
     """Removes the values that an opcode takes from the stack, and returns them."""
     taken = opcode.stack_before
     if pickletools.markobject in taken:  # all values since the mark, and those that precede it in the description
@@ -106,8 +107,8 @@ def _take_parts(opcode: pickletools.OpcodeInfo, stack: list[Extent], marks: list
     return parts
 
 
-def _enclose(parts: list[Extent]) -> Extent:
-    """The extent of a value that consists of these parts."""
+def _enclose(parts: list[PickleSize]) -> PickleSize:
+    """The size of a value that consists of these parts."""
     items, depth = 1, 1
     for part in parts:
         items += part.items
@@ -116,10 +117,10 @@ def _enclose(parts: list[Extent]) -> Extent:
         raise BadZipFile("too many values")
     if depth > MAX_DEPTH:
         raise BadZipFile("values nested too deeply")
-    return Extent(items, depth)
+    return PickleSize(items, depth)
 
 
-def verify_content(content: Any, archive_bytes: int) -> None:
+def verify_size(content: Any, archive_bytes: int) -> None:
     """Raises ValueError if the values are too many or nested too deeply, or if the tensors are larger than the
     archive allows. A value that occurs several times counts each time."""
     pending, items, tensor_bytes = [(content, 0)], 0, 0

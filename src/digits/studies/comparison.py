@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from digits.errors import InputError
+from digits.errors import InputError, plural
 from digits.studies.configuration import MeanStd
 from digits.studies.leaderboard import Leaderboard
 from digits.studies.results import RunResult, natural_key
@@ -20,7 +20,7 @@ ALPHA, POWER = 0.05, 0.8
 MAX_SEEDS = 1000
 ROUNDING_TOLERANCE = 1e-9
 SEED_KEYS = [key for key in REPLICATE_KEYS if key != "data.fold"]
-PAIR = ["seed", "fold", "values"]
+PAIR = ["seeds", "fold", "values"]
 """The columns that runs of a pair have in common: the values of `SEED_KEYS`, the fold, and the values of the pairing
 keys, the settings that neither selector names."""
 
@@ -89,7 +89,7 @@ def _more_seeds(effect: float, count: int) -> str:
     needed = seeds_needed(effect)
     if needed > MAX_SEEDS:
         return f"More than {MAX_SEEDS - count:,} more seeds"
-    return f"About {needed - count} more {'seed' if needed - count == 1 else 'seeds'}"
+    return f"About {plural(needed - count, 'more seed')}"
 
 
 def seeds_needed(effect: float) -> int:
@@ -163,7 +163,7 @@ def _describe_values(board: Leaderboard, key: str) -> str:
 def _differences_by_seed(pairs: "pd.DataFrame") -> list[float]:
     """The mean of `error_b` minus `error_a` over the pairs of each seed."""
     differences = pairs["error_b"] - pairs["error_a"]
-    by_seed = differences.groupby(pairs["seed"], sort=False)
+    by_seed = differences.groupby(pairs["seeds"], sort=False)
     return [statistics.mean(of_seed.tolist()) for _, of_seed in by_seed]
 
 
@@ -176,10 +176,11 @@ def _describe_digits(a: str, b: str, pairs: "pd.DataFrame", pairing_keys: Sequen
     from digits.studies.mcnemar import describe_discordant  # imported late: pandas and SciPy take a second
 
     names = short_names(pairing_keys)
-    for _, folds in pairs.groupby(["seed", "values"], sort=False):
-        (seed, *_), values = folds[["seed", "values"]].iloc[0]
+    for _, folds in pairs.groupby(["seeds", "values"], sort=False):
+        first_pair = folds.iloc[0]
+        seed = first_pair["seeds"][0]
         settings = [f"seed={seed}"]
-        settings += [f"{name}={value}" for name, value in zip(names, values, strict=True)]
+        settings += [f"{name}={value}" for name, value in zip(names, first_pair["values"], strict=True)]
         runs = list(zip(folds["run_a"], folds["run_b"], strict=True))
         line = describe_discordant(a, b, runs, ", ".join(settings))
         if line is not None:

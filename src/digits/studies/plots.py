@@ -1,4 +1,4 @@
-"""The pictures of a study."""
+"""The plots of a study."""
 
 import logging
 from collections.abc import Callable, Sequence, Sized

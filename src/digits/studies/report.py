@@ -14,15 +14,15 @@ from digits.studies.results import RunResult, natural_key, read_results
 log = logging.getLogger(__name__)
 
 
-def write_leaderboard(board: Leaderboard, folder: Path, extra_columns: ExtraColumns = (), picture: bool = True) -> None:
-    """Writes leaderboard.csv and leaderboard.md, and leaderboard.png if `picture` is true.
+def write_leaderboard(board: Leaderboard, folder: Path, extra_columns: ExtraColumns = (), plot: bool = True) -> None:
+    """Writes leaderboard.csv and leaderboard.md, and leaderboard.png if `plot` is true.
 
     Raises InputError if they cannot be written."""
     with atomic_write(folder / "leaderboard.csv") as path:
         path.write_text(board.csv())
     with atomic_write(folder / "leaderboard.md") as path:
         path.write_text(board.markdown(extra_columns))
-    if picture:
+    if plot:
         from digits.studies.plots import plot_leaderboard  # imported late: Matplotlib takes half a second
 
         with atomic_write(folder / "leaderboard.png") as path:
@@ -51,7 +51,7 @@ def write_digits(board: Leaderboard, folder: Path) -> list[str]:
 
 class LiveLeaderboard:
     """The leaderboard of a running study. Other runs in the folder are read only once, at the first update. With many
-    runs it rewrites the tables only after every 2 % and the picture after every 20 % more runs, so that the total cost
+    runs it rewrites the tables only after every 2 % and the plot after every 20 % more runs, so that the total cost
     is linear in their number."""
 
     def __init__(self, folder: Path) -> None:
@@ -61,7 +61,7 @@ class LiveLeaderboard:
         self._results: dict[Path, RunResult] = {}
         self._ended = 0
         self._next_tables = 0.0
-        self._next_picture = 0.0
+        self._next_plot = 0.0
         self._warned = False
 
     def update(self, result: RunResult) -> None:
@@ -74,12 +74,12 @@ class LiveLeaderboard:
         self._ended += 1
         if self._ended < self._next_tables:
             return
-        picture = self._ended >= self._next_picture
+        plot = self._ended >= self._next_plot
         self._next_tables = self._ended + 0.02 * len(self._results)
-        if picture:
-            self._next_picture = self._ended + 0.2 * len(self._results)
+        if plot:
+            self._next_plot = self._ended + 0.2 * len(self._results)
         try:
-            write_leaderboard(self._board(), self.folder, picture=picture)
+            write_leaderboard(self._board(), self.folder, plot=plot)
         except InputError as error:
             if not self._warned:
                 log.warning(str(error))

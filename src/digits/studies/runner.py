@@ -14,11 +14,11 @@ from io import StringIO
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.utils import JobReturn, JobStatus
 
-from digits.errors import InputError
+from digits.errors import InputError, plural
 from digits.runs.metrics_file import RunMetrics, write_metrics
 from digits.studies.report import LiveLeaderboard, write_digits
 from digits.studies.results import RunResult, read_result
-from digits.studies.study import Job, Study, changed_since_completed, plural
+from digits.studies.study import Job, Study, changed_since_completed
 
 log = logging.getLogger(__name__)
 
@@ -146,16 +146,16 @@ class StudyRunner:
     def _settle(self, jobs: Sequence[Job], launched: Launched) -> list[Job]:
         """Records the failure of jobs without a result. Returns the jobs to launch again."""
         unsettled = [job for job in jobs if job in self.pending]
-        queued = set()
-        if launched.error is not None:
-            queued = {job for job in unsettled if not self._has_started(job)}
-        if len(queued) == len(jobs):  # the launcher could launch none
-            queued = set()
+        not_started = {job for job in unsettled if not self._has_started(job)}
+        some_started = len(not_started) < len(jobs)  # else the launcher could launch none
+        may_be_queued = launched.error is not None and some_started
+        drops_queue = isinstance(launched.error, BrokenExecutor)  # of joblib
         again = []
         for job in unsettled:
-            if job in queued and isinstance(launched.error, BrokenExecutor):  # joblib drops its queue
+            is_queued = may_be_queued and job in not_started
+            if is_queued and drops_queue:
                 again.append(job)
-            elif job in queued or job.folder.is_locked():
+            elif is_queued or job.folder.is_locked():
                 del self.pending[job]
                 self.elsewhere.append(job)
             else:

@@ -15,7 +15,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob
 
-from digits.private_apis import slurm_outcome, use_slurm_jobs
+from digits.private_apis.launchers import slurm_outcome, use_slurm_jobs
 
 log = logging.getLogger(__name__)
 

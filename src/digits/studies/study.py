@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from digits.config import flatten
-from digits.errors import InputError
+from digits.errors import InputError, plural
 from digits.files import remove_partial_files, write_json
 from digits.runs.fingerprint import RESULT_NEUTRAL_KEYS, relevant_settings, source_hash
 from digits.runs.folder import RunFolder, folder_lock
 from digits.runs.metrics_file import RunMetrics
-from digits.settings import TEXT_SETTINGS
 from digits.studies.values import (
     NUMBER,
     SweepValue,
@@ -27,6 +26,7 @@ from digits.studies.values import (
     equal,
     is_quoted,
 )
+from digits.text_settings import TEXT_SETTINGS
 
 # As in `label_smoothing-0.7000000000000001_seed-0`.
 NUMBER_IN_NAME = re.compile(r"(?<=-)[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?(?=_|$)")
@@ -186,11 +186,6 @@ def short_names(keys: Sequence[str]) -> list[str]:
         is_unique = last_parts.count(last_part) == 1
         names.append(last_part if is_unique else key)
     return names
-
-
-def plural(number: int, noun: str) -> str:
-    """`1 job`, `2 jobs`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _identity(fixed: Mapping[str, object], varies: Iterable[str]) -> dict[str, object]:

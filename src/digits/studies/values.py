@@ -59,7 +59,8 @@ def canonical(value: object) -> str:
 
 
 def canonical_setting(value: object) -> str:
-    """The same for a value of a configuration, in which text is text: a folder 2026_11 is not the number 202611."""
+    """The same printable text for equal values of a configuration, in which text is text: a folder 2026_11 is not the
+    number 202611."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -70,7 +71,7 @@ def canonical_setting(value: object) -> str:
 
 
 def canonical_override(text: str) -> str:
-    """The same for the text of an override, which may be a list, a sweep or quoted: `interval(1e-4, 1.0)` is
+    """The same text for equal overrides, which may be lists, sweeps or quoted: `interval(1e-4, 1.0)` is
     `interval(0.0001,1)`."""
     if is_quoted(text):
         return text[1:-1]

@@ -16,7 +16,7 @@ from hydra.types import TaskFunction
 from omegaconf import DictConfig
 
 from digits.errors import InputError
-from digits.private_apis import fork_workers_from_server
+from digits.private_apis.launchers import fork_workers_from_server
 
 
 def prepare_workers(settings: dict[str, Any], task: TaskFunction) -> TaskFunction:

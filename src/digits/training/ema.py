@@ -8,7 +8,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor, nn
 
-from digits.private_apis import average_model, scale_and_add
+from digits.private_apis.lightning import average_model
+from digits.private_apis.pytorch import scale_and_add
 
 
 class EmaWeights(WeightAveraging):

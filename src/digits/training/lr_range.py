@@ -129,7 +129,7 @@ class RateRamp(Callback):
 
     def __init__(self) -> None:
         self.points: list[Point] = []
-        self.sum = 0.0
+        self.average = 0.0
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         for group in trainer.optimizers[0].param_groups:
@@ -143,8 +143,8 @@ class RateRamp(Callback):
         step, loss = len(self.points), float(outputs["loss"])
         if not math.isfinite(loss):
             raise DivergedError
-        self.sum = SMOOTHING * self.sum + (1 - SMOOTHING) * loss
-        smoothed = self.sum / (1 - SMOOTHING ** (step + 1))  # the average starts at 0
+        self.average = SMOOTHING * self.average + (1 - SMOOTHING) * loss
+        smoothed = self.average / (1 - SMOOTHING ** (step + 1))  # the average starts at 0
         self.points.append(Point(RATES[step], loss, smoothed))
         if smoothed > min(point.smoothed for point in self.points) + self.points[0].loss / 2:
             raise DivergedError

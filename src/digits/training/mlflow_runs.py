@@ -23,7 +23,7 @@ DEFAULT_URI = "sqlite:///outputs/mlflow.db"
 SQLITE = "sqlite:///"
 LOCK_TIMEOUT_S = 120  # the first use of a database creates its tables, which takes seconds
 # Of one request. MLflow's own are 7 retries and 120 seconds: 4 minutes until it reports a server that is away.
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+REQUEST_LIMITS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 STATUSES = {"completed": "FINISHED", "pruned": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 FINISHED = "finished\n"
 
@@ -44,7 +44,7 @@ class MLflowServer:
         Raises InputError for a deleted experiment, and the exceptions of MLflow."""
         from mlflow.exceptions import MlflowException
 
-        with self._database_lock(), _patience(), _quiet():
+        with self._database_lock(), _limited_requests(), _quiet():
             client = self._client()
             experiment = client.get_experiment_by_name(self.experiment_name)
             if experiment is None:
@@ -63,7 +63,7 @@ class MLflowServer:
         """Whether a run can be continued: it exists and is not deleted."""
         from mlflow.exceptions import MlflowException
 
-        with _patience(), _quiet():
+        with _limited_requests(), _quiet():
             try:
                 lifecycle: str = self._client().get_run(run_id).info.lifecycle_stage
             except MlflowException as error:
@@ -73,7 +73,7 @@ class MLflowServer:
         return lifecycle == "active"
 
     def end_if_running(self, run_id: str) -> None:
-        """Gives a run the status KILLED if it has none of an ended run."""
+        """Marks a run as KILLED if MLflow still lists it as RUNNING."""
         if self.has_run(run_id) and self._client().get_run(run_id).info.status == "RUNNING":
             end_killed(self._client(), run_id)
 
@@ -103,7 +103,7 @@ class MLflowServer:
     def finish(self, run_id: str, status: str, reason: str | None, finalize: Callable[[str], None]) -> None:
         """Ends a run with the status of metrics.json. `finalize` sets the status of MLflow."""
         try:
-            with _patience(), _quiet():
+            with _limited_requests(), _quiet():
                 self._client().set_tag(run_id, "outcome", status)
                 if reason is not None:
                     self._client().set_tag(run_id, "reason", reason)
@@ -188,9 +188,9 @@ def describe_mlflow_error(error: BaseException | None) -> str:
 
 
 @contextmanager
-def _patience() -> Iterator[None]:
+def _limited_requests() -> Iterator[None]:
     """Gives up on a server that does not answer after seconds, unless the user has set how long to wait."""
-    added = {name: value for name, value in PATIENCE.items() if name not in os.environ}
+    added = {name: value for name, value in REQUEST_LIMITS.items() if name not in os.environ}
     os.environ.update(added)
     try:
         yield
@@ -229,7 +229,7 @@ def wait_for_end() -> None:
     from mlflow.tracking import MlflowClient
 
     uri, run_id = json.loads(first)
-    with _patience():
+    with _limited_requests():
         end_killed(MlflowClient(uri), run_id)
 
 

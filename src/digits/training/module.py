@@ -103,6 +103,7 @@ class DigitsModule(LightningModule):
         if len(images) < world_size():
             raise InputError(f"{len(images)} training images cannot be shared by {world_size()} processes")
         self._set_batch_size(size)
+        # Digits come first: a share that reaches into the other images has fewer labels than pixels.
         positions = share(torch.arange(size))
         first, last = positions[0], positions[-1]
         return TrainBatch(share(pixels), labels[first : last + 1], size)

@@ -53,4 +53,6 @@ class MedianPruning(Checkpoint):
             epochs = f"{len(rows)} of {trainer.max_epochs} epochs"
             self.metrics.reason = f"pruned after {epochs} with validation error {rows[-1]['val/error']:.2%}"
 
-    on_train_start = on_train_epoch_end  # of a job that was killed after its last epoch
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # The job was killed after its last epoch: decide again.
+        self.on_train_epoch_end(trainer, pl_module)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from digits.compat import rename_states
 from digits.errors import InputError
-from digits.private_apis import monitored_folders
+from digits.private_apis.lightning import monitored_folders
 from digits.processes import is_rank_zero
 from digits.runs.checkpoint import read_checkpoint
 from digits.runs.fingerprint import RESULT_NEUTRAL_KEYS, all_settings

@@ -16,7 +16,7 @@ from digits.runs.job import TrainingJob
 from digits.runs.metrics_file import RunMetrics
 from digits.runs.recorded_run import RecordedRun
 from digits.settings import TrainSettings
-from digits.training.final import finish_training
+from digits.training.final_evaluation import finish_training
 from digits.training.fit import Training
 from digits.training.loggers import RunLoggers, logger_errors
 from digits.training.report import summary, write_report
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 def train(job: TrainingJob) -> float | None:
     """Trains, evaluates the final weights on the validation and test digits, and writes metrics.json, history.csv,
     checkpoints/ and plots/ into the folder of the job. Returns the validation error, a fraction; None without
-    validation digits.
+    validation digits and for a pruned run.
 
     Raises InputError for an error in the settings or the data. metrics.json records how the run ended.
     """

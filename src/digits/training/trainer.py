@@ -15,7 +15,7 @@ from rich import get_console
 from digits.devices import default_precision
 from digits.errors import InputError
 from digits.instantiation import BuildError, build
-from digits.private_apis import IRRELEVANT_WARNINGS, read_only_given_checkpoints, write_no_slurm_checkpoints
+from digits.private_apis.lightning import IRRELEVANT_WARNINGS, disable_slurm_requeue, ignore_unnamed_checkpoints
 from digits.processes import slurm_hint
 from digits.runs.folder import RunFolder
 from digits.settings import TrainerSettings, TrainSettings
@@ -72,8 +72,8 @@ def build_separate_trainer(settings: TrainerSettings, run: RunFolder, **argument
     Raises InputError for settings that Lightning refuses."""
     with _trainer_errors():
         trainer: Trainer = build(settings.component, "trainer", **{"default_root_dir": str(run.path), **arguments})
-    read_only_given_checkpoints(trainer)
-    write_no_slurm_checkpoints(trainer)
+    ignore_unnamed_checkpoints(trainer)
+    disable_slurm_requeue(trainer)
     return trainer
 
 

@@ -97,6 +97,8 @@ def _digits_apart(candidates: Sequence[Candidate], label: int) -> Candidate | No
             continue
         if (following.confidences >= CONVINCING_OTHER).sum() > 1:
             found.append(following)
+    if not found:
+        return None
     return found[0] if len(found) >= convincing / 3 else None
 
 

@@ -21,13 +21,14 @@ from digits.data.pictures.masks import Array
 from digits.data.pictures.normalize import Hypothesis, oriented_hypotheses
 from digits.data.pictures.orient import LARGE, orient
 from digits.data.pictures.picture_formats import PILLOW_FORMATS, open_picture
-from digits.data.pictures.verify import verify_content, verify_deflate
+from digits.data.pictures.verify import verify_deflate, verify_picture
 from digits.errors import InputError
 
 MAX_FILE_BYTES = 1 << 29
 MAX_PIXELS = 50_000_000
 MAX_JPEG_PIXELS = 120_000_000  # decoded at reduced size
 MAX_SIDE = 65_535
+LARGE_JPEG = MAX_PIXELS  # pixels; JPEG is decoded at reduced size
 THUMBNAIL_SIZE = 192  # pixels of the longer side
 
 logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)  # it logs beside the errors that it raises
@@ -70,7 +71,7 @@ def read_picture(
     """
     try:
         content = _read_content(path)
-        verify_content(content)
+        verify_picture(content)
         with open_picture(content) as file:
             picture = _decode(file, content)
             found = _find_digits(picture, file)
@@ -99,7 +100,7 @@ def _decode(file: Image.Image, content: bytes) -> Image.Image:
     if pixels > max_pixels or max(file.size) > MAX_SIDE:
         limit = f"at most {max_pixels:,} pixels, and {MAX_SIDE:,} a side"
         raise InputError(f"has {file.width:,}×{file.height:,} pixels; reduce it to {limit}")
-    large = MAX_PIXELS if is_jpeg else LARGE
+    large = LARGE_JPEG if is_jpeg else LARGE
     with large_picture_lock if pixels > large else nullcontext():
         if isinstance(file, TiffImageFile):
             verify_deflate(file, content)

@@ -113,10 +113,10 @@ def _crop(ink: Array, mask: Array) -> tuple[Array, Array]:
     columns = slice(columns.start, columns.stop + 2 * margin)
     ink = np.pad(ink, margin)[rows, columns]
     mask = np.pad(mask, margin)[rows, columns]
-    return _reduce(ink), _reduce(mask.astype(np.float32)) > 0.5
+    return _limit_size(ink), _limit_size(mask.astype(np.float32)) > 0.5
 
 
-def _reduce(values: Array) -> Array:
+def _limit_size(values: Array) -> Array:
     """Brightness float32 [h, w], with at most `CROP_SIZE` pixels a side."""
     picture = Image.fromarray(values)
     picture.thumbnail((CROP_SIZE, CROP_SIZE), Image.Resampling.BOX)

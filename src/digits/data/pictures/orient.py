@@ -15,7 +15,7 @@ def orient(picture: Image.Image) -> Image.Image:
     """An upright, opaque picture of mode L or RGB. May decode a JPEG file at reduced size, if it is not yet decoded."""
     sufficient = 4 * WORKING_SIZES[1]
     picture.draft("RGB", (sufficient, sufficient))
-    picture = _reduce(ImageOps.exif_transpose(picture))
+    picture = _shrink_large(ImageOps.exif_transpose(picture))
     if picture.mode.startswith(("I", "F")):
         picture = _stretch_range(np.asarray(picture, dtype=np.float64))
     if picture.has_transparency_data:
@@ -24,7 +24,7 @@ def orient(picture: Image.Image) -> Image.Image:
     return picture.convert("L" if is_gray else "RGB")
 
 
-def _reduce(picture: Image.Image) -> Image.Image:
+def _shrink_large(picture: Image.Image) -> Image.Image:
     """Averages blocks of pixels of a large picture."""
     factor = ceil(sqrt(picture.width * picture.height / LARGE))
     if factor == 1:

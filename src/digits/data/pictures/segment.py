@@ -127,24 +127,45 @@ def _segment(gray: Array, window: float | None) -> Iterator[Strokes]:
 
 def measure_ink(gray: Array, window: float | None) -> Ink | None:
     """The dark ink in brightness float32 [H, W]; None if there is only noise."""
-    if window is None:
-        if otsu(gray.ravel())[1] < MIN_SEPARATION:
-            return None
-        background = np.full_like(gray, np.percentile(gray, 90))
-    else:
-        background = _local_background(gray, window)
-    ink = (background - gray) / np.maximum(background, 0.05)
-    if window is not None:
-        ink = ink - np.median(ink)
-    smooth = ndimage.gaussian_filter(ink, 0.0035 * max(ink.shape))
-    threshold = MIN_CONTRAST
-    if window is not None:
-        noise = 1.4826 * np.median(np.abs(smooth))  # the standard deviation of normal values with this median
-        threshold = max(MIN_CONTRAST, 6 * noise)
+    return _ink_on_plain(gray) if window is None else _ink_on_uneven(gray, window)
+
+
+def _ink_on_plain(gray: Array) -> Ink | None:
+    """The ink on a background of one brightness."""
+    _, separation = otsu(gray.ravel())
+    if separation < MIN_SEPARATION:
+        return None
+    background = np.full_like(gray, np.percentile(gray, 90))
+    ink = _relative_ink(gray, background)
+    return _ink_above(MIN_CONTRAST, ink, _smooth(ink), background - gray)
+
+
+def _ink_on_uneven(gray: Array, window: float) -> Ink | None:
+    """The ink on a background whose brightness changes."""
+    background = _local_background(gray, window)
+    ink = _relative_ink(gray, background)
+    ink = ink - np.median(ink)
+    smooth = _smooth(ink)
+    noise = 1.4826 * np.median(np.abs(smooth))  # the standard deviation of normal values with this median
+    return _ink_above(max(MIN_CONTRAST, 6 * noise), ink, smooth, background - gray)
+
+
+def _relative_ink(gray: Array, background: Array) -> Array:
+    """How much darker each pixel is than its background, relative to it."""
+    return (background - gray) / np.maximum(background, 0.05)
+
+
+def _smooth(ink: Array) -> Array:
+    smooth: Array = ndimage.gaussian_filter(ink, 0.0035 * max(ink.shape))
+    return smooth
+
+
+def _ink_above(threshold: float, ink: Array, smooth: Array, difference: Array) -> Ink | None:
+    """The ink, of which lower smoothed values are noise; None if all are."""
     smooth = np.where(smooth > threshold, smooth, 0)
     if not smooth.any():
         return None
-    return Ink(np.clip(ink, 0, 1), smooth, background - gray)
+    return Ink(np.clip(ink, 0, 1), smooth, difference)
 
 
 def _local_background(gray: Array, window: float) -> Array:
@@ -175,8 +196,10 @@ def _ink_threshold(smooth: Array, faint: bool) -> float:
     """The least smoothed ink of a stroke."""
     inked = smooth[smooth > 0]
     peak = np.percentile(inked, 98)
-    threshold: float = FAINT * peak if faint else np.clip(otsu(inked)[0], 0.25 * peak, 0.6 * peak)
-    return threshold
+    if faint:
+        return float(FAINT * peak)
+    threshold, _ = otsu(inked)
+    return float(np.clip(threshold, 0.25 * peak, 0.6 * peak))
 
 
 def _without_background(dark: Strokes | None, light: Strokes | None, gray: Array) -> list[Strokes]:

@@ -19,7 +19,7 @@ TILE_OFFSETS, TILE_SIZES = 324, 325
 DEFLATE = (8, 32946)
 
 
-def verify_content(content: bytes) -> None:
+def verify_picture(content: bytes) -> None:
     """Raises ValueError or struct.error for a PNG with a wrong checksum, and for a PNG, JPEG or TIFF with too many
     parts. Call it before the file is opened."""
     if content.startswith(b"\x89PNG"):
