@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import re
+import string
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ from digits.data.formats.csv_dialect import (
     is_header,
     split_row,
 )
-from digits.data.formats.digit_file import FileChunk
+from digits.data.formats.digit_file import RANGE_IMAGES, FileChunk
 from digits.data.formats.plain_integers import parse_plain_integers
 from digits.data.formats.resize import resize_to_mnist
 from digits.data.formats.text_stream import LineReader
@@ -44,6 +45,7 @@ CHUNK_ROWS = 8192
 ROWS_PER_BLOCK = 256  # the temporary arrays of a block stay in the CPU's cache
 PEEKED_ROWS = 100  # of a file without a header at a time, which show where the label is
 NOT_TEXT = "not a text file, nor another format that is read; save the digits as a CSV, an .npy array or pictures (PNG)"
+LETTERS = string.ascii_letters.replace("e", "").replace("E", "").encode()  # in no number
 QUOTED_CELL = re.compile(rb'(?m)(?:^|(?<=,))"[^",\r\n]*"(?=[,\r\n]|$)')
 
 Values: TypeAlias = np.ndarray[tuple[int, int], np.dtype[Any]]
@@ -89,13 +91,35 @@ def open_csv(file: BinaryIO, name: str, rows: int) -> CsvFile:
     with translate_read_errors(name):
         reader = LineReader(file)
         dialect, first_row = _read_dialect(reader, name)
-    return CsvFile(dialect.describe(), _read_chunks(reader, name, dialect, first_row, rows))
+        value_range = _peek_range(reader, name, dialect, first_row)
+    description = dialect.describe()
+    if value_range not in (None, FULL_RANGE):
+        description += f", values {value_range.describe()}"
+    return CsvFile(description, _read_chunks(reader, name, dialect, first_row, rows, value_range))
 
 
-def _read_chunks(reader: LineReader, name: str, dialect: Dialect, first_row: int, rows: int) -> Iterator[FileChunk]:
+def _peek_range(reader: LineReader, name: str, dialect: Dialect, first_row: int) -> ValueRange | None:
+    """The range of values of the first rows. The first `PEEKED_ROWS` are enough if they have large integers. None if
+    the rows are blank."""
+    value_range = None
+    for count in (PEEKED_ROWS, RANGE_IMAGES):
+        lines = _read_lines(reader, count)
+        for line in reversed(lines):
+            reader.push_back(line)
+        if any(map(bytes.strip, lines)):
+            rows = Rows(name, dialect, lines, first_row)
+            values = parse_rows(rows)
+            value_range = _find_range(values, rows)
+            if value_range == FULL_RANGE and values.max() > 100:
+                break
+    return value_range
+
+
+def _read_chunks(
+    reader: LineReader, name: str, dialect: Dialect, first_row: int, rows: int, value_range: ValueRange | None
+) -> Iterator[FileChunk]:
     row = first_row
     blank_rows = 0
-    value_range: ValueRange | None = None
     while True:
         with translate_read_errors(name):
             lines = _read_lines(reader, rows)
@@ -285,8 +309,8 @@ def _parse_with_pandas(rows: Rows) -> Values:
     dialect = rows.dialect
     content = b"".join(rows.lines)
     # pandas reads a column of booleans as 0 and 1, and "7"1 as 71.
-    has_letters = not dialect.ignored and re.search(rb"[A-DF-Za-df-z]", content)
-    has_misplaced_quotes = b'"' in QUOTED_CELL.sub(b"", content)
+    has_letters = not dialect.ignored and len(content.translate(None, LETTERS)) < len(content)
+    has_misplaced_quotes = b'"' in content and b'"' in QUOTED_CELL.sub(b"", content)
     is_cut = max(map(len, rows.lines)) == MAX_ROW_BYTES
     if has_letters or has_misplaced_quotes or is_cut:
         _raise_first_invalid_cell(rows, fallback_message="letters or quotation marks")
