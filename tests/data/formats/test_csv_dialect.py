@@ -44,7 +44,9 @@ def test_images_of_8_by_8_are_recognized() -> None:
 
 @pytest.mark.parametrize("header", [names(0, "pixel", 700), ["label", *names(5, "pixel")], ["a", "b"]])
 def test_names_of_other_columns_are_refused(header: list[str]) -> None:
-    with pytest.raises(InputError, match=r"^a\.csv, row 1: .*(columns of pixels; 784 are expected|'pixel700' is missing)"):
+    with pytest.raises(
+        InputError, match=r"^a\.csv, row 1: .*(columns of pixels; 784 are expected|'pixel700' is missing)"
+    ):
         dialect_of_header(header, ",", "a.csv, row 1")
 
 

@@ -182,3 +182,17 @@ def test_other_formats_on_standard_input_are_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "stdin", stream)
     with pytest.raises(InputError, match=r"standard input: this format \(npy\) cannot be read from a pipe; save it"):
         open_digit_file("-", "test", 8)
+
+
+def test_compressed_picture_is_named(tmp_path: Path) -> None:
+    (tmp_path / "digit.png.gz").write_bytes(gzip.compress(b"\x89PNG\r\n"))
+    with pytest.raises(InputError, match="a picture in a pipe or in a compressed file; unpack it"):
+        open_digit_file(tmp_path / "digit.png.gz", "test", 8)
+
+
+def test_glob_of_one_file_of_digits_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(csv_content())
+    read_input(tmp_path / "*.csv")
+    (tmp_path / "b.csv").write_bytes(csv_content())
+    with pytest.raises(InputError, match=r"it matches .*a\.csv, .*b\.csv, …: give one of them"):
+        read_input(tmp_path / "*.csv")

@@ -149,3 +149,21 @@ def test_archives_that_python_cannot_unpack_are_named(tmp_path: Path, changes: d
     (tmp_path / "a.zip").write_bytes(content)
     with pytest.raises(InputError, match=f"^digits in a.zip: {message}"):
         unpack(as_input(tmp_path / "a.zip"), "zip", tmp_path)
+
+
+@pytest.mark.parametrize(("content", "description"), [
+    (b"[0, 0, 0]", "JSON"), (b"% Title: digits\n@relation digits", "ARFF"), (b"#define x_width 8", "XBM"),
+    (b"\0\0\1\0\1\0", "icon"), (b"\x0a\x05\x01\x08", "PCX"), (pickle.dumps([[0, 1]], 0), "pickle"),
+    (pickle.dumps((np.zeros(3), 1), 0), "pickle"),
+])  # fmt: skip
+def test_more_kinds_that_are_not_read(content: bytes, description: str) -> None:
+    refusal = find_refusal(content)
+    assert refusal is not None
+    assert description in refusal.description
+
+
+def test_matlabs_version_4_is_recognized() -> None:
+    buffer = io.BytesIO()
+    savemat(buffer, {"X": np.zeros((3, 784))}, format="4")
+    assert recognize(buffer.getvalue()) == "mat"
+    assert recognize(bytes(100)) is None

@@ -117,4 +117,3 @@ def _copy(source: BinaryIO, target: Path, limit: int, where: str) -> int:
                 raise InputError(f"{where}: more than {MAX_UNPACKED_BYTES >> 30} GB when unpacked; unpack it yourself")
             file.write(block)
     return copied
-

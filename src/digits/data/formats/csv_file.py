@@ -332,10 +332,11 @@ def _parse_with_pandas(rows: Rows) -> Values:
         raise
     except (ValueError, OverflowError, pd.errors.ParserWarning) as error:
         _raise_first_invalid_cell(rows, fallback_message=str(error))
-    values = frame[used].to_numpy()
+    is_complete = len(used) == dialect.column_count
+    values = frame.to_numpy() if is_complete else frame[used].to_numpy()
     if not np.isfinite(values).all():
         _raise_first_invalid_cell(rows, fallback_message="a value is missing or not a number")
-    if len(used) == dialect.column_count:
+    if is_complete:
         return values
     complete = np.zeros((len(values), dialect.column_count))
     complete[:, used] = values

@@ -96,7 +96,9 @@ def open_idx(file: InputFile, stream: BinaryIO, chunk_size: int) -> DigitFile:
         raise InputError(f"{file.name}: labels, not images; give the file of the images")
     layout = find_layout(reader.header.shape, file.name)
     if layout.axis not in (None, 0):
-        raise InputError(f"{file.name}: images along the last axis, {list(reader.header.shape)}; save them along the first")
+        raise InputError(
+            f"{file.name}: images along the last axis, {list(reader.header.shape)}; save them along the first"
+        )
     count = 1 if layout.axis is None else reader.count
     parts = [reader.header.describe()]
     labels_path = find_labels_file(file.path)

@@ -66,6 +66,16 @@ def open_npz(file: InputFile, part: str, chunk_size: int) -> DigitFile:
     return open_arrays(file, images, labels, chunk_size)
 
 
+def is_npz(path: Path) -> bool:
+    """Whether an archive holds only arrays."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):  # refused with a reason when it is read
+        return False
+    return bool(names) and all(name.endswith(".npy") for name in names)
+
+
 def read_npz(file: InputFile) -> dict[str, Array]:
     """All arrays of an .npz file by their names."""
     try:

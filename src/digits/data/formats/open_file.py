@@ -28,6 +28,7 @@ STREAM_OPENERS: dict[str, Any] = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma
 ARRAY_FORMATS = {"npy": open_npy, "npz": open_npz, "mat": open_mat, "parquet": open_parquet}
 """Formats that need a file on the disk."""
 
+PICTURE_BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"RIFF")
 MAX_DEPTH = 3
 """Of archives in archives: an archive that contains itself would never end."""
 
@@ -86,6 +87,8 @@ def _open_stream(file: InputFile, stream: BinaryIO, head: bytes, chunk_size: int
     refusal = find_refusal(head)
     if refusal is not None:
         raise InputError(f"{file.name}: {refusal}")
+    if head.startswith(PICTURE_BEGINNINGS):
+        raise InputError(f"{file.name}: a picture in a pipe or in a compressed file; unpack it, and give its name")
     if recognize(head) == "idx":
         return open_idx(file, stream, chunk_size)
     text = open_csv(stream, file.name, chunk_size)

@@ -38,7 +38,7 @@ def find_in_folder(folder: str) -> FoundPictures:
         pictures = [path for path in files if is_picture_name(path.name)]
     if not pictures:
         held = ", ".join(path.name for path in files[:3])
-        hint = f"; it holds {held}" if held else ""
+        hint = f"; it holds {held}: give one of its files" if held else ""
         raise InputError(f"{folder}: a folder without pictures ({describe_suffixes()}){hint}")
     others = [path.name for path in files if not is_picture_name(path.name)]
     return FoundPictures(_with_labels(PictureFile(path, str(path)) for path in pictures), _describe_skipped(others))
@@ -50,8 +50,12 @@ def find_by_glob(pattern: str) -> FoundPictures | None:
     if matches is None:
         return None
     pictures = [path for path in matches if is_picture_name(path.name)]
+    if len(matches) == 1 and matches[0].is_file():  # any file of digits
+        return FoundPictures([PictureFile(matches[0], str(matches[0]))])
     if not pictures:
-        raise InputError(f"{pattern}: matches no picture ({describe_suffixes()})")
+        held = ", ".join(str(path) for path in matches[:2])
+        hint = f"; it matches {held}, …: give one of them" if held else ""
+        raise InputError(f"{pattern}: matches no picture ({describe_suffixes()}){hint}")
     others = [path.name for path in matches if not path.is_dir() and not is_picture_name(path.name)]
     return FoundPictures(_with_labels(PictureFile(path, str(path)) for path in pictures), _describe_skipped(others))
 
