@@ -51,7 +51,8 @@ def test_npy_is_read_in_chunks(tmp_path: Path, images: Array) -> None:
 
 
 @pytest.mark.parametrize(("name", "labels_name"), [
-    ("X_test.npy", "y_test.npy"), ("x_test.npy", "y_test.npy"), ("test_images.npy", "test_labels.npy"), ("X_test.npy", "Y_test.npy"),
+    ("X_test.npy", "y_test.npy"), ("x_test.npy", "y_test.npy"), ("test_images.npy", "test_labels.npy"),
+    ("X_test.npy", "Y_test.npy"),
 ])  # fmt: skip
 def test_labels_beside_an_array_are_read(
     tmp_path: Path, images: Array, labels: Array, name: str, labels_name: str

@@ -53,8 +53,8 @@ def find_by_glob(pattern: str) -> FoundPictures | None:
     if len(matches) == 1 and matches[0].is_file():  # any file of digits
         return FoundPictures([PictureFile(matches[0], str(matches[0]))])
     if not pictures:
-        held = ", ".join(str(path) for path in matches[:2])
-        hint = f"; it matches {held}, …: give one of them" if held else ""
+        held = ", ".join(path.name for path in matches[:3])
+        hint = f"; it matches {held}: give one of them" if held else ""
         raise InputError(f"{pattern}: matches no picture ({describe_suffixes()}){hint}")
     others = [path.name for path in matches if not path.is_dir() and not is_picture_name(path.name)]
     return FoundPictures(_with_labels(PictureFile(path, str(path)) for path in pictures), _describe_skipped(others))
