@@ -4,6 +4,7 @@ import csv
 import errno
 import gzip
 import json
+import lzma
 import os
 import sys
 import zlib
@@ -113,5 +114,5 @@ def translate_read_errors(name: str) -> Iterator[None]:
         raise InputError(f"{name}: no such file") from None
     except UnicodeDecodeError:
         raise InputError(f"{name}: not a text file; a CSV of digits is expected") from None
-    except (OSError, EOFError, zlib.error, csv.Error) as error:  # most come from a damaged gzip stream
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, csv.Error) as error:  # most come from a damaged archive
         raise InputError(f"{name}: cannot be read ({error})") from None

@@ -52,6 +52,7 @@ def test_npy_is_read_in_chunks(tmp_path: Path, images: Array) -> None:
 
 @pytest.mark.parametrize(("name", "labels_name"), [
     ("X_test.npy", "y_test.npy"), ("x_test.npy", "y_test.npy"), ("test_images.npy", "test_labels.npy"),
+    ("X_test.npy", "Y_test.npy"),
 ])  # fmt: skip
 def test_labels_beside_an_array_are_read(
     tmp_path: Path, images: Array, labels: Array, name: str, labels_name: str
@@ -68,6 +69,7 @@ def test_labels_beside_an_array_are_read(
     ({"x_train": 0, "y_train": 1, "x_test": 2, "y_test": 3}, "test", ("x_test", "labels y_test")),
     ({"x_train": 0, "y_train": 1, "x_test": 2, "y_test": 3}, "train", ("x_train", "labels y_train")),
     ({"test_images": 2, "test_labels": 3}, "test", ("test_images", "labels test_labels")),
+    ({"test_X": 2, "test_labels": 3}, "test", ("test_X", "labels test_labels")),
     ({"X": 2, "y": 3}, "train", ("X uint8", "labels y")), ({"digits": 2}, "test", ("digits", "")),
     ({"x_train": 2, "y_train": 3}, "test", ("x_train", "labels y_train")),
 ])  # fmt: skip
@@ -135,7 +137,7 @@ def write_npz_with_a_short_array(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("write", "message"), [
-    (write_npz_with_objects, "holds Python objects"), (write_npz_with_a_short_array, "damaged"),
+    (write_npz_with_objects, r"a\.npz, x_test\.npy: holds Python objects"), (write_npz_with_a_short_array, "damaged"),
     (lambda path: np.savez(path, a=np.zeros(3), b=np.zeros(4)), r"no array named x_test.*it holds a \[3\], b \[4\]"),
     (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(50)), "damaged"),
 ])  # fmt: skip

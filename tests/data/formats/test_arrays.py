@@ -1,5 +1,6 @@
 """Arrays of any usual shape and range are read as MNIST has them, bit by bit."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from digits.data.formats.arrays import FULL_RANGE, Array, ValueRange, find_layout, find_range, read_labels
+from digits.data.formats.digit_file import InputFile, NamedArray, open_arrays
 from digits.errors import InputError
 
 SHAPES = [
@@ -117,3 +119,49 @@ def test_ten_is_zero_where_there_is_no_zero() -> None:
 def test_other_labels_are_refused(labels: Array, message: str) -> None:
     with pytest.raises(InputError, match=f"^y: .*{message}"):
         read_labels(labels, 3, "y")
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 3), (32, 32, 4)])
+def test_one_color_image_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"^a: color images .*; save their gray values"):
+        find_layout(shape, "a")
+
+
+def test_images_with_a_channel_along_the_last_axis_are_read() -> None:
+    """MATLAB's [28, 28, 1, N]."""
+    images = np.arange(2 * 784).reshape(2, 28, 28)
+    array = images.transpose(1, 2, 0)[:, :, None]
+    layout = find_layout(array.shape, "a")
+    assert np.array_equal(layout.images(array), images)
+
+
+@pytest.mark.parametrize("shape", [(200,), (200, 1), (200, 10)])
+def test_labels_in_place_of_images_are_named(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="seems to hold labels"):
+        find_layout(shape, "a")
+
+
+def test_labels_may_be_texts() -> None:
+    """As OpenML has them."""
+    assert read_labels(np.array(["7", "0"], object), 2, "a").tolist() == [7, 0]
+    with pytest.raises(InputError, match="labels of the type"):
+        read_labels(np.array(["7", "x"]), 2, "a")
+
+
+@pytest.mark.filterwarnings("error")
+def test_missing_labels_are_named() -> None:
+    with pytest.raises(InputError, match="^a: a label is missing"):
+        read_labels(np.array([1, np.nan]), 2, "a")
+
+
+@pytest.mark.parametrize("label_first", [True, False])
+def test_table_of_labels_and_pixels_is_split(label_first: bool) -> None:
+    pixels = np.zeros((30, 784), np.uint8)
+    pixels[:, 300:400] = 200
+    labels = np.arange(30) % 10
+    columns = [labels, pixels] if label_first else [pixels, labels]
+    opened = open_arrays(InputFile(Path("a.mat"), "a.mat"), NamedArray("D", np.column_stack(columns)), None, 8)
+    chunks = list(opened.chunks)
+    assert np.array_equal(np.concatenate([chunk.images for chunk in chunks]), pixels.reshape(-1, 28, 28))
+    assert np.concatenate([chunk.labels for chunk in chunks]).tolist() == labels.tolist()
+    assert f"labels the {'first' if label_first else 'last'} column" in opened.description

@@ -6,6 +6,8 @@ from digits.data.formats.csv_dialect import (
     dialect_of_header,
     dialect_without_header,
     find_delimiter,
+    find_label_end,
+    is_header,
     split_row,
 )
 from digits.errors import InputError
@@ -42,7 +44,9 @@ def test_images_of_8_by_8_are_recognized() -> None:
 
 @pytest.mark.parametrize("header", [names(0, "pixel", 700), ["label", *names(5, "pixel")], ["a", "b"]])
 def test_names_of_other_columns_are_refused(header: list[str]) -> None:
-    with pytest.raises(InputError, match=r"^a\.csv, row 1: .* columns of pixels; 784 are expected"):
+    with pytest.raises(
+        InputError, match=r"^a\.csv, row 1: .*(columns of pixels; 784 are expected|'pixel700' is missing)"
+    ):
         dialect_of_header(header, ",", "a.csv, row 1")
 
 
@@ -84,3 +88,47 @@ def test_rows_of_784_values_have_no_labels() -> None:
 def test_other_numbers_of_values_are_refused() -> None:
     with pytest.raises(InputError, match="700 values in a row and no names"):
         dialect_without_header([["0"] * 700], ",", "a.csv")
+
+
+def test_decimal_commas_are_no_delimiters() -> None:
+    assert find_delimiter(";".join(["0,5"] * 785)) == ";"
+
+
+@pytest.mark.parametrize("first", ["nan", "inf", "-inf", "1e400"])
+def test_row_that_begins_with_no_finite_number_is_no_header(first: str) -> None:
+    assert not is_header([first, *["0"] * 784])
+
+
+def test_names_of_scikit_learn_are_recognized() -> None:
+    pixels = [f"pixel_{row}_{column}" for row in range(8) for column in range(8)]
+    dialect = dialect_of_header([*pixels, "target"], ",", "a.csv")
+    assert (dialect.side, list(dialect.pixels), dialect.label) == (8, list(range(64)), 64)
+
+
+def test_images_of_8_by_8_may_have_kaggles_names() -> None:
+    assert dialect_of_header(["label", *names(0, "pixel", 64)], ",", "a.csv").side == 8
+
+
+def test_column_of_labels_without_a_name_is_named() -> None:
+    with pytest.raises(InputError, match="785 columns of pixels; .*; name the column of the labels 'label'"):
+        dialect_of_header(names(0, "", 785), ",", "a.csv")
+
+
+@pytest.mark.parametrize(("firsts", "lasts", "end"), [
+    ("5", "0", "first"), ("0", "7", "last"), ("00", "00", None), ("000", "001", "last"), ("0123", "0000", "first"),
+    ("12", "01", "first"),
+])  # fmt: skip
+def test_label_is_at_the_end_that_varies(firsts: str, lasts: str, end: str | None) -> None:
+    assert find_label_end(list(firsts), list(lasts)) == end
+
+
+def test_pixels_are_no_labels() -> None:
+    assert find_label_end(["0", "1"], ["0", "128"]) == "first"
+    assert find_label_end(["0", "0.5"], ["0", "0"]) == "last"
+
+
+def test_delimiter_at_the_end_of_each_row_is_no_value() -> None:
+    row = ["3", *["0"] * 784, ""]
+    assert not is_header(row)
+    dialect = dialect_without_header([row], ",", "a.csv")
+    assert (dialect.label, list(dialect.pixels), dialect.column_count) == (0, list(range(1, 785)), 786)

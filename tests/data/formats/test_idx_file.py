@@ -90,3 +90,22 @@ def test_other_number_of_labels_is_refused(tmp_path: Path) -> None:
 def test_stream_is_read_in_chunks() -> None:
     opened = open_idx(InputFile(Path("a"), "a"), io.BytesIO(idx(IMAGES)), 16)
     assert [(len(chunk.images), chunk.progress) for chunk in opened.chunks] == [(16, 16 / 30), (14, 1)]
+
+
+def test_images_along_the_last_axis_are_refused(tmp_path: Path) -> None:
+    """They cannot be read in chunks."""
+    (tmp_path / "a").write_bytes(idx(IMAGES[:9].transpose(1, 2, 0)))
+    with pytest.raises(InputError, match=r"images along the last axis, \[28, 28, 9\]; save them along the first"):
+        open_file(tmp_path / "a")
+
+
+@pytest.mark.parametrize("chunk_size", [1, 10, 100])
+def test_range_of_values_does_not_depend_on_the_chunk_size(tmp_path: Path, chunk_size: int) -> None:
+    images = np.full((30, 28, 28), 16, np.uint8)
+    images[0] = 0
+    (tmp_path / "a").write_bytes(idx(images))
+    opened = open_file(tmp_path / "a", chunk_size)
+    assert opened.description == "uint8 [30, 28, 28], values from 0 to 16"
+    read_images, _ = read(opened)
+    assert read_images[0].max() == 0
+    assert (read_images[1:] == 255).all()

@@ -4,6 +4,9 @@ import bz2
 import gzip
 import io
 import lzma
+import os
+import sys
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +19,7 @@ from scipy.io import savemat
 
 from digits.data.formats.open_file import open_digit_file
 from digits.errors import InputError
+from digits.prediction.inputs import open_input
 
 IMAGES, LABELS = made_digits(30)
 
@@ -117,3 +121,78 @@ def test_archive_with_several_files_is_refused(tmp_path: Path) -> None:
         archive.writestr("test.csv", csv_content())
     with pytest.raises(InputError, match=r"2 files \(train\.csv, test\.csv, …\); unpack it"):
         open_digit_file(tmp_path / "digits.zip", "test", 8)
+
+
+def damage_checksum(content: bytes) -> bytes:
+    return gzip.compress(content)[:-8] + bytes(8)
+
+
+def cut_bz2(content: bytes) -> bytes:
+    return bz2.compress(content)[:-30]
+
+
+def damage_xz(content: bytes) -> bytes:
+    packed = bytearray(lzma.compress(content))
+    packed[len(packed) // 2] ^= 255
+    return bytes(packed)
+
+
+def damage_directory(content: bytes) -> bytes:
+    return zip_content(content).replace(b"PK\x01\x02", b"PK\x01\x03", 1)
+
+
+@pytest.mark.parametrize("damage", [damage_checksum, cut_bz2, damage_xz, damage_directory])
+@pytest.mark.parametrize("content", [csv_content, npy_content])
+@pytest.mark.parametrize("pack", [bytes, zip_content])
+def test_damaged_archives_are_one_line_with_the_name_of_the_file(
+    tmp_path: Path, content: Callable[[], bytes], damage: Callable[[bytes], bytes], pack: Callable[[bytes], bytes]
+) -> None:
+    (tmp_path / "digits").write_bytes(pack(damage(content())))
+    with pytest.raises(InputError, match=rf"^{tmp_path}/digits[:,]"):
+        read_input(tmp_path / "digits")
+
+
+def read_input(path: Path) -> None:
+    for _ in open_input(str(path), 8).chunks:
+        pass
+
+
+def test_archives_in_each_other_are_bounded(tmp_path: Path) -> None:
+    """An archive can contain itself."""
+    content = npy_content()
+    for _ in range(5):
+        content = gzip.compress(content)
+    (tmp_path / "digits").write_bytes(content)
+    with pytest.raises(InputError, match=r"digits: more than 3 archives in each other; unpack them"):
+        open_digit_file(tmp_path / "digits", "test", 8)
+
+
+@pytest.mark.parametrize("content", [csv_content, lambda: gzip.compress(csv_content()), idx_content])
+def test_named_pipe_is_read_once(tmp_path: Path, content: Callable[[], bytes]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[content()])
+    writer.start()
+    images, _ = read(open_digit_file(tmp_path / "pipe", "test", 8))
+    writer.join()
+    assert np.array_equal(images, IMAGES.numpy())
+
+
+def test_other_formats_on_standard_input_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BufferedReader(io.BytesIO(npy_content())))  # type: ignore[arg-type]
+    monkeypatch.setattr(sys, "stdin", stream)
+    with pytest.raises(InputError, match=r"standard input: this format \(npy\) cannot be read from a pipe; save it"):
+        open_digit_file("-", "test", 8)
+
+
+def test_compressed_picture_is_named(tmp_path: Path) -> None:
+    (tmp_path / "digit.png.gz").write_bytes(gzip.compress(b"\x89PNG\r\n"))
+    with pytest.raises(InputError, match="a picture in a pipe or in a compressed file; unpack it"):
+        open_digit_file(tmp_path / "digit.png.gz", "test", 8)
+
+
+def test_glob_of_one_file_of_digits_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(csv_content())
+    read_input(tmp_path / "*.csv")
+    (tmp_path / "b.csv").write_bytes(csv_content())
+    with pytest.raises(InputError, match=r"(it matches )?.*a\.csv, b\.csv: give one of them"):
+        read_input(tmp_path / "*.csv")

@@ -36,14 +36,15 @@ class Layout:
 
 def find_layout(shape: Sequence[int], where: str) -> Layout:
     """The layout of an array of images: [N, 28, 28], [N, 784], [N, 28, 28, 1], [N, 1, 28, 28], [28, 28] or [784], and
-    as MATLAB saves them, [784, N] and [28, 28, N]. Sides other than 28 are those of `SIDES`.
+    as MATLAB saves them, [784, N], [28, 28, N] and [28, 28, 1, N]. Sides other than 28 are those of `SIDES`.
 
     Raises InputError, which begins with `where`, for other shapes."""
     shape = tuple(shape)
     if 0 in shape:
         raise InputError(f"{where}: an array {list(shape)} holds no images")
     is_color = len(shape) == 4 and (shape[3] in (3, 4) or shape[1] in (3, 4))
-    if is_color:
+    is_one_color_image = len(shape) == 3 and shape[0] == shape[1] in SIDES and shape[2] in (3, 4)
+    if is_color or is_one_color_image:
         raise InputError(f"{where}: color images {list(shape)}; save their gray values, [N, 28, 28]")
     without_channel = _drop_channel(shape)
     for side in SIDES:
@@ -53,11 +54,26 @@ def find_layout(shape: Sequence[int], where: str) -> Layout:
         if without_channel[1:] in ((side, side), (flat,)):
             return Layout(side, 0)
     for side in SIDES:
-        if without_channel[:-1] in ((side, side), (side * side,)):
+        if without_channel[:-1] in ((side, side), (side, side, 1), (side * side,)):
             return Layout(side, len(shape) - 1)
     raise InputError(
         f"{where}: an array {list(shape)}{_describe_side(shape)}; images [N, 28, 28] or [N, 784] are expected"
     )
+
+
+def is_table(shape: Sequence[int]) -> bool:
+    """Whether each row of an array is a label and the pixels of an image, as [N, 785]."""
+    return len(shape) == 2 and shape[1] - 1 in [side * side for side in SIDES] and shape[0] != 784
+
+
+def is_label_first(firsts: Array, lasts: Array) -> bool:
+    """Whether the first value of each row is its label, not the last one. The other one is a pixel in a corner, mostly
+    black."""
+    first_can_be = bool(np.isin(firsts, range(10)).all())
+    last_can_be = bool(np.isin(lasts, range(10)).all())
+    if first_can_be and last_can_be:
+        return len(np.unique(firsts)) >= len(np.unique(lasts))
+    return first_can_be
 
 
 def _drop_channel(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -71,6 +87,8 @@ def _drop_channel(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _describe_side(shape: tuple[int, ...]) -> str:
     """What the images of an unexpected shape seem to be."""
+    if len(shape) == 1 or (len(shape) == 2 and shape[1] in (1, 10)):
+        return " seems to hold labels"
     if len(shape) == 3 and shape[1] == shape[2]:
         return f" holds images of {shape[1]}×{shape[1]}"
     if len(shape) == 2 and isqrt(shape[1]) ** 2 == shape[1] and shape[1] > 16:
@@ -144,6 +162,8 @@ def read_labels(array: Array, count: int, where: str) -> Array:
 
     Raises InputError, which begins with `where`, for other shapes, other counts, and labels that are no digits."""
     array = np.asarray(array)
+    if array.dtype.kind in "OSU":
+        array = _from_texts(array)
     if array.dtype.kind not in "biuf":
         raise InputError(f"{where}: labels of the type {array.dtype}; digits from 0 to 9 are expected")
     labels = array.squeeze() if array.size == count else array
@@ -155,6 +175,8 @@ def read_labels(array: Array, count: int, where: str) -> Array:
         labels = _from_one_hot(labels, where)
     if labels.shape != (count,):
         raise InputError(f"{where}: labels {list(array.shape)} for {count:,} images")
+    if not np.isfinite(labels).all():
+        raise InputError(f"{where}: a label is missing or infinite; digits from 0 to 9 are expected")
     whole = labels.astype(np.int64)
     if (whole != labels).any():
         raise InputError(f"{where}: the label {labels[whole != labels][0]:g} is not a digit from 0 to 9")
@@ -164,6 +186,14 @@ def read_labels(array: Array, count: int, where: str) -> Array:
     if not is_digit.all():
         raise InputError(f"{where}: the label {whole[~is_digit][0]} is not a digit from 0 to 9")
     return whole
+
+
+def _from_texts(labels: Array) -> Array:
+    """Labels "0" … "9", as OpenML has them, as numbers. Other values stay as they are."""
+    texts = labels.astype(str)
+    if not np.isin(texts, list("0123456789")).all():
+        return labels
+    return texts.astype(np.int64)
 
 
 def _from_one_hot(labels: Array, where: str) -> Array:

@@ -9,14 +9,13 @@ from functools import cached_property
 from digits.data.formats.arrays import SIDES
 from digits.errors import InputError, quoted
 
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", " ": "blanks"}
+DELIMITERS = {";": "semicolons", "\t": "tabs", ",": "commas", " ": "blanks"}
+"""In the order in which they are tried: behind semicolons and tabs, a comma can be a decimal comma."""
 LABEL_NAMES = ("label", "class", "target", "digit", "y", "number")
 """In lower case."""
 MIN_PIXELS = min(SIDES) ** 2
 NUMBERED = re.compile(r"(.*?)(\d+)")  # pixel12, f12, 12
-ROW_AND_COLUMN = re.compile(r"(\d+)x(\d+)")  # 1x28
-LABEL_ROWS = 1000
-"""Rows that show whether the first or the last column of a file without a header is the label."""
+ROW_AND_COLUMN = re.compile(r"(?:pixel_)?(\d+)[x_](\d+)")  # 1x28, and pixel_0_7 of scikit-learn
 
 
 @dataclass(frozen=True)
@@ -95,11 +94,13 @@ def is_number(cell: str) -> bool:
 
 
 def is_header(cells: Sequence[str]) -> bool:
-    """Whether a row holds names: words, or the numbers of the columns, 0 … 783."""
-    if not all(is_number(cell) for cell in cells):
+    """Whether a row holds names: words, or the numbers of the columns, 0 … 783. A last cell may be empty."""
+    named = list(cells[:-1]) if cells[-1] == "" else list(cells)
+    if not all(is_number(cell) for cell in named):
         return True
-    start = int(float(cells[0].replace(",", "."))) if cells else 0
-    return start in (0, 1) and list(cells) == [str(start + index) for index in range(len(cells))]
+    counted_from_0 = [str(index) for index in range(len(named))]
+    counted_from_1 = [str(index + 1) for index in range(len(named))]
+    return named in (counted_from_0, counted_from_1)
 
 
 def dialect_of_header(cells: Sequence[str], delimiter: str, where: str) -> Dialect:
@@ -111,13 +112,25 @@ def dialect_of_header(cells: Sequence[str], delimiter: str, where: str) -> Diale
     positions = _find_pixels(cells)
     side = _find_side(len(positions))
     if side is None:
-        raise InputError(f"{where}: {len(positions):,} columns of pixels; 784 are expected, pixel0 … pixel783")
+        raise InputError(f"{where}: {_describe_wrong_names(cells, positions)}")
     ignored = []
     pixel_positions = set(positions)
     for position, cell in enumerate(cells):
         if position not in pixel_positions and position != label:
             ignored.append(cell)
     return Dialect(delimiter, True, side, positions, label, cells, ignored)
+
+
+def _describe_wrong_names(cells: Sequence[str], positions: Sequence[int]) -> str:
+    """Why the names are not those of the pixels of an image."""
+    kaggle = [f"pixel{number}" for number in range(784)]
+    missing = [name for name in kaggle if name not in cells]
+    if "pixel0" in cells and missing:
+        return f"column {missing[0]!r} is missing ({len(missing)} of 784 pixel columns are)"
+    message = f"{len(positions):,} columns of pixels; 784 are expected, pixel0 … pixel783"
+    if _find_side(len(positions) - 1) is not None:
+        return f"{message}; name the column of the labels 'label'"
+    return f"{message}, not {', '.join(map(quoted, cells[:2]))}, …"
 
 
 def _find_label(cells: Sequence[str], where: str) -> int | None:
@@ -167,31 +180,48 @@ def dialect_without_header(rows: Sequence[Sequence[str]], delimiter: str, where:
     """The dialect of rows without a header: 784 pixels, or 785 values with the label first or last.
 
     Raises InputError, which begins with `where`, for other numbers of values."""
-    count = len(rows[0])
-    columns = [str(number) for number in range(1, count + 1)]
+    columns = [str(number + 1) for number in range(len(rows[0]))]
+    count = count_values(rows[0])
+    ignored = columns[count:]
     side = _find_side(count)
     if side is not None:
-        return Dialect(delimiter, False, side, range(count), None, columns)
+        return Dialect(delimiter, False, side, range(count), None, columns, ignored)
     side = _find_side(count - 1)
     if side is None:
         raise InputError(
             f"{where}: {count:,} values in a row and no names; 784 pixels, or a label and 784 pixels, are expected"
         )
-    if _is_label_last(rows):
-        return Dialect(delimiter, False, side, range(count - 1), count - 1, columns)
-    return Dialect(delimiter, False, side, range(1, count), 0, columns)
+    firsts = [row[0] for row in rows]
+    lasts = [row[count - 1] for row in rows if len(row) >= count]
+    if find_label_end(firsts, lasts) == "last":
+        return Dialect(delimiter, False, side, range(count - 1), count - 1, columns, ignored)
+    return Dialect(delimiter, False, side, range(1, count), 0, columns, ignored)
 
 
-def _is_label_last(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the last column holds the labels. The other end of a row is a pixel in a corner, mostly black."""
-    firsts = [row[0] for row in rows[:LABEL_ROWS]]
-    lasts = [row[-1] for row in rows[:LABEL_ROWS]]
-    first_can_be = all(_is_digit(cell) for cell in firsts)
-    last_can_be = all(_is_digit(cell) for cell in lasts)
-    if first_can_be and last_can_be:
-        return len(set(lasts)) > len(set(firsts))
-    return last_can_be
+def count_values(row: Sequence[str]) -> int:
+    """The number of values in a row. A delimiter may end it."""
+    return len(row) - 1 if row[-1] == "" else len(row)
 
 
-def _is_digit(cell: str) -> bool:
-    return is_number(cell) and float(cell.replace(",", ".")) in range(10)
+def find_label_end(firsts: Sequence[str], lasts: Sequence[str]) -> str | None:
+    """Whether the `first` or the `last` value of each row is its label. The other one is a pixel in a corner, mostly
+    black. None if both are always 0."""
+    first_values = {_to_digit(cell) for cell in firsts}
+    last_values = {_to_digit(cell) for cell in lasts}
+    if None in first_values:
+        return "last"
+    if None in last_values or len(first_values) > len(last_values):
+        return "first"
+    if len(last_values) > len(first_values):
+        return "last"
+    if first_values != {0}:
+        return "first"
+    return None if last_values == {0} else "last"
+
+
+def _to_digit(cell: str) -> int | None:
+    """The label in a cell. None for other values."""
+    if not is_number(cell):
+        return None
+    value = float(cell.replace(",", "."))
+    return int(value) if value in range(10) else None

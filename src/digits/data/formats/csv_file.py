@@ -2,7 +2,9 @@
 
 import csv
 import io
+import math
 import re
+import string
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,13 +22,15 @@ from torch import Tensor
 from digits.data.formats.arrays import FULL_RANGE, Array, ValueRange, find_range
 from digits.data.formats.csv_dialect import (
     Dialect,
+    count_values,
     dialect_of_header,
     dialect_without_header,
     find_delimiter,
+    find_label_end,
     is_header,
     split_row,
 )
-from digits.data.formats.digit_file import FileChunk
+from digits.data.formats.digit_file import RANGE_IMAGES, FileChunk
 from digits.data.formats.plain_integers import parse_plain_integers
 from digits.data.formats.resize import resize_to_mnist
 from digits.data.formats.text_stream import LineReader
@@ -39,7 +43,9 @@ MAX_CHUNK_BYTES = 1 << 26  # twice a usual chunk
 MAX_BLANK_ROWS = 100_000
 CHUNK_ROWS = 8192
 ROWS_PER_BLOCK = 256  # the temporary arrays of a block stay in the CPU's cache
-PEEKED_ROWS = 100  # of a file without a header, which show where the label is
+PEEKED_ROWS = 100  # of a file without a header at a time, which show where the label is
+NOT_TEXT = "not a text file, nor another format that is read; save the digits as a CSV, an .npy array or pictures (PNG)"
+LETTERS = string.ascii_letters.replace("e", "").replace("E", "").encode()  # in no number
 QUOTED_CELL = re.compile(rb'(?m)(?:^|(?<=,))"[^",\r\n]*"(?=[,\r\n]|$)')
 
 Values: TypeAlias = np.ndarray[tuple[int, int], np.dtype[Any]]
@@ -85,13 +91,35 @@ def open_csv(file: BinaryIO, name: str, rows: int) -> CsvFile:
     with translate_read_errors(name):
         reader = LineReader(file)
         dialect, first_row = _read_dialect(reader, name)
-    return CsvFile(dialect.describe(), _read_chunks(reader, name, dialect, first_row, rows))
+        value_range = _peek_range(reader, name, dialect, first_row)
+    description = dialect.describe()
+    if value_range not in (None, FULL_RANGE):
+        description += f", values {value_range.describe()}"
+    return CsvFile(description, _read_chunks(reader, name, dialect, first_row, rows, value_range))
 
 
-def _read_chunks(reader: LineReader, name: str, dialect: Dialect, first_row: int, rows: int) -> Iterator[FileChunk]:
+def _peek_range(reader: LineReader, name: str, dialect: Dialect, first_row: int) -> ValueRange | None:
+    """The range of values of the first rows. The first `PEEKED_ROWS` are enough if they have large integers. None if
+    the rows are blank."""
+    value_range = None
+    for count in (PEEKED_ROWS, RANGE_IMAGES):
+        lines = _read_lines(reader, count)
+        for line in reversed(lines):
+            reader.push_back(line)
+        if any(map(bytes.strip, lines)):
+            rows = Rows(name, dialect, lines, first_row)
+            values = parse_rows(rows)
+            value_range = _find_range(values, rows)
+            if value_range == FULL_RANGE and values.max() > 100:
+                break
+    return value_range
+
+
+def _read_chunks(
+    reader: LineReader, name: str, dialect: Dialect, first_row: int, rows: int, value_range: ValueRange | None
+) -> Iterator[FileChunk]:
     row = first_row
     blank_rows = 0
-    value_range: ValueRange | None = None
     while True:
         with translate_read_errors(name):
             lines = _read_lines(reader, rows)
@@ -117,12 +145,12 @@ def _read_dialect(reader: LineReader, name: str) -> tuple[Dialect, int]:
     """The dialect of a text, and the number of its first row of values."""
     row = 1
     line = reader.readline(MAX_HEADER_BYTES)
-    while line.startswith((b"#", b"sep=")) and len(line) < MAX_HEADER_BYTES:
+    while _is_skipped(line) and row <= MAX_BLANK_ROWS:
         line = reader.readline(MAX_HEADER_BYTES)
         row += 1
     where = f"{name}, row {row}"
     if b"\0" in line:
-        raise InputError(f"{name}: not a text file; a CSV of digits is expected")
+        raise InputError(f"{name}: {NOT_TEXT}")
     if b"\r" in line.rstrip(b"\r\n"):
         raise InputError(f"{name}: lines end in CR alone; save the file with line ends LF or CRLF")
     if len(line) == MAX_HEADER_BYTES:
@@ -135,23 +163,36 @@ def _read_dialect(reader: LineReader, name: str) -> tuple[Dialect, int]:
         raise InputError(f"{where}: {_describe_few_columns(text)}")
     cells = split_row(text, delimiter)
     if is_header(cells):
-        _check_header(cells, where)
+        _require_unique(cells, where)
         return dialect_of_header(cells, delimiter, where), row + 1
     reader.push_back(line)
     return _read_dialect_without_header(reader, delimiter, where), row
 
 
+def _is_skipped(line: bytes) -> bool:
+    """Whether a line above the header is blank, a comment, or Excel's name of the delimiter."""
+    is_blank = line != b"" and not line.strip()
+    is_complete = len(line) < MAX_HEADER_BYTES
+    return is_complete and (is_blank or line.startswith((b"#", b"sep=")))
+
+
 def _read_dialect_without_header(reader: LineReader, delimiter: str, where: str) -> Dialect:
-    """Looks at the first rows and pushes them back."""
-    lines = []
-    for _ in range(PEEKED_ROWS):
-        line = reader.readline(MAX_ROW_BYTES)
-        if not line:
+    """Looks at the first rows and pushes them back. Files that are sorted by class begin with many labels 0."""
+    lines: list[bytes] = []
+    rows: list[list[str]] = []
+    label_end = None
+    size = 0
+    while label_end is None and size < MAX_CHUNK_BYTES:
+        block = _read_lines(reader, PEEKED_ROWS)
+        if not block:
             break
-        lines.append(line)
+        lines += block
+        size += sum(map(len, block))
+        rows += [split_row(line.decode("utf-8-sig"), delimiter) for line in block if line.strip()]
+        last = count_values(rows[0]) - 1
+        label_end = find_label_end([row[0] for row in rows], [row[last] for row in rows if len(row) > last])
     for line in reversed(lines):
         reader.push_back(line)
-    rows = [split_row(line.decode("utf-8-sig"), delimiter) for line in lines if line.strip()]
     return dialect_without_header(rows, delimiter, where)
 
 
@@ -166,17 +207,11 @@ def _describe_few_columns(text: str) -> str:
     return "no header; the first row must name the columns label,pixel0,…,pixel783, or hold 784 values"
 
 
-def _check_header(columns: Sequence[str], where: str) -> None:
-    """Raises InputError if a column occurs twice, or if a pixel of Kaggle's names is missing."""
+def _require_unique(columns: Sequence[str], where: str) -> None:
+    """Raises InputError if a column occurs twice."""
     for column, count in Counter(columns).items():
         if count > 1 and column != "":
             raise InputError(f"{where}: column {quoted(column)} occurs {count} times; keep one")
-    if "pixel0" not in columns:
-        return
-    pixels = [f"pixel{number}" for number in range(784)]
-    missing = [column for column in pixels if column not in columns]
-    if missing:
-        raise InputError(f"{where}: column {missing[0]!r} is missing ({len(missing)} of 784 pixel columns are)")
 
 
 def _read_lines(reader: LineReader, rows: int) -> list[bytes]:
@@ -274,8 +309,8 @@ def _parse_with_pandas(rows: Rows) -> Values:
     dialect = rows.dialect
     content = b"".join(rows.lines)
     # pandas reads a column of booleans as 0 and 1, and "7"1 as 71.
-    has_letters = not dialect.ignored and re.search(rb"[A-DF-Za-df-z]", content)
-    has_misplaced_quotes = b'"' in QUOTED_CELL.sub(b"", content)
+    has_letters = not dialect.ignored and len(content.translate(None, LETTERS)) < len(content)
+    has_misplaced_quotes = b'"' in content and b'"' in QUOTED_CELL.sub(b"", content)
     is_cut = max(map(len, rows.lines)) == MAX_ROW_BYTES
     if has_letters or has_misplaced_quotes or is_cut:
         _raise_first_invalid_cell(rows, fallback_message="letters or quotation marks")
@@ -297,10 +332,11 @@ def _parse_with_pandas(rows: Rows) -> Values:
         raise
     except (ValueError, OverflowError, pd.errors.ParserWarning) as error:
         _raise_first_invalid_cell(rows, fallback_message=str(error))
-    values = frame[used].to_numpy()
+    is_complete = len(used) == dialect.column_count
+    values = frame.to_numpy() if is_complete else frame[used].to_numpy()
     if not np.isfinite(values).all():
         _raise_first_invalid_cell(rows, fallback_message="a value is missing or not a number")
-    if len(used) == dialect.column_count:
+    if is_complete:
         return values
     complete = np.zeros((len(values), dialect.column_count))
     complete[:, used] = values
@@ -308,14 +344,17 @@ def _parse_with_pandas(rows: Rows) -> Values:
 
 
 def _raise_first_invalid_cell(rows: Rows, fallback_message: str) -> NoReturn:
-    """Parses line by line to locate the first invalid cell, which pandas does not name."""
-    for number, line in enumerate(rows.lines, rows.first):
-        _check_line(line, rows.dialect, where=f"{rows.file}, row {number}")
+    """Parses line by line to locate the first invalid cell, which pandas does not name: a cell that is no number, or
+    else one that is no integer, as files of integers have a few invalid cells and files of fractions have many."""
+    for needs_integers in (False, True):
+        for number, line in enumerate(rows.lines, rows.first):
+            _check_line(line, rows.dialect, f"{rows.file}, row {number}", needs_integers=needs_integers)
     raise InputError(f"{rows.file}: cannot be read as digits ({fallback_message})")
 
 
-def _check_line(line: bytes, dialect: Dialect, where: str) -> None:
-    """Raises InputError if a line is not blank and not a row of integers for these columns."""
+def _check_line(line: bytes, dialect: Dialect, where: str, *, needs_integers: bool) -> None:
+    """Raises InputError if a line is not blank and not a row of numbers for these columns, whole ones if
+    `needs_integers`."""
     if len(line) == MAX_ROW_BYTES:
         raise InputError(f"{where}: longer than any row of digits; lines must end in LF or CRLF, not in CR")
     cells = _split_strictly(line, dialect.delimiter, where)
@@ -327,11 +366,17 @@ def _check_line(line: bytes, dialect: Dialect, where: str) -> None:
     for position, cell in enumerate(cells):
         if not dialect.is_used(position):
             continue
-        highest = 9 if position == dialect.label else 255
-        if not _is_integer_text(cell) or not 0 <= float(cell) <= highest:
-            expected = f"a whole number from 0 to {highest} is expected"
+        is_label = position == dialect.label
+        highest = 9 if is_label else 255
+        text = cell.replace(",", ".")
+        if needs_integers or is_label:
+            is_valid = _is_integer_text(text) and 0 <= float(text) <= highest
+        else:
+            is_valid = _is_finite_text(text)
+        if not is_valid:
+            expected = f"a whole number from 0 to {highest}" if needs_integers or is_label else "a number"
             shown = quoted(cell) if cell.strip() else "nothing"
-            raise InputError(f"{where}, column {dialect.name_of(position)}: {expected}, not {shown}")
+            raise InputError(f"{where}, column {dialect.name_of(position)}: {expected} is expected, not {shown}")
 
 
 def _split_strictly(line: bytes, delimiter: str, where: str) -> list[str]:
@@ -346,7 +391,11 @@ def _split_strictly(line: bytes, delimiter: str, where: str) -> list[str]:
 
 
 def _is_integer_text(cell: str) -> bool:
+    return _is_finite_text(cell) and float(cell).is_integer()
+
+
+def _is_finite_text(cell: str) -> bool:
     try:
-        return float(cell).is_integer() and "_" not in cell and cell.isascii()
+        return math.isfinite(float(cell)) and "_" not in cell and cell.isascii()
     except ValueError:
         return False

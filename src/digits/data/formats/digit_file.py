@@ -13,6 +13,8 @@ from digits.data.formats.arrays import (
     ValueRange,
     find_layout,
     find_range,
+    is_label_first,
+    is_table,
     read_labels,
 )
 from digits.data.formats.resize import resize_to_mnist
@@ -69,20 +71,38 @@ def open_arrays(file: InputFile, images: NamedArray, labels: NamedArray | None, 
 
     Raises InputError for arrays that are no images or labels of digits."""
     where = f"{file.name}, {images.name}" if images.name else file.name
+    if labels is None and is_table(images.values.shape):
+        images, labels = _split_table(images)
     layout = find_layout(images.values.shape, where)
     count = 1 if layout.axis is None else images.values.shape[layout.axis]
     value_range = find_range(_part(images.values, layout, 0, RANGE_IMAGES), count, where)
-    parts = [images.describe()]
-    if value_range != FULL_RANGE:
-        parts.append(f"values {value_range.describe()}")
-    if layout.side != 28:
-        parts.append(f"{layout.side}×{layout.side} pixels scaled to 28×28 as pictures are")
+    parts = [images.describe(), *describe_changes(layout, value_range)]
     label_values = None
     if labels is not None:
         label_values = read_labels(labels.values, count, f"{file.name}, {labels.name}")
         parts.append(f"labels {labels.name}")
     reader = ArrayReader(images.values, label_values, layout, value_range, where)
     return DigitFile(", ".join(parts), reader.read_chunks(count, chunk_size), [file.path])
+
+
+def describe_changes(layout: Layout, value_range: ValueRange) -> list[str]:
+    """What is done to the images of a file."""
+    parts = []
+    if value_range != FULL_RANGE:
+        parts.append(f"values {value_range.describe()}")
+    if layout.side != 28:
+        parts.append(f"{layout.side}×{layout.side} pixels scaled to 28×28 as pictures are")
+    return parts
+
+
+def _split_table(table: NamedArray) -> tuple[NamedArray, NamedArray]:
+    """The images and the labels of an array [N, 785], in which the first or the last column is the label."""
+    values = table.values
+    if is_label_first(values[:, 0], values[:, -1]):
+        images, labels, place = values[:, 1:], values[:, 0], "the first column"
+    else:
+        images, labels, place = values[:, :-1], values[:, -1], "the last column"
+    return NamedArray(table.name, images), NamedArray(place, labels)
 
 
 @dataclass(frozen=True)

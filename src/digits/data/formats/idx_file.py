@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from digits.data.formats.arrays import FULL_RANGE, Array, Layout, find_layout, find_range, read_labels
-from digits.data.formats.digit_file import DigitFile, FileChunk, InputFile
+from digits.data.formats.arrays import Array, Layout, ValueRange, find_layout, find_range, read_labels
+from digits.data.formats.digit_file import RANGE_IMAGES, DigitFile, FileChunk, InputFile, describe_changes
 from digits.data.formats.resize import resize_to_mnist
 from digits.errors import InputError
 from digits.files import open_binary, translate_read_errors
@@ -46,6 +46,7 @@ class IdxReader:
     def __init__(self, file: BinaryIO, name: str) -> None:
         self.file = file
         self.name = name
+        self.peeked = b""
         self.header = self._read_header()
         self.count = self.header.shape[0]
 
@@ -64,9 +65,17 @@ class IdxReader:
         content = self._read(prod(shape) * self.header.dtype.itemsize)
         return np.frombuffer(content, self.header.dtype).reshape(shape)
 
+    def peek(self, count: int) -> Array:
+        """The first items [count, …], which are read again."""
+        items = self.read(count)
+        self.peeked = items.tobytes()
+        return items
+
     def _read(self, size: int) -> bytes:
-        with translate_read_errors(self.name):
-            content = self.file.read(size)
+        content, self.peeked = self.peeked[:size], self.peeked[size:]
+        if len(content) < size:
+            with translate_read_errors(self.name):
+                content += self.file.read(size - len(content))
         if len(content) < size:
             raise InputError(f"{self.name}: ends before all that its header announces; copy or download it again")
         return content
@@ -86,27 +95,35 @@ def open_idx(file: InputFile, stream: BinaryIO, chunk_size: int) -> DigitFile:
     if len(reader.header.shape) == 1 or reader.header.shape[1:] == (8,):  # QMNIST's labels have eight columns
         raise InputError(f"{file.name}: labels, not images; give the file of the images")
     layout = find_layout(reader.header.shape, file.name)
-    description = reader.header.describe()
+    if layout.axis not in (None, 0):
+        raise InputError(
+            f"{file.name}: images along the last axis, {list(reader.header.shape)}; save them along the first"
+        )
+    count = 1 if layout.axis is None else reader.count
+    parts = [reader.header.describe()]
     labels_path = find_labels_file(file.path)
     labels = None
     files = [file.path]
     if labels_path is not None:
-        labels = read_idx_labels(labels_path, reader.count, file.path.name)
-        description += f", labels {labels_path.name}"
+        labels = read_idx_labels(labels_path, count, file.path.name)
         files.append(labels_path)
-    return DigitFile(description, _read_chunks(reader, layout, labels, chunk_size), files)
+    peeked = reader.count if layout.axis is None else min(RANGE_IMAGES, count)
+    value_range = find_range(layout.images(reader.peek(peeked)), count, reader.name)
+    parts += describe_changes(layout, value_range)
+    if labels_path is not None:
+        parts.append(f"labels {labels_path.name}")
+    chunks = _read_chunks(reader, layout, value_range, labels, chunk_size)
+    return DigitFile(", ".join(parts), chunks, files)
 
 
-def _read_chunks(reader: IdxReader, layout: Layout, labels: Array | None, chunk_size: int) -> Iterator[FileChunk]:
-    count = 1 if layout.axis is None else reader.count
+def _read_chunks(
+    reader: IdxReader, layout: Layout, value_range: ValueRange, labels: Array | None, chunk_size: int
+) -> Iterator[FileChunk]:
     if layout.axis is None:
         chunk_size = reader.count  # a single image: its rows are one chunk
-    value_range = FULL_RANGE
     for start in range(0, reader.count, chunk_size):
         end = min(start + chunk_size, reader.count)
         values = layout.images(reader.read(end - start))
-        if start == 0:
-            value_range = find_range(values, count, reader.name)
         images = resize_to_mnist(value_range.to_uint8(values, reader.name))
         part = None if labels is None else labels[start:end]
         yield FileChunk(np.array(images), part, end / reader.count)

@@ -16,19 +16,21 @@ class Names:
     labels: Sequence[str]
 
 
+TEST_LABELS = ("y_test", "test_labels", "test_label", "testy", "test_y", "ytest")
+TRAIN_LABELS = ("y_train", "train_labels", "train_label", "trainy", "train_y", "ytrain")
 TEST_NAMES = (
-    Names("x_test", ("y_test",)),  # Keras
-    Names("test_images", ("test_labels",)),  # MedMNIST
-    Names("testx", ("testy",)),
-    Names("test_x", ("test_y",)),
-    Names("xtest", ("ytest",)),
+    Names("x_test", TEST_LABELS),  # Keras
+    Names("test_images", TEST_LABELS),  # MedMNIST
+    Names("testx", TEST_LABELS),
+    Names("test_x", TEST_LABELS),
+    Names("xtest", TEST_LABELS),
 )
 TRAIN_NAMES = (
-    Names("x_train", ("y_train",)),
-    Names("train_images", ("train_labels",)),
-    Names("trainx", ("trainy",)),
-    Names("train_x", ("train_y",)),
-    Names("xtrain", ("ytrain",)),
+    Names("x_train", TRAIN_LABELS),
+    Names("train_images", TRAIN_LABELS),
+    Names("trainx", TRAIN_LABELS),
+    Names("train_x", TRAIN_LABELS),
+    Names("xtrain", TRAIN_LABELS),
 )
 SINGLE_NAMES = (
     Names("x", ("y", "labels", "label")),

@@ -13,7 +13,7 @@ from digits.errors import InputError
 
 MAX_NPZ_BYTES = 4 << 30
 """Of the arrays of an .npz file, which are read into memory: MNIST has 0.055 GB, as float64 0.44 GB."""
-LABELS_OF_IMAGES = (("images", "labels"), ("X", "y"), ("x", "y"), ("data", "labels"), ("data", "target"))
+LABELS_OF_IMAGES = (("images", "labels"), ("X", "y"), ("X", "Y"), ("x", "y"), ("data", "labels"), ("data", "target"))
 """A part of the name of a file of images, and what a file of their labels has in its place."""
 
 
@@ -66,6 +66,16 @@ def open_npz(file: InputFile, part: str, chunk_size: int) -> DigitFile:
     return open_arrays(file, images, labels, chunk_size)
 
 
+def is_npz(path: Path) -> bool:
+    """Whether an archive holds only arrays."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):  # refused with a reason when it is read
+        return False
+    return bool(names) and all(name.endswith(".npy") for name in names)
+
+
 def read_npz(file: InputFile) -> dict[str, Array]:
     """All arrays of an .npz file by their names."""
     try:
@@ -74,7 +84,7 @@ def read_npz(file: InputFile) -> dict[str, Array]:
             arrays = {}
             for member in archive.infolist():
                 name = member.filename.removesuffix(".npy")
-                arrays[name] = _read_member(archive, member)
+                arrays[name] = _read_member(file, archive, member)
             return arrays
     except (InputError, OSError):
         raise
@@ -89,13 +99,13 @@ def _require_size(file: InputFile, archive: zipfile.ZipFile) -> None:
         raise InputError(f"{file.name}: its arrays have {size / 2**30:.1f} GB; save images as uint8 in an .npy file")
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
+def _read_member(file: InputFile, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
     """One array. NumPy's own function would allocate what the header of the array announces, however large."""
     with archive.open(member) as content:
         version = npy_format.read_magic(content)
         read_header = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
         shape, is_fortran, dtype = read_header(content)
         if dtype.hasobject:
-            raise InputError(f"{member.filename}: holds Python objects; save it with dtype=uint8")
+            raise InputError(f"{file.name}, {member.filename}: holds Python objects; save it with dtype=uint8")
         array = np.frombuffer(content.read(), dtype)
     return array.reshape(shape, order="F" if is_fortran else "C")

@@ -28,6 +28,10 @@ STREAM_OPENERS: dict[str, Any] = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma
 ARRAY_FORMATS = {"npy": open_npy, "npz": open_npz, "mat": open_mat, "parquet": open_parquet}
 """Formats that need a file on the disk."""
 
+PICTURE_BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"RIFF")
+MAX_DEPTH = 3
+"""Of archives in archives: an archive that contains itself would never end."""
+
 
 def open_digit_file(path: str | Path, part: str, chunk_size: int) -> DigitFile:
     """Opens a file of digits, or standard input for `-`. The content decides on the format, not the name. `part`, train
@@ -37,16 +41,18 @@ def open_digit_file(path: str | Path, part: str, chunk_size: int) -> DigitFile:
     path = Path(path)
     file = InputFile(path, "standard input" if str(path) == "-" else str(path))
     if str(path) == "-":
-        return _open_standard_input(file, chunk_size)
+        if sys.stdin is None:
+            raise InputError("input=-: standard input is closed")
+        return _open_pipe(file, sys.stdin.buffer, chunk_size)
     with translate_read_errors(file.name):
+        if path.exists() and not path.is_file():
+            return _open_pipe(file, open(path, "rb"), chunk_size)
         head = read_head(path)
     return _open(file, head, part, chunk_size)
 
 
-def _open_standard_input(file: InputFile, chunk_size: int) -> DigitFile:
-    if sys.stdin is None:
-        raise InputError("input=-: standard input is closed")
-    stream: Any = sys.stdin.buffer
+def _open_pipe(file: InputFile, stream: Any, chunk_size: int) -> DigitFile:
+    """Standard input or a named pipe, which can be read only once."""
     with translate_read_errors(file.name):
         head = stream.peek(HEAD_BYTES)[:HEAD_BYTES]
         kind = recognize(head)
@@ -55,16 +61,19 @@ def _open_standard_input(file: InputFile, chunk_size: int) -> DigitFile:
             head = stream.peek(HEAD_BYTES)[:HEAD_BYTES]
             kind = recognize(head)
     if kind not in (None, "idx"):
-        raise InputError(f"{file.name}: this format ({kind}) needs a file; give its name")
+        raise InputError(f"{file.name}: this format ({kind}) cannot be read from a pipe; save it, and give its name")
     return _open_stream(file, stream, head, chunk_size)
 
 
-def _open(file: InputFile, head: bytes, part: str, chunk_size: int) -> DigitFile:
+def _open(file: InputFile, head: bytes, part: str, chunk_size: int, depth: int = 0) -> DigitFile:
+    """A file on the disk. `depth` is the number of archives that it lies in."""
     kind = recognize(head)
+    if depth > MAX_DEPTH:
+        raise InputError(f"{file.name}: more than {MAX_DEPTH} archives in each other; unpack them")
     if kind in STREAM_OPENERS:
-        return _open_compressed(file, kind, part, chunk_size)
+        return _open_compressed(file, kind, part, chunk_size, depth)
     if kind == "zip":
-        return _open_zip(file, part, chunk_size)
+        return _open_zip(file, part, chunk_size, depth)
     if kind in ARRAY_FORMATS:
         with translate_read_errors(file.name):
             return ARRAY_FORMATS[kind](file, part, chunk_size)
@@ -78,13 +87,15 @@ def _open_stream(file: InputFile, stream: BinaryIO, head: bytes, chunk_size: int
     refusal = find_refusal(head)
     if refusal is not None:
         raise InputError(f"{file.name}: {refusal}")
+    if head.startswith(PICTURE_BEGINNINGS):
+        raise InputError(f"{file.name}: a picture in a pipe or in a compressed file; unpack it, and give its name")
     if recognize(head) == "idx":
         return open_idx(file, stream, chunk_size)
     text = open_csv(stream, file.name, chunk_size)
     return DigitFile(text.description, text.chunks, [file.path])
 
 
-def _open_compressed(file: InputFile, kind: str, part: str, chunk_size: int) -> DigitFile:
+def _open_compressed(file: InputFile, kind: str, part: str, chunk_size: int, depth: int) -> DigitFile:
     """Text and IDX are read while they are unpacked. Other formats are unpacked into a temporary folder."""
     packed = open(file.path, "rb")  # noqa: SIM115 - closed with the iterator of the chunks
     stream: Any = io.BufferedReader(STREAM_OPENERS[kind](packed))
@@ -95,16 +106,15 @@ def _open_compressed(file: InputFile, kind: str, part: str, chunk_size: int) -> 
         return replace(opened, chunks=_with_progress(opened.chunks, packed, os.path.getsize(file.path)))
     packed.close()
     folder = TemporaryDirectory(prefix="digits-")
-    [member] = unpack(file.path, kind, Path(folder.name))
-    opened = _open(InputFile(member.path, file.name), head, part, chunk_size)
+    [member] = unpack(file, kind, Path(folder.name))
+    opened = _open(InputFile(member.path, file.name), head, part, chunk_size, depth + 1)
     return replace(opened, chunks=_until_removed(opened.chunks, folder), files=[file.path])
 
 
-def _open_zip(file: InputFile, part: str, chunk_size: int) -> DigitFile:
+def _open_zip(file: InputFile, part: str, chunk_size: int, depth: int) -> DigitFile:
     """NumPy's archive of arrays, or an archive with one file of digits."""
     folder = TemporaryDirectory(prefix="digits-")
-    with translate_read_errors(file.name):
-        members = unpack(file.path, "zip", Path(folder.name))
+    members = unpack(file, "zip", Path(folder.name))
     if all(member.name.endswith(".npy") for member in members):
         folder.cleanup()
         return open_npz(file, part, chunk_size)
@@ -114,7 +124,7 @@ def _open_zip(file: InputFile, part: str, chunk_size: int) -> DigitFile:
         raise InputError(f"{file.name}: {len(data_files):,} files ({names}, …); unpack it, and give one of them")
     [member] = data_files
     inner = InputFile(member.path, f"{file.name}, {member.name}")
-    opened = _open(inner, read_head(member.path), part, chunk_size)
+    opened = _open(inner, read_head(member.path), part, chunk_size, depth + 1)
     chunks = _until_removed(opened.chunks, folder)
     return DigitFile(f"{member.name}: {opened.description}", chunks, [file.path])
 

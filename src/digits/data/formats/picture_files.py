@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from digits.data.formats.archives import IGNORED_NAMES, unpack
+from digits.data.formats.archives import IGNORED_NAMES, is_ignored_name, unpack
+from digits.data.formats.digit_file import InputFile
 from digits.data.pictures.decode import PictureFile
 from digits.data.pictures.picture_formats import PICTURE_SUFFIXES
 from digits.errors import InputError
@@ -37,7 +38,7 @@ def find_in_folder(folder: str) -> FoundPictures:
         pictures = [path for path in files if is_picture_name(path.name)]
     if not pictures:
         held = ", ".join(path.name for path in files[:3])
-        hint = f"; it holds {held}" if held else ""
+        hint = f"; it holds {held}: give one of its files" if held else ""
         raise InputError(f"{folder}: a folder without pictures ({describe_suffixes()}){hint}")
     others = [path.name for path in files if not is_picture_name(path.name)]
     return FoundPictures(_with_labels(PictureFile(path, str(path)) for path in pictures), _describe_skipped(others))
@@ -49,23 +50,31 @@ def find_by_glob(pattern: str) -> FoundPictures | None:
     if matches is None:
         return None
     pictures = [path for path in matches if is_picture_name(path.name)]
+    if len(matches) == 1 and matches[0].is_file():  # any file of digits
+        return FoundPictures([PictureFile(matches[0], str(matches[0]))])
     if not pictures:
-        raise InputError(f"{pattern}: matches no picture ({describe_suffixes()})")
+        held = ", ".join(path.name for path in matches[:3])
+        hint = f"; it matches {held}: give one of them" if held else ""
+        raise InputError(f"{pattern}: matches no picture ({describe_suffixes()}){hint}")
     others = [path.name for path in matches if not path.is_dir() and not is_picture_name(path.name)]
     return FoundPictures(_with_labels(PictureFile(path, str(path)) for path in pictures), _describe_skipped(others))
 
 
 def is_archive_of_pictures(path: Path) -> bool:
     """Whether a file is a ZIP archive with at least one picture."""
-    if not os.path.isfile(path) or not zipfile.is_zipfile(path):
+    if not os.path.isfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return any(is_picture_name(name) for name in archive.namelist())
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):  # no archive, or a damaged one
+        return False
+    return any(is_picture_name(name) and not is_ignored_name(name) for name in names)
 
 
 def find_in_archive(path: Path, folder: Path) -> FoundPictures:
     """Unpacks the pictures of a ZIP archive into `folder`. Raises InputError if the archive is damaged."""
-    members = unpack(path, "zip", folder)
+    members = unpack(InputFile(path, str(path)), "zip", folder)
     pictures = []
     for member in members:
         if is_picture_name(member.name):

@@ -1,6 +1,7 @@
 """The kind of a file, from its first bytes. The name does not decide."""
 
 import re
+import struct
 from dataclasses import dataclass
 
 from digits.data.pictures.picture_formats import HEIF_BRANDS
@@ -35,6 +36,9 @@ REFUSED_BEGINNINGS = {
     b"SQLite format 3": Refusal("a database of SQLite", AS_CSV_OR_PNG),
     b"7z\xbc\xaf\x27\x1c": Refusal("a 7z archive", "unpack it, and give its file or folder"),
     b"Rar!\x1a\x07": Refusal("a RAR archive", "unpack it, and give its file or folder"),
+    b"\0\0\1\0": Refusal("an icon", "save it as a picture (PNG)"),
+    b"\x0a\x05\x01": Refusal("a PCX picture", "save it as a picture (PNG)"),
+    b"8BPS": Refusal("a file of Photoshop", "save it as a picture (PNG)"),
     b"%PDF": Refusal("a PDF", "save its pages as pictures, with one digit each (PNG)"),
     b"%!PS": Refusal("a PostScript file", "save it as a picture (PNG)"),
     b"ARROW1": Refusal("an Arrow file", "save it as Parquet or as a CSV"),
@@ -53,9 +57,12 @@ REFUSED_WORDS = {
     b"version https://git-lfs": Refusal("a pointer of Git LFS, not the file", "get the file with git lfs pull"),
     b"@relation": Refusal("an ARFF file of Weka", "save it as a CSV: label first, then the pixels"),
     b"{": Refusal("a JSON file", AS_CSV_OR_PNG),
-    b"[{": Refusal("a JSON file", AS_CSV_OR_PNG),
-    b"[[": Refusal("a JSON file", AS_CSV_OR_PNG),
+    b"[": Refusal("a JSON file", AS_CSV_OR_PNG),
+    b"%": Refusal("a text that begins with %, as ARFF files do", "save it as a CSV: label first, then the pixels"),
+    b"#define": Refusal("an XBM picture, or a program", "save it as a picture (PNG)"),
 }
+PICKLE_0 = re.compile(rb"\(?[cC]?(__main__|__builtin__|builtins|copy_reg|numpy|torch)\b|\([dl](p\d+)?\n")
+"""The beginning of a pickle of protocol 0, which is a text."""
 MOVIE_BRANDS = (b"qt  ", b"isom", b"iso2", b"mp41", b"mp42", b"avc1")
 
 
@@ -72,13 +79,23 @@ def recognize(head: bytes) -> str | None:
         return "bz2"
     if head.startswith(b"\xfd7zXZ\x00"):
         return "xz"
-    if head.startswith((b"MATLAB 5.0 MAT-file", b"MATLAB 7.0 MAT-file")):
+    if head.startswith((b"MATLAB 5.0 MAT-file", b"MATLAB 7.0 MAT-file")) or _is_mat_4(head):
         return "mat"
     if head.startswith(b"PAR1"):
         return "parquet"
     if head[:2] == b"\0\0" and head[2:3] in b"\x08\x09\x0b\x0c\x0d\x0e":  # the types of IDX
         return "idx"
     return None
+
+
+def _is_mat_4(head: bytes) -> bool:
+    """MATLAB's version 4 has no magic bytes: a type, rows, columns, whether it is complex, and a length of a name."""
+    if len(head) < 20:
+        return False
+    kind, rows, columns, is_complex, name_length = struct.unpack("<5i", head[:20])
+    name = head[20 : 20 + name_length - 1]
+    is_name = 1 < name_length <= 64 and name.isascii() and name.decode().isidentifier()
+    return kind in range(0, 60, 10) and rows > 0 and columns > 0 and is_complex == 0 and is_name
 
 
 def find_refusal(head: bytes) -> Refusal | None:
@@ -94,7 +111,7 @@ def find_refusal(head: bytes) -> Refusal | None:
         return Refusal("a tar archive", "unpack it, and give its file or folder")
     if head[4:8] == b"ftyp":
         return _find_media_refusal(head[8:12])
-    if re.match(rb"[cC]?(__main__|numpy|torch)\b", head):  # of protocol 0
+    if PICKLE_0.match(head):
         return PICKLE
     return None
 

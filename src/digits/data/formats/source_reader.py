@@ -13,7 +13,7 @@ from digits.data.formats.arrays import Array
 from digits.data.formats.digit_file import InputFile
 from digits.data.formats.matlab import read_mat
 from digits.data.formats.named_arrays import has_part
-from digits.data.formats.numpy_files import read_npz
+from digits.data.formats.numpy_files import is_npz, read_npz
 from digits.data.formats.open_file import open_digit_file, read_head
 from digits.data.formats.picture_files import find_in_archive, find_in_folder, is_archive_of_pictures
 from digits.data.formats.recognize import recognize
@@ -72,7 +72,7 @@ def has_test_part(path: str) -> bool:
     file = InputFile(Path(path), path)
     if kind == "mat":
         arrays = read_mat(file)
-    elif kind == "zip" and not is_archive_of_pictures(Path(path)) and path.lower().endswith(".npz"):
+    elif kind == "zip" and is_npz(Path(path)):
         arrays = read_npz(file)
     else:
         return False
