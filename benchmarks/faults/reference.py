@@ -23,8 +23,11 @@ def unpack(content: bytes) -> bytes:
 
 
 def read_csv(content: bytes) -> Digits:
-    """A number may have quotes, spaces, an exponent, and a fraction of zero."""
-    header, *lines = csv.reader(io.StringIO(unpack(content).decode("utf-8-sig"), newline=""), strict=True)
+    """A number may have quotes, spaces, an exponent, and a fraction of zero. Blank lines may precede the header."""
+    table = list(csv.reader(io.StringIO(unpack(content).decode("utf-8-sig"), newline=""), strict=True))
+    while len(table[0]) <= 1 and not "".join(table[0]).strip():
+        del table[0]
+    header, *lines = table
     names = [f"pixel{k}" for k in range(784)]
     highest = {**dict.fromkeys(names, 255), **({"label": 9} if "label" in header else {})}
     rows = [dict(zip(header, line, strict=True)) for line in lines if "".join(line).strip() or len(line) > 1]
