@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import made_digits
+from helpers import made_digits, text_of
 from scipy.io import savemat
 
 from digits.data.formats.arrays import Array
@@ -157,7 +157,7 @@ def test_npz_files_are_bounded(tmp_path: Path, images: Array, monkeypatch: pytes
 
 @pytest.mark.parametrize(("content", "message"), [
     (b"MATLAB 5.0 MAT-file" + bytes(200), "damaged"), (b"", "damaged"),
-])  # fmt: skip
+], ids=text_of)  # fmt: skip
 def test_damaged_mat_files_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "a.mat"
     path.write_bytes(content)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import made_digits
+from helpers import made_digits, text_of
 
 from digits.data.formats.arrays import Array
 from digits.data.formats.digit_file import DigitFile, InputFile
@@ -73,7 +73,7 @@ def test_first_column_of_qmnists_labels_is_the_digit(tmp_path: Path) -> None:
     (idx(LABELS), "labels, not images"), (idx(IMAGES)[:-1], "ends before"), (idx(IMAGES) + b"a", "holds more"),
     (bytes([0, 0, 7, 3]) + bytes(12), "first bytes are damaged"), (idx(IMAGES[:0]), "empty"),
     (b"\0\0\x08", "ends before"), (idx(np.zeros((2, 29, 29))), "29×29"),
-])  # fmt: skip
+], ids=text_of)  # fmt: skip
 def test_damaged_and_other_files_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "a").write_bytes(content)
     with pytest.raises(InputError, match=message):

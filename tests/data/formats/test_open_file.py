@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from data.formats.test_idx_file import idx, read
-from helpers import frame, made_digits
+from helpers import frame, made_digits, text_of
 from scipy.io import savemat
 
 from digits.data.formats.open_file import open_digit_file
@@ -103,7 +103,7 @@ def test_unpacked_files_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (b"%PDF-1.7", "a PDF; save its pages as pictures"), (b"\x80\x04K\x01.", "a pickle, which could run any code"),
     (gzip.compress(b"\x80\x04K\x01."), "a pickle"), (b"", "empty"), (zip_content(b"<svg>"), "an SVG drawing"),
     (gzip.compress(b"<html>"), "a page of the web"),
-])  # fmt: skip
+], ids=text_of)  # fmt: skip
 def test_other_files_are_named(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "digits").write_bytes(content)
     with pytest.raises(InputError, match=f"digits.*: {message}"):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import text_of
 from scipy.io import savemat
 
 from digits.data.formats.archives import unpack
@@ -53,7 +54,7 @@ ARRAY = np.zeros((2, 28, 28), np.uint8)
     (gzip.compress(b"a"), "gzip"), (bz2.compress(b"a"), "bz2"), (lzma.compress(b"a"), "xz"),
     (written(lambda file: savemat(file, {"X": ARRAY})), "mat"), (bytes([0, 0, 8, 3]), "idx"),
     (b"label,pixel0", None), (b"\x89PNG\r\n\x1a\n", None), (b"", None),
-])  # fmt: skip
+], ids=text_of)  # fmt: skip
 def test_kind_of_a_file_is_that_of_its_content(content: bytes, kind: str | None) -> None:
     assert recognize(content[:HEAD_BYTES]) == kind
 
@@ -65,7 +66,7 @@ def test_kind_of_a_file_is_that_of_its_content(content: bytes, kind: str | None)
     (b"@RELATION digits", "ARFF"), (b'{"a": 1}', "JSON"),
     (b"\0\0\0\x18ftypheic", "HEIC"), (b"\0\0\0\x14ftypqt  ", "film"),
     (b"version https://git-lfs.github.com/spec/v1", "Git LFS"), (b"SQLite format 3\0", "SQLite"),
-])  # fmt: skip
+], ids=text_of)  # fmt: skip
 def test_what_is_not_read_is_named_with_a_remedy(content: bytes, description: str) -> None:
     refusal = find_refusal(content[:HEAD_BYTES])
     assert refusal is not None
@@ -155,7 +156,7 @@ def test_archives_that_python_cannot_unpack_are_named(tmp_path: Path, changes: d
     (b"[0, 0, 0]", "JSON"), (b"% Title: digits\n@relation digits", "ARFF"), (b"#define x_width 8", "XBM"),
     (b"\0\0\1\0\1\0", "icon"), (b"\x0a\x05\x01\x08", "PCX"), (pickle.dumps([[0, 1]], 0), "pickle"),
     (pickle.dumps((np.zeros(3), 1), 0), "pickle"),
-])  # fmt: skip
+], ids=text_of)  # fmt: skip
 def test_more_kinds_that_are_not_read(content: bytes, description: str) -> None:
     refusal = find_refusal(content)
     assert refusal is not None

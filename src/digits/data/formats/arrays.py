@@ -175,6 +175,11 @@ def read_labels(array: Array, count: int, where: str) -> Array:
         labels = _from_one_hot(labels, where)
     if labels.shape != (count,):
         raise InputError(f"{where}: labels {list(array.shape)} for {count:,} images")
+    return _to_digits(labels, where)
+
+
+def _to_digits(labels: Array, where: str) -> Array:
+    """Numbers [N] as labels int64 [N]; 10 is 0 where no label is 0."""
     if not np.isfinite(labels).all():
         raise InputError(f"{where}: a label is missing or infinite; digits from 0 to 9 are expected")
     whole = labels.astype(np.int64)
