@@ -84,6 +84,16 @@ def test_inverted_digits_are_noticed(
     assert ("is invert needed?" in caplog.text) != is_applied
 
 
+@pytest.mark.parametrize(("shift", "is_noticed"), [(0, False), (1, True)])
+def test_labels_of_other_images_are_noticed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, shift: int, is_noticed: bool
+) -> None:
+    digits = sources.sample().train
+    np.savez(tmp_path / "a.npz", X=digits.images[:100], y=digits.labels[:100].roll(shift))
+    sources.file(str(tmp_path / "a.npz"), judge=predict_with_bundled)
+    assert ("do they belong to these images?" in caplog.text) == is_noticed
+
+
 def save_tree(folder: Path, images: torch.Tensor, labels: torch.Tensor) -> None:
     for index, (image, label) in enumerate(zip(images, labels, strict=True)):
         (folder / str(int(label))).mkdir(parents=True, exist_ok=True)

@@ -157,6 +157,17 @@ def apply_transform(images: Images, name: str | None) -> Images:
     return np.ascontiguousarray(TRANSFORMS[name](images))
 
 
+def check_labels(probabilities: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> None:
+    """Logs a line if sure predictions [N, 10] contradict most labels [N]."""
+    if labels_disagree(probabilities, labels):
+        confidence = probabilities.max(1).mean()
+        wrong = np.mean(probabilities.argmax(1) != labels)
+        log.warning(
+            f"{'labels':<12}do they belong to these images? The network is sure (mean confidence {confidence:.2f}) "
+            f"and contradicts {wrong:.0%} of them"
+        )
+
+
 def labels_disagree(probabilities: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> bool:
     """Whether a sure network contradicts most labels."""
     if len(labels) < MIN_LABELED:

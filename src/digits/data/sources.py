@@ -3,11 +3,12 @@
 from importlib.resources import as_file, files
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from digits.data.conventions import apply_transform, check_convention
+from digits.data.conventions import JUDGED_DIGITS, apply_transform, check_convention, check_labels
 from digits.data.formats.source_reader import LabeledDigits, has_test_part, read_labeled_file
 from digits.data.mnist_files import read_mnist
 from digits.data.pictures.choose import Predict
@@ -79,6 +80,10 @@ def file(
         test_digits = read_labeled_file(test or train, "test", as_is=as_is, judge=judge)
     if transform in (None, "auto") and judge is not None:
         transform = check_convention(train_digits.images, judge, "data.transform", is_applied=transform == "auto")
+    if judge is not None:
+        first = slice(0, JUDGED_DIGITS)
+        images = apply_transform(train_digits.images[first], transform)
+        check_labels(np.asarray(judge(images)), train_digits.labels[first])
     if test_digits is None:
         return Source(_to_digits(train_digits, transform), None)
     return Source(_to_digits(train_digits, transform), _to_digits(test_digits, transform))

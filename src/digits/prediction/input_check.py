@@ -1,17 +1,13 @@
 """Whether the digits of a file follow MNIST's convention, and whether their labels belong to them."""
 
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
 import torch
 
-from digits.data.conventions import apply_transform, check_convention, labels_disagree
+from digits.data.conventions import apply_transform, check_convention, check_labels
 from digits.data.pictures.choose import Predict
 from digits.prediction.chunks import DigitChunk, PredictedChunk
-
-log = logging.getLogger(__name__)
 
 
 def transform_digits(chunks: Iterator[DigitChunk], setting: str | None, predict: Predict) -> Iterator[DigitChunk]:
@@ -30,13 +26,5 @@ def transform_digits(chunks: Iterator[DigitChunk], setting: str | None, predict:
 def warn_about_labels(chunk: PredictedChunk) -> None:
     """Logs a line if sure predictions contradict most labels."""
     labels = chunk.digits.labels
-    if labels is None:
-        return
-    probabilities = chunk.predictions.probabilities.numpy()
-    if labels_disagree(probabilities, labels.numpy()):
-        wrong = np.mean(probabilities.argmax(1) != labels.numpy())
-        confidence = probabilities.max(1).mean()
-        log.warning(
-            f"{'labels':<12}do they belong to these images? The network is sure (mean confidence {confidence:.2f}) "
-            f"and contradicts {wrong:.0%} of them"
-        )
+    if labels is not None:
+        check_labels(chunk.predictions.probabilities.numpy(), labels.numpy())

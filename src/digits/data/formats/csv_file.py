@@ -319,6 +319,7 @@ def _parse_with_pandas(rows: Rows) -> Values:
     try:
         with warnings.catch_warnings(), np.errstate(invalid="ignore"):  # infinities
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+            # `usecols` would also accept rows with more values, see findings/pandas_usecols_accepts_longer_rows.sh.
             frame = pd.read_csv(
                 io.BytesIO(content),
                 header=None,
