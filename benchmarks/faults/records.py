@@ -34,7 +34,7 @@ def check_metrics(random: Random, originals: Path) -> None:
     metrics = job.folder.metrics()
     if metrics is not None:
         changed_since_completed({job: metrics})
-    write_leaderboard(board, study, picture=picture)
+    write_leaderboard(board, study, plot=picture)
     if picture:
         write_curves(board, study)
     widths = {len(row) for row in csv.reader(board.csv().splitlines())}
