@@ -1,4 +1,4 @@
-"""The parts of an input: digits, or pictures in which a digit is to be found; and predictions."""
+"""Chunks of an input: pictures, digits, and digits with their predictions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 import os
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -31,33 +31,28 @@ def find_in_folder(folder: str) -> FoundPictures:
 
     Raises InputError if there is none."""
     files = _list_files(Path(folder))
-    pictures = [path for path in files if is_picture_name(path.name)]
-    if not pictures:
+    if not _has_picture(files):
         for digit in DIGIT_NAMES:
-            files += _list_files(Path(folder, digit)) if Path(folder, digit).is_dir() else []
-        pictures = [path for path in files if is_picture_name(path.name)]
-    if not pictures:
-        held = ", ".join(path.name for path in files[:3])
-        hint = f"; it holds {held}: give one of its files" if held else ""
-        raise InputError(f"{folder}: a folder without pictures ({describe_suffixes()}){hint}")
-    others = [path.name for path in files if not is_picture_name(path.name)]
-    return FoundPictures(_with_labels(PictureFile(path, str(path)) for path in pictures), _describe_skipped(others))
+            subfolder = Path(folder, digit)
+            if subfolder.is_dir():
+                files += _list_files(subfolder)
+    if not _has_picture(files):
+        raise InputError(f"{folder}: a folder without pictures ({describe_suffixes()}){_describe_held(files, 'holds')}")
+    return _sort_out([PictureFile(path, str(path)) for path in files])
 
 
 def find_by_glob(pattern: str) -> FoundPictures | None:
-    """The pictures that match a glob. None if the name is not a glob. Raises InputError if there is none."""
+    """The pictures that match a glob, or its only match of any kind. None if the name is not a glob.
+
+    Raises InputError if there is none."""
     matches = glob_matches(pattern)
     if matches is None:
         return None
-    pictures = [path for path in matches if is_picture_name(path.name)]
-    if len(matches) == 1 and matches[0].is_file():  # any file of digits
+    if len(matches) == 1 and matches[0].is_file():
         return FoundPictures([PictureFile(matches[0], str(matches[0]))])
-    if not pictures:
-        held = ", ".join(path.name for path in matches[:3])
-        hint = f"; it matches {held}: give one of them" if held else ""
-        raise InputError(f"{pattern}: matches no picture ({describe_suffixes()}){hint}")
-    others = [path.name for path in matches if not path.is_dir() and not is_picture_name(path.name)]
-    return FoundPictures(_with_labels(PictureFile(path, str(path)) for path in pictures), _describe_skipped(others))
+    if not _has_picture(matches):
+        raise InputError(f"{pattern}: matches no picture ({describe_suffixes()}){_describe_held(matches, 'matches')}")
+    return _sort_out([PictureFile(path, str(path)) for path in matches if not path.is_dir()])
 
 
 def is_archive_of_pictures(path: Path) -> bool:
@@ -75,12 +70,7 @@ def is_archive_of_pictures(path: Path) -> bool:
 def find_in_archive(path: Path, folder: Path) -> FoundPictures:
     """Unpacks the pictures of a ZIP archive into `folder`. Raises InputError if the archive is damaged."""
     members = unpack(InputFile(path, str(path)), "zip", folder)
-    pictures = []
-    for member in members:
-        if is_picture_name(member.name):
-            pictures.append(PictureFile(member.path, f"{path}/{member.name}"))
-    others = [member.name for member in members if not is_picture_name(member.name)]
-    return FoundPictures(_with_labels(pictures), _describe_skipped(others))
+    return _sort_out([PictureFile(member.path, f"{path}/{member.name}") for member in members])
 
 
 def is_picture_name(name: str) -> bool:
@@ -99,13 +89,40 @@ def _list_files(folder: Path) -> list[Path]:
     return [folder / name for name in visible if not (folder / name).is_dir()]
 
 
-def _with_labels(files: Iterable[PictureFile]) -> list[PictureFile]:
+def _has_picture(files: Sequence[Path]) -> bool:
+    return any(is_picture_name(path.name) for path in files)
+
+
+def _describe_held(files: Sequence[Path], verb: str) -> str:
+    """The first files of a folder or a glob without pictures, for a message."""
+    if not files:
+        return ""
+    names = ", ".join(path.name for path in files[:3])
+    return f"; it {verb} {names}: give one of its files"
+
+
+def _sort_out(files: Sequence[PictureFile]) -> FoundPictures:
+    """Separates pictures from other files by their names."""
+    pictures = []
+    others = []
+    for file in files:
+        if is_picture_name(file.name):
+            pictures.append(file)
+        else:
+            others.append(file.name)
+    return FoundPictures(_with_labels(pictures), _describe_skipped(others))
+
+
+def _with_labels(pictures: Sequence[PictureFile]) -> Sequence[PictureFile]:
     """The same pictures, with labels if all lie in folders that are named after several digits."""
-    pictures = list(files)
-    folders = [PurePosixPath(picture.name.replace(os.sep, "/")).parent.name for picture in pictures]
-    if len(set(folders)) < 2 or not set(folders) <= set(DIGIT_NAMES):
-        return pictures
-    return [replace(picture, label=int(folder)) for picture, folder in zip(pictures, folders, strict=True)]
+    labeled = []
+    for picture in pictures:
+        folder = PurePosixPath(picture.name.replace(os.sep, "/")).parent.name
+        if folder not in DIGIT_NAMES:
+            return pictures
+        labeled.append(replace(picture, label=int(folder)))
+    has_several_labels = len({picture.label for picture in labeled}) > 1
+    return labeled if has_several_labels else pictures
 
 
 def _describe_skipped(names: Sequence[str]) -> str | None:

@@ -34,7 +34,7 @@ def open_picture(content: bytes) -> Image.Image:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether the content of a file, or its name, is that of a picture."""
+    """Whether a file is a picture, by its name or its content."""
     if path.suffix.lower() in PICTURE_SUFFIXES:
         return True
     if not os.path.isfile(path):  # standard input or a pipe, which can be read only once
