@@ -98,7 +98,7 @@ def _describe_held(files: Sequence[Path], verb: str) -> str:
     if not files:
         return ""
     names = ", ".join(path.name for path in files[:3])
-    return f"; it {verb} {names}: give one of its files"
+    return f"; it {verb} {names}: give one of them"
 
 
 def _sort_out(files: Sequence[PictureFile]) -> FoundPictures:
