@@ -70,7 +70,7 @@ from digits.private_apis.lightning import (
     monitored_folders,
     take_started_processes,
 )
-from digits.private_apis.pytorch import batch_statistics, is_gloo_error, scale_and_add, write_hparams, write_session_end
+from digits.private_apis.pytorch import batch_statistics, is_gloo_error, write_hparams, write_session_end
 from digits.runs.safe_archive import open_archive
 
 
@@ -488,15 +488,6 @@ def test_irrelevant_warning_is_recognized(message: str, tmp_path: Path, monkeypa
 
 
 # PyTorch
-
-
-def test_lists_of_tensors_are_scaled_and_added() -> None:
-    with coupling("torch._foreach_mul_, _foreach_mul, _foreach_add_"):
-        generator = torch.Generator().manual_seed(0)
-        totals, summands = ([torch.randn(size, generator=generator) for size in (3, 100, 1)] for _ in range(2))
-        expected = [total * 0.9 + summand * (1 - 0.9) for total, summand in zip(totals, summands, strict=True)]
-        scale_and_add(totals, 0.9, summands, 1 - 0.9)
-        assert all(torch.equal(total, one) for total, one in zip(totals, expected, strict=True))
 
 
 @pytest.mark.parametrize("shape", [(7, 3), (7, 3, 5, 5)])

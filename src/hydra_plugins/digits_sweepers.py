@@ -321,7 +321,7 @@ class JobComposer:
                 OmegaConf.update(composed, override.key, override.value, merge=True)
         except OmegaConfBaseException:
             composed = self._compose_by_hydra(tuple(overrides))  # raises its own error
-        return resolve_config(composed, self.sweep_config.hydra)
+        return resolve_config(composed, self.sweep_config.hydra, overrides)
 
     def _parse(self, text: str) -> "ParsedOverride":
         if text not in self.parsed:

@@ -49,6 +49,11 @@ def top_level_settings(config_dir: Path, config_name: str) -> list[str]:
     return [name for name in names if name not in ("defaults", "hydra")]
 
 
+def default_choices(config_dir: Path, config_name: str) -> dict[str, str]:
+    """The choice of each config group in the defaults list of a configuration."""
+    return dict(DEFAULTS_ENTRY.findall(_read(config_dir, config_name)))
+
+
 def describe_settings(config_dir: Path, config_name: str) -> str:
     """The settings at the top level of a configuration with their defaults and comments."""
     lines: list[str] = []

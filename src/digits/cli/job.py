@@ -3,7 +3,7 @@
 This module changes nothing of Hydra when it is imported: Hydra imports the sweepers, and with them this module, in
 every program of the same Python environment."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from digits.cli.help import top_level_settings
+from digits.cli.help import default_choices, top_level_settings
 from digits.cli.hydra_versions import register_resolver
 from digits.cli.messages import unknown_setting_message
 from digits.errors import InputError
@@ -34,27 +34,45 @@ def hydra_job(config: DictConfig) -> TrainingJob:
     for group, choice in hydra.runtime.choices.items():
         if "/" not in group:  # not a group of Hydra itself
             choices[str(group)] = str(choice)
+    overrides = list(hydra.overrides.task)
+    resolved = resolve_config(config, hydra, overrides)
+    if resolved.get("init") is not None:
+        choices["model"] = resolved["model"]["name"]
     return TrainingJob(
-        config=resolve_config(config, hydra),
+        config=resolved,
         folder=Path(hydra.runtime.output_dir),
-        overrides=list(hydra.overrides.task),
+        overrides=overrides,
         choices=choices,
         in_sweep=hydra.mode == RunMode.MULTIRUN,
         start_folder=Path(hydra.runtime.cwd),
     )
 
 
-def resolve_config(config: DictConfig, hydra: Any) -> dict[str, Any]:
-    """A composed configuration as plain values.
+def resolve_config(config: DictConfig, hydra: Any, overrides: Sequence[str]) -> dict[str, Any]:
+    """A composed configuration as plain values. With init= it has the network of that checkpoint, unless a network is
+    given.
 
-    Raises InputError for a setting that `+name=…` or an experiment adds to the top level, where nothing reads it."""
+    Raises InputError for a setting that `+name=…` or an experiment adds to the top level, where nothing reads it, and
+    for a checkpoint that cannot be read."""
     resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     [main_source] = [source for source in hydra.runtime.config_sources if source.provider == "main"]
     known = top_level_settings(Path(main_source.path), hydra.job.config_name)
     for key in resolved:
         if key not in known:
             raise InputError(unknown_setting_message(key, known, f"{hydra.job.config_name}.py"))
+    default_model = default_choices(Path(main_source.path), hydra.job.config_name).get("model")
+    if isinstance(resolved.get("init"), str) and not _is_model_given(resolved["model"], default_model, overrides):
+        from digits.runs.initial_weights import initial_model  # imported late: needs torch
+
+        resolved["model"] = initial_model(resolved["init"])
     return resolved
+
+
+def _is_model_given(model: Any, default: str | None, overrides: Sequence[str]) -> bool:
+    """Whether the command line or an experiment sets the network."""
+    if model != {"name": default}:
+        return True
+    return any(override.lstrip("+~").startswith(("model=", "model.")) for override in overrides)
 
 
 def _run_folder(

@@ -25,6 +25,10 @@ class Digits(NamedTuple):
         """The digits at these positions, int64 [B]."""
         return Digits(self.images[indices], self.labels[indices])
 
+    def join(self, others: "Digits") -> "Digits":
+        """These digits, followed by others."""
+        return Digits(torch.cat([self.images, others.images]), torch.cat([self.labels, others.labels]))
+
 
 class Source(NamedTuple):
     """Digits for training, from which validation is split, and a test set if the source has one."""

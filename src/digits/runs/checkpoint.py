@@ -4,7 +4,7 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from warnings import catch_warnings
 
 import torch
@@ -82,8 +82,26 @@ def _choose_checkpoints(pattern: str, matches: Sequence[Path]) -> list[Path]:
     return found
 
 
+class TrainedNetwork(NamedTuple):
+    """The network of a checkpoint on the CPU."""
+
+    network: nn.Module
+    model: dict[str, Any]
+    """its settings: its name, and its options if it has any"""
+    temperature: float | None
+    """None if none was fitted"""
+
+
 def load_network(path: str | Path) -> tuple[nn.Module, str, float | None]:
     """The network of a checkpoint on the CPU, ready for prediction, its name, and its temperature if one was fitted.
+
+    Raises InputError as `read_network` does."""
+    network, model, temperature = read_network(path)
+    return fuse_batch_norm(network), model["name"], temperature
+
+
+def read_network(path: str | Path) -> TrainedNetwork:
+    """The network as it was trained, in evaluation mode.
 
     Raises InputError as `read_checkpoint` does, and if the weights are not finite or not those of that network."""
     checkpoint = read_checkpoint(path)
@@ -108,7 +126,7 @@ def load_network(path: str | Path) -> tuple[nn.Module, str, float | None]:
     for tensor in (*network.parameters(), *network.buffers()):
         if not tensor.isfinite().all():
             raise InputError(f"{path}: holds weights that are not finite numbers; its training diverged")
-    return fuse_batch_norm(network), model["name"], temperature
+    return TrainedNetwork(network, model, temperature)
 
 
 def _network_weights(state: Mapping[Any, Any]) -> dict[str, Any]:

@@ -81,6 +81,8 @@ def _evaluate_stages(training: Training, loggers: RunLoggers) -> dict[str, Evalu
         metrics.val = val.score.as_dict()
         metrics.calibration = {"temperature": fit_temperature(val.logits, val.split.labels)}
         evaluations["val"] = _calibrate(training, "val", val)
+    elif training.module.initial is not None and training.module.initial.temperature is not None:
+        metrics.calibration = {"temperature": training.module.initial.temperature}
 
     test = None
     if training.settings.test:
