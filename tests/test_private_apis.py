@@ -465,6 +465,12 @@ def warn_of_unsynchronized_scores(folder: Path) -> None:
     warnings.warn("sync_dist=True" if "sync_dist=True" in inspect.getsource(result) else "", stacklevel=1)
 
 
+def warn_of_a_frozen_layer(folder: Path) -> None:
+    module = TinyModule()
+    module.layer.eval()
+    tiny_trainer(default_root_dir=folder).fit(module, DataLoader([torch.ones(1)]))
+
+
 CAUSES: dict[str, Callable[[Path], None]] = {
     ".*LeafSpec": warn_of_a_short_training,
     "Total length of `list` across ranks is zero": warn_of_an_empty_loader,
@@ -473,6 +479,7 @@ CAUSES: dict[str, Callable[[Path], None]] = {
     ".*smaller than the logging interval": warn_of_a_short_training,
     ".*exists and is not empty": warn_of_a_full_folder,
     ".*dirpath has changed": warn_of_another_folder,
+    ".*in eval mode at the start of training": warn_of_a_frozen_layer,
     SRUN_WARNING: warn_of_srun,
 }
 

@@ -15,8 +15,9 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
+from digits.cli.help import default_choices
 from digits.cli.hydra_versions import VERSION_BASE
-from digits.cli.job import register_resolvers
+from digits.cli.job import is_model_given, register_resolvers
 from digits.cli.messages import Command
 from digits.errors import InputError
 from digits.private_apis.hydra import compute_defaults, hydra_put_aside
@@ -56,6 +57,7 @@ class Composition:
     def __init__(self, command: Command) -> None:
         self.words = command.words
         self.config_dir = command.config_dir
+        self.config_name = command.config_name
         with initialize_config_dir(str(command.config_dir), command.config_name, **VERSION_BASE):
             loader = GlobalHydra.instance().config_loader()
             self.config = loader.load_configuration(command.config_name, list(command.words), RunMode.RUN)
@@ -83,6 +85,10 @@ class Composition:
         else:
             nearest = _nearest(key, [*self.settings, *self.choices])
             raise InputError(f"explain={key}: no such setting; did you mean {nearest}?")
+        initial = self._initial_model() if key.partition(".")[0] == "model" else None
+        if initial is not None:
+            value = _as_text(initial.get(key.removeprefix("model."), initial["name"]))
+            places.append(Place(f"init={self.config.init}", "the network of the checkpoint"))
         lines = [f"{key} = {value}"]
         width = max((len(place.where) for place in places), default=0)
         for place in places:
@@ -92,6 +98,15 @@ class Composition:
         for reference in references:
             lines += self.describe(reference)
         return lines
+
+    def _initial_model(self) -> dict[str, Any] | None:
+        """The settings of the network in the checkpoint init=, if the run takes them from there."""
+        init, default = self.config.init, default_choices(self.config_dir, self.config_name)["model"]
+        if not isinstance(init, str) or is_model_given(self.settings["model"], default, self.words):
+            return None
+        from digits.runs.initial_weights import initial_model  # imported late: needs torch
+
+        return initial_model(init)
 
     def _describe_value(self, key: str) -> tuple[str, list[str]]:
         """The resolved value of a setting as text, and the settings that it refers to."""

@@ -60,16 +60,17 @@ def resolve_config(config: DictConfig, hydra: Any, overrides: Sequence[str]) -> 
     for key in resolved:
         if key not in known:
             raise InputError(unknown_setting_message(key, known, f"{hydra.job.config_name}.py"))
-    default_model = default_choices(Path(main_source.path), hydra.job.config_name).get("model")
-    if isinstance(resolved.get("init"), str) and not _is_model_given(resolved["model"], default_model, overrides):
+    default = default_choices(Path(main_source.path), hydra.job.config_name).get("model")
+    init = resolved.get("init")
+    if isinstance(init, str) and not is_model_given(resolved["model"], default, overrides):
         from digits.runs.initial_weights import initial_model  # imported late: needs torch
 
-        resolved["model"] = initial_model(resolved["init"])
+        resolved["model"] = initial_model(init)
     return resolved
 
 
-def _is_model_given(model: Any, default: str | None, overrides: Sequence[str]) -> bool:
-    """Whether the command line or an experiment sets the network."""
+def is_model_given(model: Any, default: str | None, overrides: Sequence[str]) -> bool:
+    """Whether the command line or an experiment sets the network. `model` is composed, `default` the default choice."""
     if model != {"name": default}:
         return True
     return any(override.lstrip("+~").startswith(("model=", "model.")) for override in overrides)
