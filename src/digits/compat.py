@@ -62,9 +62,10 @@ def add_missing_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     complete = dict(ADDED_SETTINGS)
     if settings.get("augment._target_") == "digits.data.augmentation.RandomTransform":
         complete.update(ADDED_TRANSFORM_SETTINGS)
-    if settings.get("data.source._target_") == "digits.data.sources.csv":
+    source = settings.get("data.source._target_")
+    if source == "digits.data.sources.csv":
         complete["data.transform"] = None
-    if settings.get("data.source._target_") == "digits.data.sources.file":
+    if source in ("digits.data.sources.csv", "digits.data.sources.file"):
         complete["data.rehearsal"] = 0.0
     complete.update(settings)
     return complete
