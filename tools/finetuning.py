@@ -2,10 +2,10 @@
 
     python -m tools.finetuning --root data --results docs/finetuning.json --page docs/finetuning.md
 
-For each of 20 writers (tools/made_writers.py): `train.py experiment=finetune` with 50 digits, then the errors on 500 other
-digits of the writer and on MNIST's test digits, images without a digit, and the calibration. The writers write digits that
-the bundled network was not trained on, and that are not among those of the package. Recipes are compared with
-`--first 100`, other writers, and `--digits validation`, which takes the held-out digits in place of MNIST's test digits.
+For each of 20 writers (tools/made_writers.py): `train.py experiment=finetune` with 50 digits, then the errors on 500
+other digits of the writer and on MNIST's test digits, images without a digit, and the calibration. The writers write
+digits that the bundled network was not trained on, and that are not among those of the package. Recipes are compared
+with `--first 100`, other writers, and `--digits validation`, the held-out digits in place of MNIST's test digits.
 """
 
 import argparse
@@ -118,8 +118,8 @@ def written_digits(pool: Digits, seed: int) -> tuple[Digits, Digits]:
 
 
 def train_on(own: Digits, folder: Path, settings: Sequence[str]) -> dict[str, float]:
-    """Fine-tunes with these digits, into outputs/own of the folder. Returns the seconds of the command: on the clock, and
-    of all its threads."""
+    """Fine-tunes with these digits, into outputs/own of the folder. Returns the seconds of the command: on the clock,
+    and of all its threads."""
     np.savez(folder / "own.npz", x_train=own.images.numpy(), y_train=own.labels.numpy())
     command = [sys.executable, TRAIN_PROGRAM, "experiment=finetune", "data.train=own.npz", "name=own", *settings]
     started_at, used = time.perf_counter(), _seconds_of_children()
@@ -155,7 +155,16 @@ def update_page(page: str, results: Mapping[str, Any]) -> str:
 
 
 def _table(results: Mapping[str, Any]) -> list[str]:
-    header = ["writer", "slant", "before", "after", "MNIST", "calibration error", "confident without a digit", "seconds"]
+    header = [
+        "writer",
+        "slant",
+        "before",
+        "after",
+        "MNIST",
+        "calibration error",
+        "confident without a digit",
+        "seconds",
+    ]
     rows = []
     bundled = results["bundled"]
     rows.append(["bundled network", "", "", "", *_general_cells(bundled), ""])

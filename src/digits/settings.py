@@ -215,9 +215,7 @@ class TrainSettings:
         if self.freeze is not None and self.init is None:
             raise InputError(f"freeze={self.freeze}: needs init=CHECKPOINT, because random weights must be trained")
         if self.freeze is not None and self.precise_bn:
-            raise InputError(
-                f"freeze={self.freeze} keeps the statistics of batch normalization; omit precise_bn=true"
-            )
+            raise InputError(f"freeze={self.freeze} keeps the statistics of batch normalization; omit precise_bn=true")
 
     def _check_best_weights(self) -> None:
         if not self.data.has_validation:

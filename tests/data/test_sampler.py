@@ -51,7 +51,7 @@ def test_rehearsal_adds_other_digits_to_each_batch(per_digit: float, counts: lis
         assert torch.equal(batch[:10], expected)
     added = [batch[10:] for batch in batches]
     assert [len(part) for part in added] == counts
-    assert all(30 <= part.min() and part.max() < 90 for part in added)
+    assert all(part.min() >= 30 and part.max() < 90 for part in added)
     assert torch.cat(added).unique(return_counts=True)[1].max() == ceil(sum(counts) / 60)
 
 

@@ -120,17 +120,14 @@ def test_frozen_layers_are_the_first_of_any_network(small_run: SmallRun) -> None
     assert same == {"network.1.weight", "network.1.bias"}
 
 
-def test_temperature_is_fitted_anew_with_validation_digits_only(small_run: SmallRun) -> None:
-    bundled = read_checkpoint(BUNDLED_PATH)["digits"]["temperature"]
-    settings = [MODEL, "init=bundled", "freeze=0"]
-    temperatures = []
-    for val_size in (20, 0):
-        folder = small_run(*settings, f"data.val_size={val_size}")
-        temperature = last_checkpoint(folder)["digits"]["temperature"]
-        assert read_metrics_json(folder)["calibration"]["temperature"] == temperature
-        temperatures.append(temperature)
-    assert temperatures[0] != bundled
-    assert temperatures[1] == bundled
+@pytest.mark.parametrize(("val_size", "is_fitted"), [(100, True), (20, False), (0, False)])
+def test_temperature_is_fitted_anew_with_enough_validation_digits(
+    val_size: int, is_fitted: bool, small_run: SmallRun
+) -> None:
+    folder = small_run(MODEL, "init=bundled", "freeze=6", f"data.val_size={val_size}")
+    temperature = last_checkpoint(folder)["digits"]["temperature"]
+    assert read_metrics_json(folder)["calibration"]["temperature"] == temperature
+    assert (temperature != read_checkpoint(BUNDLED_PATH)["digits"]["temperature"]) == is_fitted
 
 
 @pytest.mark.parametrize(("settings", "message"), [

@@ -13,6 +13,7 @@ from digits.seeding import seeded_generator
 
 REHEARSAL = 1  # in the key of a generator of its own
 
+
 @dataclass(eq=False)
 class EvenBatchSampler(Sampler[Tensor]):
     """Batches of indices int64 [B] that hold each of `total` indices once, in an order that depends on `shuffle_seed`
