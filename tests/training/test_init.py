@@ -18,6 +18,7 @@ from helpers import (
     made_digits,
     read_metrics_json,
     run_main,
+    slow,
     train_small,
     trained_network,
 )
@@ -48,7 +49,7 @@ def test_init_is_trained_further(small_run: SmallRun) -> None:
         assert not torch.equal(continued["state_dict"][name], last_checkpoint(folder)["state_dict"][name])
 
 
-@pytest.mark.parametrize("added", [(), ("freeze=2",), ("freeze=2", "ema=0.9")])
+@pytest.mark.parametrize("added", [(), slow(("freeze=2",)), slow(("freeze=2", "ema=0.9"))])
 def test_resumed_run_with_initial_weights_equals_an_uninterrupted_one(
     added: tuple[str, ...], tmp_path: Path, made_csv: Path, small_run: SmallRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,7 +98,9 @@ def test_metrics_identify_the_checkpoint(small_run: SmallRun) -> None:
     assert metrics["fingerprint"]["settings"] != read_metrics_json(small_run(MODEL))["fingerprint"]["settings"]
 
 
-@pytest.mark.parametrize("added", [(), ("ema=0.9",), ("optimizer=sgd",), ("teacher=bundled", "teacher_weight=0.5")])
+@pytest.mark.parametrize(
+    "added", [(), ("ema=0.9",), slow(("optimizer=sgd",)), slow(("teacher=bundled", "teacher_weight=0.5"))]
+)
 def test_frozen_layers_stay_bit_by_bit(added: tuple[str, ...], small_run: SmallRun) -> None:
     start = read_checkpoint(BUNDLED_PATH)["state_dict"]
     folder = small_run(MODEL, "init=bundled", "freeze=2", "optimizer.weight_decay=0.1", *added)
@@ -180,6 +183,7 @@ def test_given_network_must_be_that_of_the_checkpoint(given: str, tmp_path: Path
     assert "error: init=bundled holds the network compact_cnn, but this run has" in process.stderr
 
 
+@pytest.mark.slow
 def test_finished_jobs_of_a_sweep_are_recognized(tmp_path: Path, made_csv: Path) -> None:
     sweep = ["-m", "init=bundled", "freeze=5,6", "study=s"]
     assert train_main(tmp_path, made_csv, *sweep).returncode == 0
