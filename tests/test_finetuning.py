@@ -1,14 +1,18 @@
-"""tools.made_writers: hands that are made."""
+"""tools.made_writers and tools.finetuning: hands that are made, and the page of the measurement."""
 
+import json
 from dataclasses import replace
 
 import pytest
 import torch
+from helpers import PROJECT
 from torch import Tensor
 
 from digits.data.sources import Digits, sample
+from tools.finetuning import update_page
 from tools.made_writers import Writer, make_writer, write
 
+PAGE = PROJECT / "docs" / "finetuning.md"
 PLAIN = Writer(slant=0, aspect=1, upstroke=0.01, upstroke_angle=30, base=0, bar=0.01, thinning=0)
 
 
@@ -61,3 +65,8 @@ def test_pen_and_slant_change_the_digits() -> None:
     assert ink(write(replace(PLAIN, thinning=1), digits, 0)) < 0.9 * ink(write(PLAIN, digits, 0))
     to_the_right, to_the_left = (slant(write(replace(PLAIN, slant=angle), digits, 0)) for angle in (30, -30))
     assert to_the_right < slant(write(PLAIN, digits, 0)) < to_the_left
+
+
+def test_table_is_rebuilt_from_the_committed_results() -> None:
+    page = PAGE.read_text()
+    assert update_page(page, json.loads(PAGE.with_suffix(".json").read_text())) == page

@@ -163,7 +163,7 @@ def _table(results: Mapping[str, Any]) -> list[str]:
         "MNIST",
         "calibration error",
         "confident without a digit",
-        "seconds",
+        "CPU seconds",
     ]
     rows = []
     bundled = results["bundled"]
@@ -175,10 +175,10 @@ def _table(results: Mapping[str, Any]) -> list[str]:
             f"{writer['before'] / OTHER_COUNT:.1%}",
             f"{writer['after'] / OTHER_COUNT:.1%}",
             *_general_cells(writer),
-            f"{writer['seconds']:.0f}",
+            f"{writer['cpu_seconds']:.0f}",
         ])  # fmt: skip
     means = {}
-    for key in ("before", "after", "mnist", "calibration_error", "confident_non_digits", "seconds"):
+    for key in ("before", "after", "mnist", "calibration_error", "confident_non_digits", "cpu_seconds"):
         means[key] = sum(writer[key] for writer in results["writers"]) / len(results["writers"])
     rows.append([
         "**mean**",
@@ -186,7 +186,7 @@ def _table(results: Mapping[str, Any]) -> list[str]:
         f"**{means['before'] / OTHER_COUNT:.2%}**",
         f"**{means['after'] / OTHER_COUNT:.2%}**",
         *_general_cells(means),
-        f"{means['seconds']:.0f}",
+        f"{means['cpu_seconds']:.0f}",
     ])  # fmt: skip
     return markdown_table(header, rows)
 
