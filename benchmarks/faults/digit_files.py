@@ -13,7 +13,6 @@ from random import Random
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.faults import reference
 from benchmarks.faults.mutations import damage_bytes
@@ -123,8 +122,8 @@ def _compare(random: Random, path: Path, read_slowly: Callable[[], reference.Dig
         images, labels = read_csv(path)
     else:
         chunks = list(open_input(str(path), random.choice([1, 7, 8192])).chunks)
-        images, parts = torch.cat([chunk.images for chunk in chunks]), [chunk.labels for chunk in chunks]
-        labels = None if parts[0] is None else torch.cat([part for part in parts if part is not None])
+        images, parts = np.concatenate([chunk.images for chunk in chunks]), [chunk.labels for chunk in chunks]
+        labels = None if parts[0] is None else np.concatenate([part for part in parts if part is not None])
     try:
         expected = read_slowly()
     except reference.OtherFormatError:

@@ -11,7 +11,7 @@ from PIL import Image
 from digits.data import sources
 from digits.data.sources import csv, sample
 from digits.errors import InputError
-from digits.runs.judge import predict_with_bundled
+from digits.runs.onnx_model import predict_with_bundled
 
 
 def test_sample_is_balanced_and_does_not_depend_on_the_global_seed() -> None:

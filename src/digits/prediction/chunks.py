@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from digits.data.pictures.masks import Array
 from digits.data.pictures.normalize import Hypothesis
 from digits.errors import InputError
 from digits.prediction.classifier import Predictions
@@ -17,8 +17,8 @@ class Picture:
 
     file: str
     hypotheses: Sequence[Hypothesis]
-    thumbnail: Array | None
-    """uint8 [h, w, 3], for a preview"""
+    thumbnail: NDArray[np.uint8] | None
+    """[h, w, 3], for a preview"""
     label: int | None = None
     """the name of its folder, if the folders are named after digits"""
 
@@ -38,17 +38,17 @@ class DigitSource:
 
     file: str
     description: str
-    thumbnail: Array | None
+    thumbnail: NDArray[np.uint8] | None
 
 
 @dataclass(frozen=True)
 class DigitChunk:
     """N digits in the order of the input."""
 
-    images: Tensor
-    """uint8 [N, 28, 28]"""
-    labels: Tensor | None = None
-    """int64 [N], if the input has labels"""
+    images: NDArray[np.uint8]
+    """[N, 28, 28]"""
+    labels: NDArray[np.int64] | None = None
+    """[N], if the input has labels"""
     progress: float | None = None
     """the fraction of the input that is read when the chunk is read; None if its size is unknown"""
     sources: Sequence[DigitSource] = ()

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import torch
-
-from digits.data.formats.digit_file import FileChunk
 from digits.data.formats.open_file import open_digit_file
 from digits.data.formats.picture_files import (
     FoundPictures,
@@ -88,12 +85,8 @@ def _find(name: str) -> FoundPictures:
 def _open_file(path: Path, chunk_size: int) -> DigitStream:
     opened = open_digit_file(path, "test", chunk_size)
     name = "standard input" if str(path) == "-" else str(path)
-    return DigitStream(name, opened.description, opened.files, map(_to_tensors, opened.chunks))
-
-
-def _to_tensors(chunk: FileChunk) -> DigitChunk:
-    labels = None if chunk.labels is None else torch.from_numpy(chunk.labels)
-    return DigitChunk(torch.from_numpy(chunk.images), labels, chunk.progress)
+    chunks = (DigitChunk(chunk.images, chunk.labels, chunk.progress) for chunk in opened.chunks)
+    return DigitStream(name, opened.description, opened.files, chunks)
 
 
 def _open_archive(path: Path, thumbnails: bool) -> PictureStream:
