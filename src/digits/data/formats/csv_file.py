@@ -11,13 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, TypeAlias
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
 from digits.data.formats.arrays import FULL_RANGE, Array, ValueRange, find_range
 from digits.data.formats.csv_dialect import (
@@ -35,13 +32,12 @@ from digits.data.formats.plain_integers import parse_plain_integers
 from digits.data.formats.resize import resize_to_mnist
 from digits.data.formats.text_stream import LineReader
 from digits.errors import InputError, quoted
-from digits.files import open_binary, translate_read_errors
+from digits.files import translate_read_errors
 
 MAX_HEADER_BYTES = 1 << 20  # a first line of this length is not a header
 MAX_ROW_BYTES = 1 << 15  # 41 characters for each value; a longer line is not a row of digits
 MAX_CHUNK_BYTES = 1 << 26  # twice a usual chunk
 MAX_BLANK_ROWS = 100_000
-CHUNK_ROWS = 8192
 ROWS_PER_BLOCK = 256  # the temporary arrays of a block stay in the CPU's cache
 PEEKED_ROWS = 100  # of a file without a header at a time, which show where the label is
 NOT_TEXT = "not a text file, nor another format that is read; save the digits as a CSV, an .npy array or pictures (PNG)"
@@ -68,21 +64,6 @@ class CsvFile:
 
     description: str
     chunks: Iterator[FileChunk]
-
-
-def read_csv(path: str | Path) -> tuple[Tensor, Tensor | None]:
-    """Images uint8 [N, 28, 28] and labels int64 [N] of a plain or gzipped file; labels are None without a column of
-    labels. `csv_dialect` describes the columns.
-
-    Raises InputError with the file, the row (as a text editor counts lines) and the column.
-    """
-    images, labels = [], []
-    with open_binary(path) as file:
-        for chunk in open_csv(file, str(path), CHUNK_ROWS).chunks:
-            images.append(torch.from_numpy(chunk.images))
-            if chunk.labels is not None:
-                labels.append(torch.from_numpy(chunk.labels))
-    return torch.cat(images), torch.cat(labels) if labels else None
 
 
 def open_csv(file: BinaryIO, name: str, rows: int) -> CsvFile:
