@@ -97,7 +97,7 @@ def test_folds_predict_each_digit_once(small_run: SmallRun, made_csv: Path) -> N
         assert "test" not in read_metrics_json(folder)
         table = pd.read_csv(folder / "out_of_fold.csv")
         expected = load_classifier(folder, precision="32-true").predict(images[table["index"].to_list()])
-        assert table[[f"p{digit}" for digit in range(10)]].to_numpy() == pytest.approx(expected.numpy(), abs=1e-4)
+        assert table[[f"p{digit}" for digit in range(10)]].to_numpy() == pytest.approx(expected, abs=1e-4)
         assert table["label"].tolist() == labels[table["index"].to_list()].tolist()
         indices += table["index"].tolist()
     assert sorted(indices) == list(range(len(labels)))

@@ -3,7 +3,6 @@
 from importlib.resources import as_file, files
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -83,7 +82,7 @@ def file(
     if judge is not None:
         first = slice(0, JUDGED_DIGITS)
         images = apply_transform(train_digits.images[first], transform)
-        check_labels(np.asarray(judge(images)), train_digits.labels[first])
+        check_labels(judge(images), train_digits.labels[first])
     if test_digits is None:
         return Source(_to_digits(train_digits, transform), None)
     return Source(_to_digits(train_digits, transform), _to_digits(test_digits, transform))

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from digits.data.pictures.normalize import Hypothesis
 from digits.errors import InputError
 from digits.prediction.classifier import Predictions
+
+if TYPE_CHECKING:
+    from digits.data.pictures.normalize import Hypothesis
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Picture:
     """A picture file with the hypotheses about its digit, the simplest first."""
 
     file: str
-    hypotheses: Sequence[Hypothesis]
+    hypotheses: Sequence["Hypothesis"]
     thumbnail: NDArray[np.uint8] | None
     """[h, w, 3], for a preview"""
     label: int | None = None

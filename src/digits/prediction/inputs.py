@@ -14,8 +14,7 @@ from digits.data.formats.picture_files import (
     find_in_folder,
     is_archive_of_pictures,
 )
-from digits.data.pictures.decode import PictureFile, read_pictures
-from digits.data.pictures.picture_formats import is_picture
+from digits.data.pictures.picture_formats import PictureFile, is_picture
 from digits.errors import InputError
 from digits.prediction.chunks import DigitChunk, Picture, PictureChunk
 
@@ -102,6 +101,8 @@ def _open_archive(path: Path, thumbnails: bool) -> PictureStream:
 
 
 def _read_pictures(files: Sequence[PictureFile], thumbnails: bool) -> Iterator[PictureChunk]:
+    from digits.data.pictures.decode import read_pictures  # imported late: digits of a file need no SciPy
+
     for start in range(0, len(files), PICTURES_PER_CHUNK):
         chunk_files = files[start : start + PICTURES_PER_CHUNK]
         pictures: list[Picture | InputError] = []

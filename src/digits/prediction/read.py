@@ -66,10 +66,16 @@ def _find_digits(picture: Picture) -> tuple[list[Hypothesis], str]:
             return hypotheses(picture), name
         if isinstance(picture, np.ndarray):
             return hypotheses(_to_picture(picture)), name
-        content = picture if isinstance(picture, bytes) else picture.read()
-        return decode_picture(content)[1], name
+        if isinstance(picture, bytes):
+            return decode_picture(picture)[1], name
+        if hasattr(picture, "read"):  # an open file, also one that is no IOBase, as those of tempfile
+            return decode_picture(picture.read())[1], name
     except Exception as error:  # damaged files raise almost any error in Pillow's decoders
         raise InputError(f"{name}: {describe_error(error)}") from None
+    kind = type(picture).__name__
+    raise InputError(
+        f"{name}: an object of type {kind}; a path, bytes, an open file, a picture of Pillow or an array is expected"
+    )
 
 
 def _to_picture(array: NDArray[Any]) -> Image.Image:

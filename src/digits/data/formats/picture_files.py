@@ -9,8 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from digits.data.formats.archives import IGNORED_NAMES, is_ignored_name, unpack
 from digits.data.formats.digit_file import InputFile
-from digits.data.pictures.decode import PictureFile
-from digits.data.pictures.picture_formats import PICTURE_SUFFIXES
+from digits.data.pictures.picture_formats import PICTURE_SUFFIXES, PictureFile
 from digits.errors import InputError
 from digits.files import glob_matches, translate_read_errors
 

@@ -18,9 +18,9 @@ from digits.data.formats.open_file import open_digit_file, read_head
 from digits.data.formats.picture_files import find_in_archive, find_in_folder, is_archive_of_pictures
 from digits.data.formats.recognize import recognize
 from digits.data.pictures.choose import Predict, choose
-from digits.data.pictures.decode import PictureFile, read_pictures
+from digits.data.pictures.decode import read_pictures
 from digits.data.pictures.orient import orient
-from digits.data.pictures.picture_formats import open_picture
+from digits.data.pictures.picture_formats import PictureFile, open_picture
 from digits.errors import InputError
 from digits.files import translate_read_errors
 

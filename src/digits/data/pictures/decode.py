@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from digits.data.pictures.masks import Array
 from digits.data.pictures.normalize import Hypothesis, oriented_hypotheses
 from digits.data.pictures.orient import LARGE, orient
-from digits.data.pictures.picture_formats import PILLOW_FORMATS, open_picture
+from digits.data.pictures.picture_formats import PILLOW_FORMATS, PictureFile, open_picture
 from digits.data.pictures.verify import verify_deflate, verify_picture
 from digits.errors import InputError
 from digits.host import available_cpus
@@ -34,15 +33,6 @@ THUMBNAIL_SIZE = 192  # pixels of the longer side
 logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)  # it logs beside the errors that it raises
 large_picture_lock = threading.Lock()  # one large picture at a time, to bound the memory
 stderr_lock = threading.Lock()
-
-
-@dataclass(frozen=True)
-class PictureFile:
-    """A picture on the disk, its name in messages and results, and its label if its folder is named after a digit."""
-
-    path: Path
-    name: str
-    label: int | None = None
 
 
 def read_pictures(
