@@ -1,5 +1,6 @@
 """Kaggle's CSV format: columns are found by name, and every invalid cell is located."""
 
+import csv
 import gzip
 import io
 import re
@@ -12,7 +13,7 @@ import pytest
 import torch
 from helpers import frame
 
-from digits.data.formats import csv_file
+from digits.data.formats import csv_file, csv_rows
 from digits.data.formats.arrays import Array
 from digits.data.formats.csv_file import open_csv
 from digits.data.formats.plain_integers import parse_plain_integers
@@ -80,7 +81,13 @@ def test_all_notations_of_numbers_are_read(tmp_path: Path, notation: str) -> Non
     content = (PLAIN | OTHER)[notation]
     (tmp_path / "train.csv").write_bytes(content)
     assert_all_digits(*read_csv(tmp_path / "train.csv"))
-    plain = parse_plain_integers(content.splitlines(keepends=True)[1:], 785)
+
+
+@pytest.mark.parametrize("notation", [*PLAIN, *OTHER])
+def test_plain_notations_are_read_quickly(notation: str) -> None:
+    content = (PLAIN | OTHER)[notation]
+    lines = content.splitlines()[1:]
+    plain = parse_plain_integers(b"\n".join([*lines, b""]), len(lines), 785)
     assert (plain is not None) == (notation in PLAIN)
 
 
@@ -188,9 +195,12 @@ def test_lengths_are_limited(
 ) -> None:
     content, accepted, refused, message = LIMITS[limit]
     (tmp_path / "train.csv").write_bytes(compress(content))
-    monkeypatch.setattr(csv_file, limit, accepted)
+    modules = [module for module in (csv_file, csv_rows) if hasattr(module, limit)]
+    for module in modules:
+        monkeypatch.setattr(module, limit, accepted)
     read_csv(tmp_path / "train.csv", rows=1)
-    monkeypatch.setattr(csv_file, limit, refused)
+    for module in modules:
+        monkeypatch.setattr(module, limit, refused)
     with pytest.raises(InputError, match=message):
         read_csv(tmp_path / "train.csv", rows=1)
 
@@ -226,6 +236,9 @@ DIALECTS: dict[str, Callable[[pd.DataFrame], str]] = {
     "comment": lambda table: "# digits\n" + table.to_csv(index=False),
     "sep=": lambda table: "sep=;\n" + table.to_csv(index=False, sep=";"),
     "floats of NumPy": lambda table: savetxt(table.to_numpy()),
+    "all quoted": lambda table: table.to_csv(index=False, quoting=csv.QUOTE_ALL),
+    "id at the end": lambda table: table.assign(id="a digit").to_csv(index=False),
+    "id in the middle": lambda table: with_column(table).to_csv(index=False, sep=";"),
     "names as id": lambda table: table.assign(id=[f"digit {row}" for row in range(len(table))]).to_csv(index=False),
 }
 
@@ -233,6 +246,12 @@ DIALECTS: dict[str, Callable[[pd.DataFrame], str]] = {
 def with_names(table: pd.DataFrame, names: list[str], label: str = "label") -> pd.DataFrame:
     """The table with an index column, as pandas writes it by default."""
     return table.set_axis([label, *names], axis=1)
+
+
+def with_column(table: pd.DataFrame) -> pd.DataFrame:
+    table = table.copy()
+    table.insert(300, "id", "a digit")
+    return table
 
 
 def savetxt(values: np.ndarray) -> str:
@@ -339,3 +358,31 @@ def test_blank_lines_above_the_header_are_skipped(tmp_path: Path) -> None:
     (tmp_path / "digits.csv").write_text(f"\n \n{names}\n{row}\n")
     images, _ = read_csv(tmp_path / "digits.csv")
     assert (images == 7).all()
+
+
+@pytest.mark.parametrize("tones", [True, False], ids=["two tones", "fractions"])
+@pytest.mark.parametrize("row", [3, 1200])
+def test_stray_value_among_values_up_to_1_is_located(tmp_path: Path, tones: bool, row: int) -> None:
+    """In the first rows, which decide on the range of values, and below them."""
+    values = np.tile(IMAGES[:100].reshape(100, 784), (15, 1)) / 255
+    pixels = values.round().astype(int) if tones else values.round(3)
+    lines = [",".join(map(str, line)) for line in pixels.tolist()]
+    cells = lines[row].split(",")
+    cells[4] = "255"
+    lines[row] = ",".join(cells)
+    (tmp_path / "digits.csv").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=f"digits.csv, row {row + 1}, column '5': the value 255, but .* from 0 to 1$"):
+        read_csv(tmp_path / "digits.csv", rows=500)
+
+
+def test_ignored_column_may_hold_any_text(tmp_path: Path) -> None:
+    """Also commas in quotation marks, and quotation marks in the middle of the table."""
+    names = [f'"digit, {row}"' for row in range(len(TABLE))]
+    for place in (0, 300, 785):
+        lines = TEXT.decode().splitlines()
+        rows = []
+        for line, name in zip(lines, ["name", *names], strict=True):
+            cells = line.split(",")
+            rows.append(",".join([*cells[:place], name, *cells[place:]]))
+        (tmp_path / "digits.csv").write_text("\n".join(rows))
+        assert_all_digits(*read_csv(tmp_path / "digits.csv"))

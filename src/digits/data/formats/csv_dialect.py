@@ -36,13 +36,24 @@ class Dialect:
     def column_count(self) -> int:
         return len(self.columns)
 
-    def is_used(self, position: int) -> bool:
-        """Whether a column is a pixel or the label."""
-        return position == self.label or position in self.pixel_positions
+    @cached_property
+    def used(self) -> Sequence[int]:
+        """The positions of the pixels and the label, from the left."""
+        positions = set(self.pixels)
+        if self.label is not None:
+            positions.add(self.label)
+        return sorted(positions)
 
     @cached_property
-    def pixel_positions(self) -> frozenset[int]:
-        return frozenset(self.pixels)
+    def pixel_places(self) -> Sequence[int]:
+        """The places of the pixels among the used columns."""
+        places = {position: place for place, position in enumerate(self.used)}
+        return [places[position] for position in self.pixels]
+
+    @cached_property
+    def label_place(self) -> int | None:
+        """The place of the label among the used columns."""
+        return None if self.label is None else self.used.index(self.label)
 
     def name_of(self, position: int) -> str:
         """A column in a message."""

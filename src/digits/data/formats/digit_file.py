@@ -18,6 +18,7 @@ from digits.data.formats.arrays import (
     read_labels,
 )
 from digits.data.formats.resize import resize_to_mnist
+from digits.errors import InputError
 
 RANGE_IMAGES = 1000
 """The first images, which decide on the range of values of a file."""
@@ -119,10 +120,25 @@ class ArrayReader:
         for start in range(0, count, size):
             end = min(start + size, count)
             part = _part(self.images, self.layout, start, end)
-            pixels = self.value_range.to_uint8(self.layout.images(part), self.where)
+            pixels = convert_values(self.layout.images(part), self.value_range, start, self.where)
             images = np.array(resize_to_mnist(pixels))  # a copy: the file may be mapped
             labels = None if self.labels is None else self.labels[start:end]
             yield FileChunk(images, labels, end / count)
+
+
+def convert_values(images: Array, value_range: ValueRange, first: int, where: str) -> Array:
+    """Images [N, side, side] of any number type as uint8. `first` is the index of the first one in the file.
+
+    Raises InputError for a value outside of the range."""
+    converted = value_range.to_uint8(images)
+    if converted is not None:
+        return converted
+    index, *pixel = value_range.find_outside(images)
+    value = images[(index, *pixel)]
+    raise InputError(
+        f"{where}: holds the value {value:g} at {[first + index, *pixel]}, but its first images range "
+        f"{value_range.describe()}"
+    )
 
 
 def _part(images: Array, layout: Layout, start: int, end: int) -> Array:

@@ -9,7 +9,14 @@ from typing import BinaryIO
 import numpy as np
 
 from digits.data.formats.arrays import Array, Layout, ValueRange, find_layout, find_range, read_labels
-from digits.data.formats.digit_file import RANGE_IMAGES, DigitFile, FileChunk, InputFile, describe_changes
+from digits.data.formats.digit_file import (
+    RANGE_IMAGES,
+    DigitFile,
+    FileChunk,
+    InputFile,
+    convert_values,
+    describe_changes,
+)
 from digits.data.formats.resize import resize_to_mnist
 from digits.errors import InputError
 from digits.files import open_binary, translate_read_errors
@@ -124,7 +131,7 @@ def _read_chunks(
     for start in range(0, reader.count, chunk_size):
         end = min(start + chunk_size, reader.count)
         values = layout.images(reader.read(end - start))
-        images = resize_to_mnist(value_range.to_uint8(values, reader.name))
+        images = resize_to_mnist(convert_values(values, value_range, start, reader.name))
         part = None if labels is None else labels[start:end]
         yield FileChunk(np.array(images), part, end / reader.count)
     reader.require_end()
