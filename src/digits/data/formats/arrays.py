@@ -108,7 +108,8 @@ class ValueRange:
         """Values of any number type to uint8 of the same shape. Raises InputError for values outside of the range."""
         if self.black == 0 and self.white == 255 and values.dtype == np.uint8:
             return values
-        scaled = (values.astype(np.float32) - self.black) * (255 / (self.white - self.black))
+        with np.errstate(over="ignore"):  # infinite values are refused below
+            scaled = (values.astype(np.float32) - self.black) * (255 / (self.white - self.black))
         outside = ~((scaled > -1) & (scaled < 256))  # also what is not a number
         if outside.any():
             value = values[outside].flat[0]
@@ -182,7 +183,8 @@ def _to_digits(labels: Array, where: str) -> Array:
     """Numbers [N] as labels int64 [N]; 10 is 0 where no label is 0."""
     if not np.isfinite(labels).all():
         raise InputError(f"{where}: a label is missing or infinite; digits from 0 to 9 are expected")
-    whole = labels.astype(np.int64)
+    with np.errstate(invalid="ignore"):  # numbers above those of int64 are refused below
+        whole = labels.astype(np.int64)
     if (whole != labels).any():
         raise InputError(f"{where}: the label {labels[whole != labels][0]:g} is not a digit from 0 to 9")
     if whole.min() >= 1 and whole.max() == 10:
@@ -195,7 +197,10 @@ def _to_digits(labels: Array, where: str) -> Array:
 
 def _from_texts(labels: Array) -> Array:
     """Labels "0" … "9", as OpenML has them, as numbers. Other values stay as they are."""
-    texts = labels.astype(str)
+    try:
+        texts = labels.astype(str)
+    except UnicodeDecodeError:  # bytes that are no text
+        return labels
     if not np.isin(texts, list("0123456789")).all():
         return labels
     return texts.astype(np.int64)

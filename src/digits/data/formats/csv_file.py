@@ -1,5 +1,6 @@
 """Digits as text: Kaggle's CSV and its relatives. Each row is one image. Large files are read in chunks."""
 
+import codecs
 import csv
 import io
 import math
@@ -171,9 +172,10 @@ def _read_dialect(reader: LineReader, name: str) -> tuple[Dialect, int]:
 
 def _is_skipped(line: bytes) -> bool:
     """Whether a line above the header is blank, a comment, or Excel's name of the delimiter."""
-    is_blank = line != b"" and not line.strip()
+    text = line.removeprefix(codecs.BOM_UTF8)
+    is_blank = text != b"" and not text.strip()
     is_complete = len(line) < MAX_HEADER_BYTES
-    return is_complete and (is_blank or line.startswith((b"#", b"sep=")))
+    return is_complete and (is_blank or text.startswith((b"#", b"sep=")))
 
 
 def _read_dialect_without_header(reader: LineReader, delimiter: str, where: str) -> Dialect:
@@ -188,7 +190,8 @@ def _read_dialect_without_header(reader: LineReader, delimiter: str, where: str)
             break
         lines += block
         size += sum(map(len, block))
-        rows += [split_row(line.decode("utf-8-sig"), delimiter) for line in block if line.strip()]
+        texts = [line.decode("utf-8-sig") for line in block]
+        rows += [split_row(text, delimiter) for text in texts if text.strip()]
         last = count_values(rows[0]) - 1
         label_end = find_label_end([row[0] for row in rows], [row[last] for row in rows if len(row) > last])
     for line in reversed(lines):
@@ -327,7 +330,7 @@ def _parse_with_pandas(rows: Rows) -> Values:
                 dtype=types,
                 index_col=False,
                 sep=r"\s+" if dialect.delimiter == " " else dialect.delimiter,
-                decimal="," if dialect.delimiter == ";" and b"," in content else ".",
+                decimal="," if dialect.delimiter != "," and b"," in content else ".",
             )
     except UnicodeDecodeError:
         raise
