@@ -193,7 +193,7 @@ def test_invalid_file_is_refused(tmp_path: Path, name: str, content: object, mes
 
 @pytest.mark.parametrize(
     ("names", "message"),
-    [([""], "a folder without pictures"), (["*.png"], "matches no picture"), (["a.txt", "a.txt"], "only one file")],
+    [([""], "holds 1 file, no picture"), (["*.png"], "matches no file"), (["a.txt", "a.txt"], "only one file")],
 )
 def test_input_without_digits_is_refused(tmp_path: Path, names: list[str], message: str) -> None:
     (tmp_path / "a.txt").write_text("not a picture")

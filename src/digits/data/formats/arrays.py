@@ -116,7 +116,8 @@ class ValueRange:
         converted = np.empty(values.shape, np.uint8)
         for start in range(0, len(values), CONVERTED_ROWS):
             rows = slice(start, start + CONVERTED_ROWS)
-            scaled = (values[rows].astype(np.float32) - np.float32(self.black)) * np.float32(255 / self.span)
+            with np.errstate(over="ignore"):  # infinite values are outside
+                scaled = (values[rows].astype(np.float32) - np.float32(self.black)) * np.float32(255 / self.span)
             is_inside = (scaled > -1) & (scaled < 256)  # not what is not a number
             if not is_inside.all():
                 return None
@@ -226,7 +227,8 @@ def _to_digits(labels: Array, where: str) -> Array:
     """Numbers [N] as labels int64 [N]; 10 is 0 where no label is 0."""
     if not np.isfinite(labels).all():
         raise InputError(f"{where}: a label is missing or infinite; digits from 0 to 9 are expected")
-    whole = labels.astype(np.int64)
+    with np.errstate(invalid="ignore"):  # numbers above those of int64 are refused below
+        whole = labels.astype(np.int64)
     if (whole != labels).any():
         raise InputError(f"{where}: the label {labels[whole != labels][0]:g} is not a digit from 0 to 9")
     if whole.min() >= 1 and whole.max() == 10:
@@ -239,7 +241,10 @@ def _to_digits(labels: Array, where: str) -> Array:
 
 def _from_texts(labels: Array) -> Array:
     """Labels "0" … "9", as OpenML has them, as numbers. Other values stay as they are."""
-    texts = labels.astype(str)
+    try:
+        texts = labels.astype(str)
+    except UnicodeDecodeError:  # bytes that are no text
+        return labels
     if not np.isin(texts, list("0123456789")).all():
         return labels
     return texts.astype(np.int64)

@@ -14,8 +14,8 @@ DELIMITERS = {";": "semicolons", "\t": "tabs", ",": "commas", " ": "blanks"}
 LABEL_NAMES = ("label", "class", "target", "digit", "y", "number")
 """In lower case."""
 MIN_PIXELS = min(SIDES) ** 2
-NUMBERED = re.compile(r"(.*?)(\d+)")  # pixel12, f12, 12
-ROW_AND_COLUMN = re.compile(r"(?:pixel_)?(\d+)[x_](\d+)")  # 1x28, and pixel_0_7 of scikit-learn
+NUMBERED = re.compile(r"(.*?)(\d{1,9})")  # pixel12, f12, 12
+ROW_AND_COLUMN = re.compile(r"(?:pixel_)?(\d{1,9})[x_](\d{1,9})")  # 1x28, and pixel_0_7 of scikit-learn
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def _read_dialect(reader: LineReader, name: str) -> tuple[Dialect, int]:
         raise InputError(f"{name}: lines end in CR alone; save the file with line ends LF or CRLF")
     if len(line) == MAX_HEADER_BYTES:
         raise InputError(f"{where}: no header; it is longer than {MAX_HEADER_BYTES:,} bytes")
-    text = line.decode("utf-8-sig")
+    text = line.decode()
     if not text.strip():
         raise InputError(f"{name}: empty; the header label,pixel0,…,pixel783 and one row per image are expected")
     delimiter = find_delimiter(text)
@@ -147,7 +147,8 @@ def _read_dialect_without_header(reader: LineReader, delimiter: str, where: str)
             break
         lines += block
         size += sum(map(len, block))
-        rows += [split_row(line.decode("utf-8-sig"), delimiter) for line in block if line.strip()]
+        texts = [line.decode() for line in block]
+        rows += [split_row(text, delimiter) for text in texts if text.strip()]
         last = count_values(rows[0]) - 1
         label_end = find_label_end([row[0] for row in rows], [row[last] for row in rows if len(row) > last])
     for line in reversed(lines):

@@ -1,5 +1,6 @@
 """NumPy's files: one array (.npy), or several in a ZIP archive (.npz)."""
 
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def open_npy(file: InputFile, part: str, chunk_size: int) -> DigitFile:
 def map_array(file: InputFile) -> Array:
     """The array of an .npy file, mapped into memory."""
     try:
-        array: Array = np.load(file.path, mmap_mode="r", allow_pickle=False)
+        with warnings.catch_warnings(action="ignore"):  # about old or damaged headers
+            array: Array = np.load(file.path, mmap_mode="r", allow_pickle=False)
     except OSError:
         raise
     except Exception as error:  # the header is a Python literal, which can be damaged in any way
@@ -79,7 +81,7 @@ def is_npz(path: Path) -> bool:
 def read_npz(file: InputFile) -> dict[str, Array]:
     """All arrays of an .npz file by their names."""
     try:
-        with zipfile.ZipFile(file.path) as archive:
+        with zipfile.ZipFile(file.path) as archive, warnings.catch_warnings(action="ignore"):
             _require_size(file, archive)
             arrays = {}
             for member in archive.infolist():
