@@ -373,8 +373,8 @@ class NoSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         raise InputError(
-            "predict.py has no -m; give several pictures or checkpoints as a list, 'input=[a.png,b.png]', "
-            "and call it once for each CSV file"
+            "prediction has no -m; give several pictures or checkpoints as a list, 'input=[a.png,b.png]', "
+            "and start it once for each CSV file"
         )
 
 

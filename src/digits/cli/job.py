@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -20,8 +21,8 @@ from digits.errors import InputError
 from digits.runs.choose_folder import resolve_run_folder
 from digits.runs.job import TrainingJob
 
-# An OSError names its file: a folder without write permission, a full disk.
-USER_ERRORS = (InputError, HydraException, OmegaConfBaseException, OSError)
+# An OSError names its file: a folder without write permission, a full disk. So does an error of YAML.
+USER_ERRORS = (InputError, HydraException, OmegaConfBaseException, yaml.YAMLError, OSError)
 
 
 def hydra_job(config: DictConfig) -> TrainingJob:
@@ -49,11 +50,11 @@ def resolve_config(config: DictConfig, hydra: Any) -> dict[str, Any]:
 
     Raises InputError for a setting that `+name=…` or an experiment adds to the top level, where nothing reads it."""
     resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    [main_source] = [source for source in hydra.runtime.config_sources if source.provider == "main"]
-    known = top_level_settings(Path(main_source.path), hydra.job.config_name)
+    folders = [Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file"]
+    known = top_level_settings(folders, hydra.job.config_name)
     for key in resolved:
         if key not in known:
-            raise InputError(unknown_setting_message(key, known, f"{hydra.job.config_name}.py"))
+            raise InputError(unknown_setting_message(key, known, hydra.job.config_name))
     return resolved
 
 
@@ -102,9 +103,9 @@ def register_resolvers() -> None:
         "pick": pick,
         # hydra.run.dir: checked before Hydra writes into the folder.
         "run_folder": _run_folder,
-        # Logging of train.py: the jobs of a sweep are silent, the sweep logs its progress.
+        # Logging of training: the jobs of a sweep are silent, the sweep logs its progress.
         "console_level": _console_level,
-        # Logging of predict.py: to stderr when the predictions go to stdout.
+        # Logging of prediction: to stderr when the predictions go to stdout.
         "console_stream": _console_stream,
     }
     for name, resolver in resolvers.items():
