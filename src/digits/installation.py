@@ -14,7 +14,7 @@ PACKAGES = (
 
 @contextmanager
 def needs(feature: str, packages: str) -> Iterator[None]:
-    """Wraps imports that a feature needs. `packages` are their names for people.
+    """Wraps what a feature imports. `packages` are the names for people.
 
     Raises InputError if a package is not installed, or cannot be loaded."""
     try:

@@ -21,7 +21,7 @@ from digits.cli.help import describe_groups, describe_settings
 from digits.cli.hydra_versions import VERSION_BASE, limit_targets, limited_targets, register_resolver, run_main
 from digits.cli.job import USER_ERRORS, register_resolvers
 from digits.cli.messages import Command, describe_error, error_message, exception_chain
-from digits.cli.signals import exit_on_signals, interrupt_on_signals
+from digits.cli.signals import exit_on_signals
 from digits.errors import InputError, one_line
 from digits.files import discard_output
 from digits.private_apis.hydra import without_help_check
@@ -50,6 +50,9 @@ def run_app(task: TaskFunction, conf: Path, config_name: str, program: str) -> N
             run_main(hydra.main(**VERSION_BASE, config_path=str(conf), config_name=config_name)(task))
     except KeyboardInterrupt:
         sys.exit("interrupted" if is_first_of_node() else 1)
+    except BrokenPipeError:  # the reader of --help or --cfg closed the pipe
+        discard_output(sys.stdout)
+        sys.exit(1)
     except (*USER_ERRORS, ValueError) as error:
         if not _is_of_user(error):
             raise
@@ -92,9 +95,8 @@ def _is_of_user(error: Exception) -> bool:
 
 @contextmanager
 def job_errors() -> Iterator[None]:
-    """Wraps the work of one job. An error of the user ends the program with one line. In a sweep every error is logged
-    to the job's own file, and the sweep continues."""
-    interrupt_on_signals()
+    """Wraps one job. An error of the user ends the program with one line. In a sweep every error is logged to the job's
+    own file, and the sweep continues."""
     try:
         yield
     except BrokenPipeError:  # the reader closed the pipe

@@ -21,10 +21,8 @@ def take_folders(words: Sequence[str], conf: Path) -> tuple[list[Path], list[str
     Raises InputError for a folder that does not exist."""
     first, words = _take_option(words, "--config-path", "-cp")
     own, words = _take_option(words, "--config-dir", "-cd")
-    if first is not None:
-        folders = [first, own]  # in Hydra's order
-    else:
-        folders = [own, conf]
+    in_hydras_order = [first, own]
+    folders = in_hydras_order if first is not None else [own, conf]
     return [folder for folder in folders if folder is not None], words
 
 

@@ -1,4 +1,6 @@
-"""The lists of `--help`, read from the configuration files and their comments. `folders` are searched in their order."""
+"""The lists of `--help`, read from the configuration files and their comments.
+
+Of several folders, the first one that has a file counts."""
 
 import re
 from collections.abc import Sequence

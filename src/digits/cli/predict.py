@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 
 from digits.cli.app import job_errors, run_app
 from digits.cli.job import resolve_config
+from digits.cli.signals import interrupt_on_signals
 from digits.instantiation import CONF
 from digits.settings import PredictSettings
 
@@ -18,9 +19,10 @@ def run(program: str, conf: Path = CONF) -> None:
 
 def predict_job(config: DictConfig) -> None:
     """Runs the only job of Hydra."""
-    from digits.prediction.predict import predict  # imported late: --help needs no network
-
     with job_errors():
+        from digits.prediction.predict import predict  # imported late: --help needs no network
+
+        interrupt_on_signals()  # after the imports, which a signal ends at once
         settings = resolve_config(config, HydraConfig.get())
         predict(PredictSettings.from_config(settings))
 
