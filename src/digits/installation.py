@@ -12,6 +12,15 @@ PACKAGES = (
 """The packages of the project that a feature may need, by the names that Python imports."""
 
 
+def require_training() -> None:
+    """Raises InputError if PyTorch or Lightning is not installed. Imports neither."""
+    from importlib import metadata  # imported late: prediction needs none
+
+    with needs("training", "PyTorch and Lightning"):
+        for package in ("torch", "lightning"):
+            metadata.version(package)
+
+
 @contextmanager
 def needs(feature: str, packages: str) -> Iterator[None]:
     """Wraps what a feature imports. `packages` are the names for people.

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +30,7 @@ from digits.cli.job import require_name, resolve_config
 from digits.cli.signals import interrupt_on_signals
 from digits.errors import InputError, plural
 from digits.files import write_json
-from digits.installation import needs
+from digits.installation import require_training
 from digits.private_apis.launchers import joblib_settings, slurm_parameters
 from digits.settings_checks import require_one_device
 from digits.studies.study import REPLICATE_KEYS, Job, Study
@@ -90,8 +89,7 @@ class GridSweeper(Sweeper):
                 raise InputError(f"{override.input_line}: must be the name of one folder in outputs/")
         overrides = {override.get_key_element(): override for override in parsed}
         require_name(self.config, "study")
-        with needs("training", "PyTorch and Lightning"):
-            metadata.version("torch")  # finds the package; the jobs import it
+        require_training()
         self._sweep(overrides)
 
     def _sweep(self, overrides: Mapping[str, Override]) -> None:

@@ -14,10 +14,10 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode, TaskFunction
 
-from digits.cli.arguments import check_options, prepare_arguments
+from digits.cli.arguments import asks_for_help, check_options, prepare_arguments
 from digits.cli.config_folders import hydra_options, take_folders
 from digits.cli.console import prepare_streams
-from digits.cli.help import describe_groups, describe_settings
+from digits.cli.help import describe_groups, describe_settings, help_page
 from digits.cli.hydra_versions import VERSION_BASE, limit_targets, limited_targets, register_resolver, run_main
 from digits.cli.job import USER_ERRORS, register_resolvers
 from digits.cli.messages import Command, describe_error, error_message, exception_chain
@@ -46,6 +46,9 @@ def run_app(task: TaskFunction, conf: Path, config_name: str, program: str) -> N
             return
         check_options(command.words)
         _register_help(command, program)
+        if asks_for_help(command.words):
+            sys.stdout.write(help_page(command.folders, config_name))
+            return
         with without_help_check(), limited_targets():
             run_main(hydra.main(**VERSION_BASE, config_path=str(conf), config_name=config_name)(task))
     except KeyboardInterrupt:

@@ -18,6 +18,7 @@ from digits.cli.help import top_level_settings
 from digits.cli.hydra_versions import register_resolver
 from digits.cli.messages import unknown_setting_message
 from digits.errors import InputError
+from digits.installation import require_training
 from digits.runs.choose_folder import resolve_run_folder
 from digits.runs.job import TrainingJob
 
@@ -61,6 +62,7 @@ def resolve_config(config: DictConfig, hydra: Any) -> dict[str, Any]:
 def _run_folder(
     name: object, resume: str | None, debug: bool = False, find: str | None = None, *, _root_: DictConfig
 ) -> str:
+    require_training()
     require_name(_root_, "name")
     return resolve_run_folder(str(name), resume, debug, find)
 
