@@ -84,8 +84,8 @@ def test_export_and_prediction_from_the_model(trained: Path, test_csv: Path) -> 
         ([], "nothing to do: "),
         (["inputs=a.csv"], "inputs: no such"),
         (["checkpoint=a.ckpt"], "nothing to do: "),
-        (["checkpoint=a.ckpt", "-m", "input=a.csv,b.csv", "output=m.csv"], "predict.py has no -m"),
-        (["checkpoint=a.ckpt", "input=a.csv", "hydra.mode=MULTIRUN"], "predict.py has no -m"),
+        (["checkpoint=a.ckpt", "-m", "input=a.csv,b.csv", "output=m.csv"], "prediction has no -m"),
+        (["checkpoint=a.ckpt", "input=a.csv", "hydra.mode=MULTIRUN"], "prediction has no -m"),
         (["checkpoint=a.ckpt", "input=a.csv,b.csv"], "input=a.csv,b.csv: several values; write 'input=[a.csv,b.csv]'"),
         (["checkpoint=a.ckpt", "input=2024"], "2024: no such file"),
         (["checkpoint=a.ckpt", "input=Übung (1).csv"], "Übung (1).csv: no such file"),
@@ -96,9 +96,9 @@ def test_export_and_prediction_from_the_model(trained: Path, test_csv: Path) -> 
         ),
         (
             ["checkpoint=a.ckpt", "input=a.csv", "trainer.devices=2"],
-            "trainer.devices=2: must be 1: predict.py uses one",
+            "trainer.devices=2: must be 1: prediction uses one",
         ),
-        (["checkpoint=a.ckpt", "input=a.csv", "+trainer.foo=1"], "trainer.foo: predict.py has no such setting"),
+        (["checkpoint=a.ckpt", "input=a.csv", "+trainer.foo=1"], "trainer.foo: prediction has no such setting"),
         (
             ["checkpoint=a.ckpt", "input=a.csv", "batch_size=2147483648"],
             "batch_size=2147483648: must be an int",

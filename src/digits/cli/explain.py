@@ -5,17 +5,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from pathlib import Path
 from posixpath import dirname, join
 from typing import Any
 
 import yaml
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from digits.cli.hydra_versions import VERSION_BASE
+from digits.cli.config_folders import config_loader, find_folder, read_file
 from digits.cli.job import register_resolvers
 from digits.cli.messages import Command
 from digits.errors import InputError
@@ -55,9 +52,8 @@ class Composition:
 
     def __init__(self, command: Command) -> None:
         self.words = command.words
-        self.config_dir = command.config_dir
-        with initialize_config_dir(str(command.config_dir), command.config_name, **VERSION_BASE):
-            loader = GlobalHydra.instance().config_loader()
+        self.folders = command.folders
+        with config_loader(command.folders, command.config_name) as loader:
             self.config = loader.load_configuration(command.config_name, list(command.words), RunMode.RUN)
             defaults = compute_defaults(loader, command.config_name, command.words)
         self.choices = defaults.choices
@@ -65,7 +61,7 @@ class Composition:
         self.overrides = defaults.overrides
         self.packages = {}
         for path, package in defaults.packages.items():
-            is_own_file = self._path(path).is_file()  # else a file of Hydra
+            is_own_file = find_folder(self.folders, path) is not None  # else a file of Hydra
             if is_own_file:
                 self.packages[path] = package
         self.settings = _keys(OmegaConf.to_container(self.config, resolve=False))
@@ -140,16 +136,15 @@ class Composition:
                 break
         return places
 
-    def _path(self, config_path: str) -> Path:
-        return self.config_dir / f"{config_path}.yaml"
-
     def _read(self, config_path: str) -> tuple[str, yaml.Node]:
-        text = self._path(config_path).read_text(encoding="utf-8")
+        text = read_file(self.folders, config_path)
         return text, yaml.compose(text, yaml.SafeLoader)
 
     def _place(self, config_path: str, text: str, node: yaml.Node) -> Place:
         line = node.start_mark.line
-        where = f"{self.config_dir.name}/{config_path}.yaml:{line + 1}"
+        folder = find_folder(self.folders, config_path)
+        assert folder is not None
+        where = f"{folder.name}/{config_path}.yaml:{line + 1}"
         return Place(where, text.splitlines()[line].strip())
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -17,11 +18,12 @@ from digits.cli.help import top_level_settings
 from digits.cli.hydra_versions import register_resolver
 from digits.cli.messages import unknown_setting_message
 from digits.errors import InputError
+from digits.installation import require_training
 from digits.runs.choose_folder import resolve_run_folder
 from digits.runs.job import TrainingJob
 
-# An OSError names its file: a folder without write permission, a full disk.
-USER_ERRORS = (InputError, HydraException, OmegaConfBaseException, OSError)
+# An OSError names its file: a folder without write permission, a full disk. So does an error of YAML.
+USER_ERRORS = (InputError, HydraException, OmegaConfBaseException, yaml.YAMLError, OSError)
 
 
 def hydra_job(config: DictConfig) -> TrainingJob:
@@ -49,17 +51,18 @@ def resolve_config(config: DictConfig, hydra: Any) -> dict[str, Any]:
 
     Raises InputError for a setting that `+name=…` or an experiment adds to the top level, where nothing reads it."""
     resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    [main_source] = [source for source in hydra.runtime.config_sources if source.provider == "main"]
-    known = top_level_settings(Path(main_source.path), hydra.job.config_name)
+    folders = [Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file"]
+    known = top_level_settings(folders, hydra.job.config_name)
     for key in resolved:
         if key not in known:
-            raise InputError(unknown_setting_message(key, known, f"{hydra.job.config_name}.py"))
+            raise InputError(unknown_setting_message(key, known, hydra.job.config_name))
     return resolved
 
 
 def _run_folder(
     name: object, resume: str | None, debug: bool = False, find: str | None = None, *, _root_: DictConfig
 ) -> str:
+    require_training()
     require_name(_root_, "name")
     return resolve_run_folder(str(name), resume, debug, find)
 
@@ -102,9 +105,9 @@ def register_resolvers() -> None:
         "pick": pick,
         # hydra.run.dir: checked before Hydra writes into the folder.
         "run_folder": _run_folder,
-        # Logging of train.py: the jobs of a sweep are silent, the sweep logs its progress.
+        # Logging of training: the jobs of a sweep are silent, the sweep logs its progress.
         "console_level": _console_level,
-        # Logging of predict.py: to stderr when the predictions go to stdout.
+        # Logging of prediction: to stderr when the predictions go to stdout.
         "console_stream": _console_stream,
     }
     for name, resolver in resolvers.items():
