@@ -44,7 +44,7 @@ def main() -> None:
         raise InputError(f"{run.path}: not a finished run")
     save_half(path, BUNDLED_PATH)
     save_onnx(BUNDLED_PATH, BUNDLED_ONNX_PATH)
-    CARD.write_text(update_card(CARD.read_text(), metrics, BUNDLED_PATH))
+    CARD.write_text(update_card(CARD.read_text(), metrics))
 
 
 def save_half(source: Path, target: Path) -> None:
@@ -96,13 +96,15 @@ def store_in_float16(model: onnx.ModelProto) -> None:
     graph.node.extend(nodes)
 
 
-def update_card(card: str, metrics: RunMetrics, path: Path) -> str:
+def update_card(card: str, metrics: RunMetrics) -> str:
     """The card with its block `<!-- facts -->` rebuilt."""
     overrides = [text for text in metrics.overrides if text.startswith(("experiment=", "seed="))]
     git, versions, calibration = metrics.git or {}, metrics.versions or {}, metrics.calibration or {}
     rows = {
-        "file": f"`src/digits/{path.name}`, {path.stat().st_size:,} bytes, weights in float16",
-        "SHA-256": f"`{hashlib.sha256(path.read_bytes()).hexdigest()}`",
+        "checkpoint": f"{file_text(BUNDLED_PATH)}, weights in float16",
+        "SHA-256": sha256_text(BUNDLED_PATH),
+        "for ONNX Runtime": f"{file_text(BUNDLED_ONNX_PATH)}, the large weights in float16, computed in float32",
+        "its SHA-256": sha256_text(BUNDLED_ONNX_PATH),
         "network": f"`{metrics.model}`, {metrics.parameters:,} parameters",
         "recipe": f"`python train.py {' '.join(overrides)}`, {metrics.epochs} epochs",
         "commit": f"{git.get('commit', '')[:12]}{' with changes' if git.get('changed') else ''}",
@@ -116,6 +118,14 @@ def update_card(card: str, metrics: RunMetrics, path: Path) -> str:
     lines = ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())]
 
     return replace_blocks(card, lambda _: lines)
+
+
+def file_text(path: Path) -> str:
+    return f"`src/digits/{path.name}`, {path.stat().st_size:,} bytes"
+
+
+def sha256_text(path: Path) -> str:
+    return f"`{hashlib.sha256(path.read_bytes()).hexdigest()}`"
 
 
 def score_text(score: dict[str, float] | None) -> str:

@@ -14,16 +14,22 @@ PACKAGES = (
 
 def require_training() -> None:
     """Raises InputError if PyTorch or Lightning is not installed. Imports neither."""
+    require_packages("training", "PyTorch and Lightning", "torch", "lightning")
+
+
+def require_packages(feature: str, names: str, *packages: str) -> None:
+    """Raises InputError if a package that a feature needs is not installed. Imports none. `names` are those for
+    people."""
     from importlib import metadata  # imported late: prediction needs none
 
-    with needs("training", "PyTorch and Lightning"):
-        for package in ("torch", "lightning"):
+    with needs(feature, names):
+        for package in packages:
             metadata.version(package)
 
 
 @contextmanager
-def needs(feature: str, packages: str) -> Iterator[None]:
-    """Wraps what a feature imports. `packages` are the names for people.
+def needs(feature: str, names: str) -> Iterator[None]:
+    """Wraps what a feature imports. `names` are those of its packages for people.
 
     Raises InputError if a package is not installed, or cannot be loaded."""
     try:
@@ -33,7 +39,5 @@ def needs(feature: str, packages: str) -> Iterator[None]:
         if missing not in PACKAGES:
             raise
         if isinstance(error, ModuleNotFoundError):
-            raise InputError(f"{feature} needs {packages}: make install") from None
-        raise InputError(
-            f"{feature} needs {packages}, but {missing} cannot be loaded ({error}): make install"
-        ) from None
+            raise InputError(f"{feature} needs {names}: make install") from None
+        raise InputError(f"{feature} needs {names}, but {missing} cannot be loaded ({error}): make install") from None

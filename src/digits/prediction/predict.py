@@ -11,6 +11,7 @@ import numpy as np
 from digits.errors import InputError
 from digits.files import check_writable
 from digits.host import keep_freed_memory
+from digits.installation import require_packages
 from digits.prediction.chunks import DigitChunk, PredictedChunk
 from digits.prediction.classifier import Classifier, load_classifier
 from digits.prediction.input_check import transform_digits, warn_about_labels
@@ -34,6 +35,7 @@ def predict(settings: PredictSettings) -> None:
 
     Raises InputError for invalid files, checkpoints or digits. Pictures that cannot be read raise it at the end,
     after the predictions of the others are written."""
+    _require_packages(settings)
     checkpoints = find_checkpoints(settings.checkpoint)
     stream = None
     if settings.input is not None:
@@ -53,6 +55,16 @@ def predict(settings: PredictSettings) -> None:
     if stream is not None:
         digits = _read_digits(settings, stream)
         _write_predictions(settings, classifier, digits)
+
+
+def _require_packages(settings: PredictSettings) -> None:
+    """Raises InputError if a setting needs a package that is not installed."""
+    if settings.export is not None:
+        require_packages(f"export={settings.export}", "PyTorch", "torch", "onnxscript")
+    if settings.page is not None:
+        require_packages(f"page={settings.page}", "PyTorch", "torch")
+    if settings.preview is not None:
+        require_packages(f"preview={settings.preview}", "matplotlib", "matplotlib")
 
 
 def _check_files(

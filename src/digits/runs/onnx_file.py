@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from digits.errors import InputError
+from digits.installation import needs
 
 if TYPE_CHECKING:
     import onnx
@@ -40,8 +41,8 @@ def read_model(path: Path) -> SealedModel:
 
     Raises InputError for a file that is missing, damaged or from another program. Models with loops, branches,
     functions, sparse arrays or weights in other files are from another program."""
-    import onnx  # imported late: the network of this package needs no check
-
+    with needs(f"the model {path}", "the package onnx"):
+        import onnx  # imported late: the network of this package needs no check
     sealed = read_sealed(path)
     try:
         model = onnx.load_model_from_string(sealed.content)

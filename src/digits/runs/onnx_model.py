@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from digits.errors import InputError
 from digits.host import onnx_runtime_threads
+from digits.installation import needs
 from digits.runs.onnx_file import SealedModel, read_model, read_sealed
 
 BUNDLED_ONNX_PATH = Path(__file__).parents[1] / "bundled.onnx"
@@ -103,11 +104,9 @@ def _start_session(content: bytes, *, is_limited: bool) -> Any:
 
 
 def _import_onnxruntime() -> Any:
-    """The module, imported late: it takes 50 ms. Raises InputError if it cannot be imported."""
-    try:
+    """The module, imported late: training on MNIST does not need it. Raises InputError if it cannot be imported."""
+    with needs("prediction", "ONNX Runtime"):
         import onnxruntime
-    except ImportError as error:  # also a shared library that the system does not have
-        raise InputError(f"ONNX Runtime cannot be imported ({error}); install onnxruntime again") from None
     return onnxruntime
 
 
