@@ -1,5 +1,7 @@
 """The bundled sample, and labeled files of any format."""
 
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,18 @@ def test_files_of_both_parts_may_differ_in_format(tmp_path: Path, keras_file: Pa
     source = sources.file(str(keras_file), str(tmp_path / "test.csv"))
     assert source.test is not None
     assert source.test.images.equal(images)
+
+
+def test_pipe_is_read_once(tmp_path: Path) -> None:
+    images, labels = made_digits(30)
+    os.mkfifo(tmp_path / "pipe")
+    content = frame(images, labels).to_csv(index=False)
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=[content])
+    writer.start()
+    source = sources.file(str(tmp_path / "pipe"))
+    writer.join()
+    assert source.train.images.equal(images)
+    assert source.test is None
 
 
 def test_file_without_labels_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Each format is read as its own library wrote it. Damage is one line. Hypothesis makes and shrinks the files."""
+"""Each format is read as its own library wrote it, and damage is one line, on files that Hypothesis makes."""
 
 import bz2
 import csv

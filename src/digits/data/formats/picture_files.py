@@ -52,8 +52,9 @@ def find_by_glob(pattern: str) -> FoundPictures | None:
     if len(matches) == 1 and matches[0].is_file():
         return FoundPictures([PictureFile(matches[0], str(matches[0]))])
     if not _has_picture(matches):
-        if matches:
-            raise InputError(f"{pattern}: matches {_describe_others(matches)}")
+        files = [path for path in matches if not path.is_dir()]
+        if files:
+            raise InputError(f"{pattern}: matches {_describe_others(files)}")
         raise InputError(f"{pattern}: matches no file")
     return _sort_out([PictureFile(path, str(path)) for path in matches if not path.is_dir()])
 

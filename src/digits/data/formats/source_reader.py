@@ -65,7 +65,7 @@ def read_labeled_file(path: str, part: str, *, as_is: bool, judge: Predict | Non
 
 def has_test_part(path: str) -> bool:
     """Whether a file holds test digits beside its training digits, as Keras's mnist.npz does."""
-    if os.path.isdir(path):
+    if not os.path.isfile(path):  # a folder, or a pipe, which can be read only once
         return False
     with translate_read_errors(path):
         kind = recognize(read_head(Path(path)))
