@@ -19,7 +19,7 @@ from digits.data.formats.csv_dialect import (
     is_header,
     split_row,
 )
-from digits.data.formats.csv_rows import MAX_ROW_BYTES, Rows, parse_rows, range_of_rows, to_bytes
+from digits.data.formats.csv_rows import MAX_ROW_BYTES, Rows, parse_rows, range_of_rows, read_rows
 from digits.data.formats.digit_file import RANGE_IMAGES, FileChunk
 from digits.data.formats.resize import resize_to_mnist
 from digits.data.formats.text_stream import LineReader
@@ -84,11 +84,10 @@ def _read_chunks(
                 break
             if any(map(bytes.strip, lines)):
                 chunk = Rows(name, dialect, lines, row)
-                table = parse_rows(chunk)
                 if value_range is None:
-                    value_range = range_of_rows(table, chunk)
-                pixels = to_bytes(table, chunk, value_range)
-                images = resize_to_mnist(pixels.reshape(-1, dialect.side, dialect.side))
+                    value_range = range_of_rows(parse_rows(chunk), chunk)
+                table = read_rows(chunk, value_range)
+                images = resize_to_mnist(table.pixels.reshape(-1, dialect.side, dialect.side))
                 yield FileChunk(images, table.labels, progress=None)
                 blank_rows = 0
             else:

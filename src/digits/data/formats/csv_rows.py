@@ -17,6 +17,7 @@ MAX_ROW_BYTES = 1 << 15  # 41 characters for each value; a longer line is not a 
 # Rows that are parsed at a time: their temporary arrays stay in the CPU's cache.
 INTEGER_ROWS = 256
 DECIMAL_ROWS = 40
+CONVERTED_ROWS = 512
 
 Values: TypeAlias = np.ndarray[tuple[int, int], np.dtype[Any]]
 
@@ -81,7 +82,7 @@ def _parse_plain(rows: Rows) -> Values | None:
         return None
     columns = len(rows.dialect.used)
     blocks: list[Values] = []
-    has_integers = True
+    has_integers = b"." not in lines[0]
     start = 0
     while start < len(lines):
         block = lines[start : start + (INTEGER_ROWS if has_integers else DECIMAL_ROWS)]
@@ -116,7 +117,8 @@ def _to_plain_text(lines: Sequence[bytes], dialect: Dialect) -> bytes | None:
         text = text.replace(b"\r\n", b"\n")
     if not text.endswith(b"\n"):
         text += b"\n"
-    if delimiter == b" ":
+    # The first line shows whether the columns are aligned. A later line that differs is read cell by cell.
+    if delimiter == b" " and _has_several_blanks(lines[0]):
         text = _collapse_blanks(text)
     if delimiter != b",":
         text = text.replace(b",", b".")  # decimal commas
@@ -129,25 +131,24 @@ def _to_plain_text(lines: Sequence[bytes], dialect: Dialect) -> bytes | None:
 
 
 def _drop_ignored(lines: Sequence[bytes], dialect: Dialect) -> list[bytes] | None:
-    """The lines without ignored columns. None if a line has another number of columns."""
-    delimiter = None if dialect.delimiter == " " else dialect.delimiter.encode()
-    joiner = dialect.delimiter.encode()
+    """The lines without ignored columns. None if a line has another number of columns, as far as that is looked at."""
+    delimiter = dialect.delimiter.encode()
+    split_at = None if delimiter == b" " else delimiter  # None: at several blanks
     first = dialect.used[0]
-    only_first_are_ignored = len(dialect.used) == dialect.column_count - first
+    if len(dialect.used) == dialect.column_count - first:
+        return [line.split(split_at, first)[-1] for line in lines]
     kept = []
     for line in lines:
-        if only_first_are_ignored:
-            cells = line.split(delimiter, first)
-            rest = cells[first:]
-        else:
-            cells = line.rstrip(b"\r\n").split(delimiter)
-            if len(cells) != dialect.column_count:
-                return None
-            rest = [cells[position] for position in dialect.used]
-        if not rest:
+        cells = line.rstrip(b"\r\n").split(split_at)
+        if len(cells) != dialect.column_count:
             return None
-        kept.append(joiner.join(rest).rstrip(b"\r\n") + b"\n")
+        used = [cells[position] for position in dialect.used]
+        kept.append(delimiter.join(used) + b"\n")
     return kept
+
+
+def _has_several_blanks(line: bytes) -> bool:
+    return b"  " in line or b"\t" in line or line.startswith(b" ") or line.rstrip(b"\r\n").endswith(b" ")
 
 
 def _collapse_blanks(text: bytes) -> bytes:
@@ -261,7 +262,23 @@ def range_of_rows(table: Table, rows: Rows) -> ValueRange:
         _raise_first_invalid_pixel(rows)
 
 
-def to_bytes(table: Table, rows: Rows, value_range: ValueRange) -> Array:
+def read_rows(rows: Rows, value_range: ValueRange) -> Table:
+    """The pixels as uint8 [N, pixels], and the labels. Raises InputError as `parse_rows` does, and for the first value
+    outside of the range of the file."""
+    pixels, labels = [], []
+    for start in range(0, len(rows.lines), CONVERTED_ROWS):
+        lines = rows.lines[start : start + CONVERTED_ROWS]
+        if all(line.isspace() for line in lines):
+            continue
+        part = Rows(rows.file, rows.dialect, lines, rows.first + start)
+        table = parse_rows(part)
+        pixels.append(_to_bytes(table, part, value_range))
+        if table.labels is not None:
+            labels.append(table.labels)
+    return Table(np.concatenate(pixels), np.concatenate(labels) if labels else None)
+
+
+def _to_bytes(table: Table, rows: Rows, value_range: ValueRange) -> Array:
     """The pixels as uint8 [N, pixels]. Raises InputError for the first value outside of the range of the file."""
     pixels = table.pixels
     if value_range == FULL_RANGE:

@@ -163,7 +163,7 @@ def _append_fractions(integers: Array, characters: Array, cells: Cells) -> Array
     """The integers with the first 16 digits of the fractions behind them."""
     words = np.ndarray(len(characters) - WORD_DIGITS + 1, "<u8", characters, strides=(1,))
     starts = cells.dots + 1
-    counts = cells.exponents - starts
+    counts = np.maximum(cells.exponents - starts, 0)
     mantissas: Array = integers * np.uint64(10**WORD_DIGITS) + _read_digits(words[starts], counts)
     mantissas *= np.uint64(10**WORD_DIGITS)
     longer = np.flatnonzero(counts > WORD_DIGITS)
@@ -176,7 +176,7 @@ def _append_fractions(integers: Array, characters: Array, cells: Cells) -> Array
 
 def _read_digits(words: Array, counts: Array) -> Array:
     """The numbers uint64 of the first digits, at most eight, in the bytes of each word. Zeros follow them."""
-    bits = np.uint64(8) * np.maximum(counts, 0).astype(np.uint64)
+    bits = counts.view(np.uint64) * np.uint64(8)
     mask = (np.uint64(1) << bits) - np.uint64(1)  # 64 bits and more: all
     digits = (words ^ np.uint64(0x3030303030303030)) & mask
     pairs = (digits * np.uint64(10) + (digits >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
