@@ -12,7 +12,7 @@ from helpers import PROJECT, frame
 from digits.data.sources import sample
 
 HEAVY = ("torch", "lightning", "torchmetrics", "pandas", "matplotlib", "onnx", "scipy.stats")
-PICTURES = ("scipy", "PIL.ImageOps")
+PICTURES = ("scipy", "PIL.EpsImagePlugin")
 
 
 def imported_by(program: str, folder: Path) -> set[str]:
