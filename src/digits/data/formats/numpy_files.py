@@ -2,20 +2,20 @@
 
 import warnings
 import zipfile
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.lib import format as npy_format
 
+from digits.data.formats.archives import list_zip_names
 from digits.data.formats.arrays import Array
 from digits.data.formats.digit_file import DigitFile, InputFile, NamedArray, open_arrays
+from digits.data.formats.labels_file import find_labels_file
 from digits.data.formats.named_arrays import choose_arrays
 from digits.errors import InputError
 
 MAX_NPZ_BYTES = 4 << 30
 """Of the arrays of an .npz file, which are read into memory: MNIST has 0.055 GB, as float64 0.44 GB."""
-LABELS_OF_IMAGES = (("images", "labels"), ("X", "y"), ("X", "Y"), ("x", "y"), ("data", "labels"), ("data", "target"))
-"""A part of the name of a file of images, and what a file of their labels has in its place."""
 
 
 def open_npy(file: InputFile, part: str, chunk_size: int) -> DigitFile:
@@ -49,16 +49,6 @@ def map_array(file: InputFile) -> Array:
     return array
 
 
-def find_labels_file(path: Path) -> Path | None:
-    """The file of labels beside a file of images: y_test.npy beside X_test.npy."""
-    for of_images, of_labels in LABELS_OF_IMAGES:
-        if of_images in path.stem:
-            candidate = path.with_name(path.stem.replace(of_images, of_labels) + path.suffix)
-            if candidate.is_file():
-                return candidate
-    return None
-
-
 def open_npz(file: InputFile, part: str, chunk_size: int) -> DigitFile:
     """The images of one part, train or test, and their labels.
 
@@ -68,13 +58,8 @@ def open_npz(file: InputFile, part: str, chunk_size: int) -> DigitFile:
     return open_arrays(file, images, labels, chunk_size)
 
 
-def is_npz(path: Path) -> bool:
-    """Whether an archive holds only arrays."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):  # refused with a reason when it is read
-        return False
+def is_npz(names: Sequence[str]) -> bool:
+    """Whether an archive with these files holds only arrays."""
     return bool(names) and all(name.endswith(".npy") for name in names)
 
 
@@ -84,9 +69,8 @@ def read_npz(file: InputFile) -> dict[str, Array]:
         with zipfile.ZipFile(file.path) as archive, warnings.catch_warnings(action="ignore"):
             _require_size(file, archive)
             arrays = {}
-            for member in archive.infolist():
-                name = member.filename.removesuffix(".npy")
-                arrays[name] = _read_member(file, archive, member)
+            for name in list_zip_names(file.path):
+                arrays[name.removesuffix(".npy")] = _read_member(file, archive, archive.getinfo(name))
             return arrays
     except (InputError, OSError):
         raise

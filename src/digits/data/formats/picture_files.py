@@ -1,13 +1,12 @@
 """Which files are pictures: those of a folder, a glob, an archive or a tree with one folder for each digit."""
 
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from digits.data.formats.archives import IGNORED_NAMES, is_ignored_name, unpack
+from digits.data.formats.archives import IGNORED_NAMES, list_zip_names, unpack
 from digits.data.formats.digit_file import InputFile
 from digits.data.pictures.picture_formats import PICTURE_SUFFIXES, PictureFile
 from digits.errors import InputError, plural
@@ -61,14 +60,7 @@ def find_by_glob(pattern: str) -> FoundPictures | None:
 
 def is_archive_of_pictures(path: Path) -> bool:
     """Whether a file is a ZIP archive with at least one picture."""
-    if not os.path.isfile(path):
-        return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):  # no archive, or a damaged one
-        return False
-    return any(is_picture_name(name) and not is_ignored_name(name) for name in names)
+    return any(is_picture_name(name) for name in list_zip_names(path))
 
 
 def find_in_archive(path: Path, folder: Path) -> FoundPictures:
