@@ -44,8 +44,7 @@ def main() -> None:
 
 
 def _complete() -> None:
-    """Lets Hydra complete a line in a shell. For `digits train opt…` bash runs `digits -sc query=bash`, with the line in
-    COMP_LINE."""
+    """Lets Hydra complete a line in bash, which runs `digits -sc query=bash` with `digits train opt…` in COMP_LINE."""
     program, *parts = os.environ.get("COMP_LINE", "digits train ").split(" ", 2)
     if len(parts) < 2:
         sys.stdout.write(" ".join(COMMANDS))
