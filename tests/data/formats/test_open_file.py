@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import os
+import subprocess
 import sys
 import threading
 import zipfile
@@ -208,3 +209,12 @@ def test_arrays_beside_files_that_systems_add_are_read(tmp_path: Path) -> None:
     images, labels = read(open_digit_file(tmp_path / "digits.zip", "test", 8))
     assert np.array_equal(images, IMAGES.numpy())
     assert np.array_equal(labels, LABELS.numpy())  # type: ignore[arg-type]
+
+
+def test_readers_are_light() -> None:
+    """Prediction imports them without the weight of training."""
+    program = (
+        "import sys, digits.data.formats.source_reader, digits.data.formats.open_file; "
+        "print(sorted({'torch', 'lightning', 'pandas', 'matplotlib'} & sys.modules.keys()))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "[]"

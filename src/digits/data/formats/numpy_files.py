@@ -1,15 +1,17 @@
 """NumPy's files: one array (.npy), or several in a ZIP archive (.npz)."""
 
+import mmap
+import sys
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.lib import format as npy_format
 
 from digits.data.formats.archives import list_zip_names
 from digits.data.formats.arrays import Array
-from digits.data.formats.digit_file import DigitFile, InputFile, NamedArray, open_arrays
+from digits.data.formats.digit_file import DigitFile, FileChunk, InputFile, NamedArray, open_arrays
 from digits.data.formats.labels_file import find_labels_file
 from digits.data.formats.named_arrays import choose_arrays
 from digits.errors import InputError
@@ -22,14 +24,24 @@ def open_npy(file: InputFile, part: str, chunk_size: int) -> DigitFile:
     """An array of images, mapped into memory. Labels are read from a file beside it: y_test.npy beside X_test.npy.
 
     Raises InputError for a damaged file, and for an array that holds no images."""
-    images = NamedArray("", map_array(file))
+    mapped = map_array(file)
     labels_path = find_labels_file(file.path)
-    if labels_path is None:
-        return open_arrays(file, images, None, chunk_size)
-    labels_file = InputFile(labels_path, str(labels_path))
-    labels = NamedArray(labels_path.name, np.asarray(map_array(labels_file)))
-    opened = open_arrays(file, images, labels, chunk_size)
-    return DigitFile(opened.description, opened.chunks, [file.path, labels_path])
+    labels = None
+    files = [file.path]
+    if labels_path is not None:
+        labels_file = InputFile(labels_path, str(labels_path))
+        labels = NamedArray(labels_path.name, np.asarray(map_array(labels_file)))
+        files.append(labels_path)
+    opened = open_arrays(file, NamedArray("", mapped), labels, chunk_size)
+    return DigitFile(opened.description, _release_pages(opened.chunks, mapped), files)
+
+
+def _release_pages(chunks: Iterator[FileChunk], mapped: Array) -> Iterator[FileChunk]:
+    """The same chunks. The pages of a mapped file that were read would otherwise stay in the memory of the process."""
+    for chunk in chunks:
+        yield chunk
+        if sys.platform != "win32" and isinstance(mapped.base, mmap.mmap):
+            mapped.base.madvise(mmap.MADV_DONTNEED)
 
 
 def map_array(file: InputFile) -> Array:
