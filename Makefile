@@ -3,9 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock"
 
-.PHONY: install train test test-all lint bench peers lock clean
+.PHONY: install install-predict train test test-all lint bench peers lock clean
 
 install: .venv/installed
+
+# Prediction alone, without PyTorch and Lightning: .venv-predict/bin/digits predict input=photo.jpg
+install-predict: .venv-predict/installed
 
 train: .venv/installed
 	$(BIN)/python train.py
@@ -34,13 +37,14 @@ peers: .venv-peers/installed
 lock: .venv/installed-dev
 	$(BIN)/$(LOCK) --upgrade pyproject.toml --output-file requirements.lock
 	$(BIN)/$(LOCK) --upgrade pyproject.toml --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(BIN)/$(LOCK) --upgrade --group predict --constraint requirements.lock --output-file requirements-predict.lock
 
 clean:
-	rm -rf .venv .venv-peers
+	rm -rf .venv .venv-predict .venv-peers
 
-.venv/bin/python:
+.venv/bin/python .venv-predict/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; choose one: make PYTHON=python3.12")'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(@:/bin/python=)
 
 .venv/installed: requirements.lock pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
@@ -49,6 +53,12 @@ clean:
 
 .venv/installed-dev: requirements-dev.lock .venv/installed
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
+	touch $@
+
+# Python compiles what prediction imports when it first does: a quarter of the time and of the size is saved here.
+.venv-predict/installed: requirements-predict.lock pyproject.toml | .venv-predict/bin/python
+	.venv-predict/bin/python -m pip install --quiet --no-compile --require-hashes --requirement requirements-predict.lock
+	.venv-predict/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
 .venv-peers/installed: benchmarks/requirements.txt

@@ -101,7 +101,7 @@ def test_ensemble_is_scored_by_its_mean_probability(
     images, labels = sample().test
     probabilities = sum(load_classifier(folder).predict(images) for folder in folders)
     [entry] = json.loads((tmp_path / "ensembles.json").read_text())
-    assert entry["test"]["errors"] == int((probabilities.argmax(1) != labels).sum())
+    assert entry["test"]["errors"] == int((probabilities.argmax(1) != labels.numpy()).sum())
     assert entry["members"] == [Path(folder).name for folder in folders]
 
 

@@ -22,8 +22,7 @@ from digits.data.sources import Digits, Source
 from digits.evaluation.evaluate import evaluate
 from digits.models.fusion import fuse_batch_norm
 from digits.models.networks import NETWORKS, build_network
-from digits.prediction.classifier import Classifier
-from digits.prediction.members import CheckpointMember
+from digits.prediction.checkpoint_member import CheckpointMember
 from digits.runs.job import TrainingJob
 from digits.runs.recorded_run import RecordedRun
 from digits.settings import TrainSettings
@@ -118,15 +117,14 @@ def test_evaluation_copies_all_results_at_once(tmp_path: Path, precision: str) -
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", slow("16-mixed"), slow("32-true")])
 def test_prediction_copies_all_images_at_once(precision: str) -> None:
-    members = [CheckpointMember(name, fuse_batch_norm(build_network(name).eval()), 1.5) for name in NETWORKS]
-    with fake_gpu() as gpu:
-        classifier = Classifier(members, tta=3)
-        with gpu.tensors():
-            classifier.to(GPU).precision = precision
-            for batches in (2, 4):
-                gpu.phase = "predict", batches
-                predictions = classifier.predict_with_agreement(torch.zeros(4 * batches, 28, 28).byte(), batch_size=4)
-                assert {part.device.type for part in predictions} == {"cpu"}
+    networks = [fuse_batch_norm(build_network(name).eval()) for name in NETWORKS]
+    with fake_gpu() as gpu, gpu.tensors():
+        members = [CheckpointMember("made", network, 1.5, GPU, precision) for network in networks]
+        for batches in (2, 4):
+            gpu.phase = "predict", batches
+            for member in members:
+                probabilities = member._predict(torch.zeros(4 * batches, 28, 28).byte(), batch_size=4)
+                assert probabilities.cpu().shape == (4 * batches, 10)
     assert gpu.waits["predict", 2] == gpu.waits["predict", 4] != []
     assert PRECISIONS[precision] in gpu.dtypes
 

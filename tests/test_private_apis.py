@@ -52,6 +52,7 @@ from digits.private_apis.hydra import (
     is_changed_mode,
     refused_target,
     run_hydra_job,
+    search_more_folders,
     without_help_check,
 )
 from digits.private_apis.launchers import (
@@ -212,6 +213,18 @@ def test_defaults_name_the_file_of_each_choice(loader: ConfigLoader) -> None:
         files = list(defaults.packages)
         assert defaults.packages["optimizer/sgd"] == "optimizer"
         assert files.index("train") < files.index("optimizer/sgd") < files.index("experiment/fast")
+
+
+def test_loader_of_hydra_searches_more_folders(loader: ConfigLoader, tmp_path: Path) -> None:
+    (tmp_path / "optimizer").mkdir()
+    for name in ("adam", "mine"):
+        (tmp_path / "optimizer" / f"{name}.yaml").write_text("lr: 0.5")
+    with coupling("hydra._internal.config_loader_impl.ConfigLoaderImpl"):
+        both = search_more_folders(loader, [tmp_path])
+        config = both.load_configuration("train", ["optimizer=mine"], RunMode.RUN)
+        assert config.optimizer == {"lr": 0.5}
+        assert both.load_configuration("train", ["optimizer=adam"], RunMode.RUN).optimizer.lr == 0.001
+        assert [Path(one.path) for one in config.hydra.runtime.config_sources if one.schema == "file"][1:] == [tmp_path]
 
 
 def test_job_of_hydra_returns_the_result_of_its_function(tmp_path: Path) -> None:

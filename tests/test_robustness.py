@@ -15,7 +15,8 @@ from digits.data.datamodule import DigitsDataModule
 from digits.data.sources import Digits, sample
 from digits.errors import InputError
 from digits.prediction.classifier import load_classifier
-from digits.runs.checkpoint import find_checkpoints, read_checkpoint
+from digits.runs.checkpoint import read_checkpoint
+from digits.runs.find_checkpoints import find_checkpoints
 from tools.file_corruptions import FILE_CORRUPTIONS, apply_corruption
 from tools.mnist_c import MNIST_C
 from tools.robustness import (
@@ -55,7 +56,7 @@ def test_errors_are_those_of_the_corrupted_digits(trained: Path) -> None:
     name = "noise 40"
     images = apply_corruption(FILE_CORRUPTIONS[name], name, digits.images.numpy())
     labels = load_classifier(trained).predict(images).argmax(1)
-    assert results["files"]["errors"][name] == int((labels != digits.labels).sum())
+    assert results["files"]["errors"][name] == int((labels != digits.labels.numpy()).sum())
     assert 0 < results["files"]["calibration_error"] < 1
 
 
@@ -63,7 +64,7 @@ def test_pictures_are_wrong_or_refused_or_right(trained: Path) -> None:
     digits = choose_digits(sample().test, 3)
     images = np.concatenate([digits.images.numpy(), np.zeros((1, 28, 28), np.uint8)])
     labels = load_classifier(trained).predict(images[:3]).argmax(1)
-    labels = torch.cat([(labels + 1) % 10, torch.tensor([0])])
+    labels = torch.from_numpy(np.append((labels + 1) % 10, 0))
     results = predict_pictures(str(trained), images, labels)
     assert results["refused"] >= 1  # at least the blank one
     assert results["wrong"] <= 3

@@ -74,7 +74,7 @@ def test_settings_have_the_values_of_the_configuration() -> None:
 
 
 def test_prediction_on_several_devices_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^trainer\.devices=2: must be 1: predict\.py uses one device"):
+    with pytest.raises(InputError, match=r"^trainer\.devices=2: must be 1: prediction uses one device"):
         PredictSettings.from_config(config("input=a.csv", "trainer=ddp", program="predict"))
 
 

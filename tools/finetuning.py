@@ -133,19 +133,19 @@ def _seconds_of_children() -> float:
 
 
 def count_errors(classifier: Classifier, digits: Digits) -> int:
-    return int((classifier.predict(digits.images).argmax(1) != digits.labels).sum())
+    return int((classifier.predict(digits.images).argmax(1) != digits.labels.numpy()).sum())
 
 
 def _general_figures(classifier: Classifier, mnist: Digits, non_digits: Tensor) -> dict[str, float]:
     """The error rate on MNIST and its calibration error, and the fraction of confident predictions for images without a
     digit."""
     probabilities = classifier.predict(mnist.images)
-    errors = int((probabilities.argmax(1) != mnist.labels).sum())
-    confident = classifier.predict(non_digits).amax(1) > CONFIDENT
+    errors = int((probabilities.argmax(1) != mnist.labels.numpy()).sum())
+    confident = classifier.predict(non_digits).max(1) > CONFIDENT
     return {
         "mnist": errors / len(mnist.labels),
-        "calibration_error": calibration_error(probabilities.log(), mnist.labels),
-        "confident_non_digits": float(confident.float().mean()),
+        "calibration_error": calibration_error(torch.from_numpy(probabilities).log(), mnist.labels),
+        "confident_non_digits": float(confident.mean()),
     }
 
 

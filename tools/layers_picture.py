@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 
 PROJECT = Path(__file__).parent.parent
 LABELS = {
+    "__main__": "the command digits",
+    "installation": "missing packages",
     "hydra_plugins": "sweepers",
     "cli": "errors in one line, help",
     "studies": "many runs compared",

@@ -71,7 +71,9 @@ def read_with_program(checkpoint: str, paths: Sequence[Path]) -> list[int | None
 
 def read_with_page(checkpoint: str, paths: Sequence[Path], page_path: Path) -> list[int | None]:
     """The label of each picture that the page shows, or None if it is refused."""
-    page_path.write_text(build_page(load_classifier(checkpoint, accelerator="cpu")), encoding="utf-8")
+    page_path.write_text(
+        build_page(load_classifier(checkpoint, accelerator="cpu", needs_pytorch=True)), encoding="utf-8"
+    )
     labels: list[int | None] = []
     with sync_playwright() as started:
         program = next(filter(None, map(shutil.which, BROWSERS)), None)

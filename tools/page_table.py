@@ -21,10 +21,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoints", nargs="+", help="a checkpoint, a run's folder, or a glob: an ensemble")
     programs = [next(filter(None, map(shutil.which, names)), None) for names in (["node"], BROWSERS)]
-    images = sample().train.images[:500]
+    images = sample().train.images[:500].numpy()
     rows = []
     for checkpoint in parser.parse_args().checkpoints:
-        classifier = load_classifier(checkpoint, accelerator="cpu")
+        classifier = load_classifier(checkpoint, accelerator="cpu", needs_pytorch=True)
         with TemporaryDirectory() as folder:
             path = Path(folder, "digits.html")
             checks = [write_page(classifier, path, images, program) for program in programs if program]

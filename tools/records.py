@@ -22,8 +22,8 @@ from digits.evaluation.mnist_subsets import TITLES, subset_scores
 from digits.evaluation.score import Score
 from digits.files import write_json
 from digits.prediction.classifier import load_classifier
-from digits.runs.checkpoint import find_checkpoints
 from digits.runs.digit_tables import read_mistakes
+from digits.runs.find_checkpoints import find_checkpoints
 from digits.studies.configuration import MeanStd
 from digits.studies.mcnemar import mcnemar_p_value
 from digits.studies.results import RunResult, read_results
@@ -50,7 +50,7 @@ def add_ensemble(path: Path, title: str, checkpoints: Sequence[str], root: str) 
     """Predicts MNIST's test set with the mean probability of the checkpoints, and adds the score to the file."""
     paths = find_checkpoints(checkpoints)
     images, labels = mnist(root, download=False).test or ()
-    predicted = load_classifier(paths).predict(images).argmax(1)
+    predicted = torch.from_numpy(load_classifier(paths).predict(images).argmax(1))
     subsets = subset_scores(torch.arange(len(labels)), labels, predicted)
     entry = {
         "title": title,

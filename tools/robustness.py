@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -27,7 +28,8 @@ from digits.errors import InputError
 from digits.evaluation.calibration import calibration_error
 from digits.files import check_writable, write_json
 from digits.prediction.classifier import Classifier, load_classifier
-from digits.runs.checkpoint import find_checkpoints, read_checkpoint
+from digits.runs.checkpoint import read_checkpoint
+from digits.runs.find_checkpoints import find_checkpoints
 from tools.file_corruptions import FILE_CORRUPTIONS, Corruption, Images, apply_corruption
 from tools.mnist_c import MNIST_C
 from tools.predicted_pictures import predict_folder
@@ -120,14 +122,16 @@ def measure_corruptions(
         errors[name] = count_errors(name, probabilities, digits.labels)
         predicted.append(probabilities)
     mean = sum(errors.values()) / len(errors) / len(digits.labels)
-    calibration = calibration_error(torch.cat(predicted).log(), digits.labels.repeat(len(predicted)))
+    calibration = calibration_error(
+        torch.from_numpy(np.concatenate(predicted)).log(), digits.labels.repeat(len(predicted))
+    )
     print(f"{'mean':<40}{mean:8.2%}\n{'expected calibration error':<40}{calibration:8.2%}\n", flush=True)
     return {"errors": errors, "calibration_error": calibration}
 
 
-def count_errors(name: str, probabilities: Tensor, labels: Tensor) -> int:
-    """The wrong labels. Prints their fraction."""
-    errors = int((probabilities.argmax(1) != labels).sum())
+def count_errors(name: str, probabilities: Images, labels: Tensor) -> int:
+    """The wrong labels of probabilities float32 [N, 10]. Prints their fraction."""
+    errors = int((probabilities.argmax(1) != labels.numpy()).sum())
     print(f"{name:<40}{errors / len(labels):8.2%}", flush=True)
     return errors
 

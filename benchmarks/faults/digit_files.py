@@ -13,13 +13,12 @@ from random import Random
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.faults import reference
 from benchmarks.faults.mutations import damage_bytes
 from benchmarks.faults.pickles import payload
 from benchmarks.faults.workers import FaultError
-from digits.data.formats.csv_file import read_csv
+from digits.data.sources import csv
 from digits.prediction.inputs import open_input
 
 Array = np.ndarray[Any, Any]
@@ -120,11 +119,11 @@ def _as_csv(images: Array, labels: Array) -> bytes:
 def _compare(random: Random, path: Path, read_slowly: Callable[[], reference.Digits], trains: bool = False) -> None:
     """Reads as training or as prediction does, and compares with the reference."""
     if trains:
-        images, labels = read_csv(path)
+        images, labels = csv(str(path)).train
     else:
         chunks = list(open_input(str(path), random.choice([1, 7, 8192])).chunks)
-        images, parts = torch.cat([chunk.images for chunk in chunks]), [chunk.labels for chunk in chunks]
-        labels = None if parts[0] is None else torch.cat([part for part in parts if part is not None])
+        images, parts = np.concatenate([chunk.images for chunk in chunks]), [chunk.labels for chunk in chunks]
+        labels = None if parts[0] is None else np.concatenate([part for part in parts if part is not None])
     try:
         expected = read_slowly()
     except reference.OtherFormatError:

@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from benchmarks.faults.sweeps import run_undisturbed
@@ -47,17 +46,17 @@ def _write_real_digits_and_export(folder: Path) -> None:
     from digits.prediction.classifier import load_classifier
     from digits.prediction.export import export_onnx
     from digits.prediction.inputs import open_input
-    from digits.prediction.pictures import choose_digits, load_judge
+    from digits.prediction.pictures import choose_digits
+    from digits.runs.onnx_model import predict_with_bundled
 
-    images = sample().test.images[:20]  # type: ignore[union-attr]
-    np.save(folder / "real.npy", images.numpy())
-    Image.fromarray(images[0].numpy()).resize((84, 84)).save(folder / "digit.png")
+    images = sample().test.images[:20].numpy()  # type: ignore[union-attr]
+    np.save(folder / "real.npy", images)
+    Image.fromarray(images[0]).resize((84, 84)).save(folder / "digit.png")
     classifier = load_classifier(folder / "model.ckpt", accelerator="cpu", precision="32-true")
-    with torch.inference_mode():
-        export_onnx(classifier, folder / "model.onnx", images)
+    export_onnx(classifier, folder / "model.onnx", images)
     [digits] = open_input(str(folder / "digits.csv"), 100).chunks
     [pictures] = open_input(str(folder / "digit.png"), 100).chunks
     labels = {}
-    for name, chunk in {"digits": digits, "picture": choose_digits(pictures, load_judge())}.items():
+    for name, chunk in {"digits": digits, "picture": choose_digits(pictures, predict_with_bundled)}.items():
         labels[name] = [str(int(label)) for label in classifier.predict(chunk.images).argmax(1)]
     (folder / "labels.json").write_text(json.dumps(labels))

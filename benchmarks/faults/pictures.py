@@ -9,7 +9,6 @@ from random import Random
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps
 
 from benchmarks.faults.mutations import damage_bytes
@@ -17,9 +16,9 @@ from benchmarks.faults.reference import check_picture, tiff_tags
 from benchmarks.faults.workers import FaultError
 from digits.errors import InputError
 from digits.prediction.chunks import DigitChunk
-from digits.prediction.classifier import Classifier
 from digits.prediction.inputs import open_input
-from digits.prediction.pictures import choose_digits, load_judge
+from digits.prediction.pictures import choose_digits
+from digits.runs.onnx_model import predict_with_bundled
 
 MODES = {
     "PNG": ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"],
@@ -40,20 +39,15 @@ def _check(form: str, random: Random, originals: Path) -> None:
     path = Path(random.choice([f"digit.{form.lower()}", "digit", "digit.png"]))
     path.write_bytes(content)
     [chunk] = open_input(str(path), 8192).chunks
-    digits = chunk if isinstance(chunk, DigitChunk) else choose_digits(chunk, _judge())
+    digits = chunk if isinstance(chunk, DigitChunk) else choose_digits(chunk, predict_with_bundled)
     if digits.errors:
         raise InputError(digits.errors[0])
-    if digits.images.shape != (1, 28, 28) or digits.images.dtype != torch.uint8:
+    if digits.images.shape != (1, 28, 28) or digits.images.dtype != np.uint8:
         raise FaultError("wrong", f"{digits.images.dtype} {list(digits.images.shape)}")
     try:
         check_picture(content)
     except Exception as error:
         raise FaultError("wrong", f"a digit, although a checksum proves damage: {error!r}") from None
-
-
-@cache
-def _judge() -> Classifier:
-    return load_judge()
 
 
 CHECKS = {form: partial(_check, form) for form in MODES}

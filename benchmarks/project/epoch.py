@@ -11,7 +11,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from benchmarks.project.composed import compose_train
 from digits.data.datamodule import DigitsDataModule
 from digits.data.sources import Digits, Source
-from digits.devices import default_precision, keep_freed_memory, synchronize
+from digits.devices import default_precision, synchronize
+from digits.host import keep_freed_memory
 from digits.instantiation import build
 from digits.models.networks import build_network
 from digits.training.module import DigitsModule

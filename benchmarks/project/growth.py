@@ -3,14 +3,14 @@
 import argparse
 from pathlib import Path
 
-import torch
+import numpy as np
 
 from benchmarks.project.epoch import build_module, random_data, train_epoch
 from benchmarks.worker import measure_seconds, serve_rounds
 from digits.devices import default_precision
 from digits.models.networks import build_network
+from digits.prediction.checkpoint_member import CheckpointMember
 from digits.prediction.classifier import Classifier
-from digits.prediction.members import CheckpointMember
 
 parser = argparse.ArgumentParser()
 parser.add_argument("variable", choices=["images", "batch", "ensemble"])
@@ -18,10 +18,12 @@ parser.add_argument("size", type=int)
 options = parser.parse_args()
 
 if options.variable == "ensemble":
-    members = [CheckpointMember("kaggle_cnn", build_network("kaggle_cnn"), None) for _ in range(options.size)]
+    precision = default_precision("auto")
+    members = []
+    for _ in range(options.size):
+        members.append(CheckpointMember("kaggle_cnn", build_network("kaggle_cnn"), None, precision=precision))
     classifier = Classifier(members)
-    classifier.precision = default_precision("auto")
-    images = torch.randint(0, 256, (5000, 28, 28), dtype=torch.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (5000, 28, 28), dtype=np.uint8)
 else:
     total, batch_size = (options.size, 128) if options.variable == "images" else (16_384, options.size)
     datamodule = random_data(total, batch_size)

@@ -22,7 +22,7 @@ from benchmarks.project.epoch import (
 from benchmarks.worker import serve_rounds
 from digits.models.layers import scale_images
 from digits.models.networks import build_network
-from digits.prediction.members import AUTOCAST
+from digits.prediction.checkpoint_member import AUTOCAST
 from digits.training.module import DigitsModule
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from benchmarks.project.epoch import BATCH, DEVICE, PRECISION, Stopwatch, build_module, matrix_rate
 from benchmarks.worker import serve_rounds
-from digits.prediction.members import AUTOCAST
+from digits.prediction.checkpoint_member import AUTOCAST
 
 
 def measure() -> dict[str, float]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmarks.worker import measure_seconds, serve_rounds
 from digits.data.mnist_files import read_mnist
-from digits.devices import keep_freed_memory
+from digits.host import keep_freed_memory
 from digits.prediction.classifier import load_classifier
 
 parser = argparse.ArgumentParser()

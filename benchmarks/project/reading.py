@@ -3,8 +3,8 @@
 import sys
 
 from benchmarks.worker import measure_seconds, serve_rounds
-from digits.data.formats.csv_file import read_csv
+from digits.data.sources import csv
 
 [file] = sys.argv[1:]
-read_csv(file)
-serve_rounds(lambda: {"seconds": measure_seconds(read_csv, file)})
+csv(file)
+serve_rounds(lambda: {"seconds": measure_seconds(csv, file)})

@@ -3,8 +3,12 @@
 from importlib import import_module
 from typing import Any
 
-MODULES = {"load_classifier": "digits.prediction.classifier", "train": "digits.api"}
-__all__ = ["load_classifier", "train"]
+MODULES = {
+    "load_classifier": "digits.prediction.classifier",
+    "read": "digits.prediction.read",
+    "train": "digits.api",
+}
+__all__ = ["load_classifier", "read", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -67,7 +67,7 @@ def train(experiment: str | None = None, settings: Mapping[str, Any] | None = No
         with _logging_to(job.folder / "train.log"):
             training.train(job)
     except USER_ERRORS as error:
-        raise InputError(error_message(error, Command(CONF, "train", overrides))) from None
+        raise InputError(error_message(error, Command([CONF], "train", overrides))) from None
     except SystemExit:  # Lightning turns KeyboardInterrupt into it
         raise KeyboardInterrupt from None
     metrics = RunFolder(job.folder).metrics()

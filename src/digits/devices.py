@@ -1,6 +1,5 @@
-"""This machine: its device and the name of it, its precision, its memory."""
+"""The device of PyTorch: its name and its precision."""
 
-import ctypes
 import platform
 
 import torch
@@ -59,18 +58,3 @@ def synchronize(device: torch.device) -> None:
     """Waits until all work queued on the device is finished. Call it before reading the clock."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def keep_freed_memory() -> None:
-    """Raises glibc's thresholds for returning freed blocks, so that the next batch reuses them. Without it a submission
-    of 28,000 digits takes 1.2 times as long."""
-    if platform.system() != "Linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:  # another C library
-        return
-    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
-    never = -1
-    sizes = (2**30, 2**25)  # the second is the maximum of glibc before 2.35
-    if any(mallopt(mmap_threshold, size) for size in sizes):
-        mallopt(trim_threshold, never)

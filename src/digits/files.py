@@ -114,5 +114,7 @@ def translate_read_errors(name: str) -> Iterator[None]:
         raise InputError(f"{name}: no such file") from None
     except UnicodeDecodeError:
         raise InputError(f"{name}: not a text file; a CSV of digits is expected") from None
+    except MemoryError:  # a damaged header can announce any size
+        raise InputError(f"{name}: announces more than fits into memory; copy or download it again") from None
     except (OSError, EOFError, zlib.error, lzma.LZMAError, csv.Error) as error:  # most come from a damaged archive
         raise InputError(f"{name}: cannot be read ({error})") from None

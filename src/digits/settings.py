@@ -149,8 +149,9 @@ class TrainSettings:
         everything."""
         require_no_missing_value(config)
         for group in ("data", "trainer", "model", "optimizer"):
-            require(isinstance(config[group], Mapping), group, config[group], f"one of the choices in conf/{group}")
-        if config["debug"] is True:
+            settings = config.get(group)
+            require(isinstance(settings, Mapping), group, settings, f"one of the choices in conf/{group}")
+        if config.get("debug") is True:
             config = one_batch_of_everything(config)
         data = read_settings(DataSettings, config["data"], component=config["data"])
         trainer = read_settings(TrainerSettings, config["trainer"], component=config["trainer"])
@@ -258,10 +259,10 @@ class PredictSettings:
         """Takes the resolved configuration of `conf/predict.yaml`. Of the group `trainer` it reads the device and the
         precision."""
         require_no_missing_value(config)
-        trainer = config["trainer"]
+        trainer = config.get("trainer") or {}
         for setting in sorted(trainer):
             if setting not in PREDICT_TRAINER_SETTINGS:
-                raise InputError(f"trainer.{setting}: predict.py has no such setting; see --help")
+                raise InputError(f"trainer.{setting}: prediction has no such setting; see --help")
         return read_settings(cls, {**trainer, **config})
 
     def __post_init__(self) -> None:
@@ -292,9 +293,9 @@ class PredictSettings:
         require_count("batch_size", self.batch_size)
         require_count("chunk_size", self.chunk_size)
         require_choice("trainer.precision", self.precision, PRECISIONS)
-        one_device = "1: predict.py uses one device, and CUDA_VISIBLE_DEVICES=N chooses a GPU"
+        one_device = "1: prediction uses one device, and CUDA_VISIBLE_DEVICES=N chooses a GPU"
         require(self.devices == 1, "trainer.devices", self.devices, one_device)
-        require(self.num_nodes == 1, "trainer.num_nodes", self.num_nodes, "1: predict.py uses one device")
+        require(self.num_nodes == 1, "trainer.num_nodes", self.num_nodes, "1: prediction uses one device")
 
 
 def one_batch_of_everything(config: Mapping[str, Any]) -> dict[str, Any]:

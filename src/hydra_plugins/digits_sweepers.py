@@ -26,10 +26,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from digits.cli.arguments import quote_text
-from digits.cli.job import require_name, resolve_config
+from digits.cli.job import require_name, resolve_training_config
 from digits.cli.signals import interrupt_on_signals
 from digits.errors import InputError, plural
 from digits.files import write_json
+from digits.installation import require_training
 from digits.private_apis.launchers import joblib_settings, slurm_parameters
 from digits.settings_checks import require_one_device
 from digits.studies.study import REPLICATE_KEYS, Job, Study
@@ -88,6 +89,7 @@ class GridSweeper(Sweeper):
                 raise InputError(f"{override.input_line}: must be the name of one folder in outputs/")
         overrides = {override.get_key_element(): override for override in parsed}
         require_name(self.config, "study")
+        require_training()
         self._sweep(overrides)
 
     def _sweep(self, overrides: Mapping[str, Override]) -> None:
@@ -321,7 +323,7 @@ class JobComposer:
                 OmegaConf.update(composed, override.key, override.value, merge=True)
         except OmegaConfBaseException:
             composed = self._compose_by_hydra(tuple(overrides))  # raises its own error
-        return resolve_config(composed, self.sweep_config.hydra, overrides)
+        return resolve_training_config(composed, self.sweep_config.hydra, overrides)
 
     def _parse(self, text: str) -> "ParsedOverride":
         if text not in self.parsed:
@@ -373,8 +375,8 @@ class NoSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         raise InputError(
-            "predict.py has no -m; give several pictures or checkpoints as a list, 'input=[a.png,b.png]', "
-            "and call it once for each CSV file"
+            "prediction has no -m; give several pictures or checkpoints as a list, 'input=[a.png,b.png]', "
+            "and start it once for each CSV file"
         )
 
 

@@ -15,7 +15,7 @@ from digits.config import flatten
 
 def explained(words: str, *keys: str) -> dict[str, tuple[str, list[list[str]]]]:
     """For each key its value, as text, and its places with their texts."""
-    composition = Composition(Command(PROJECT / "conf", "train", words.split()))
+    composition = Composition(Command([PROJECT / "conf"], "train", words.split()))
     answers = {}
     for key in keys:
         headline, *lines = composition.describe(key)

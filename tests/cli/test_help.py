@@ -38,9 +38,9 @@ def test_new_choices_and_settings_describe_themselves(tmp_path: Path) -> None:
         "optimizer/_base": "# shared\n",
     }.items():
         (tmp_path / f"{name}.yaml").write_text(content)
-    lines = [line.split(maxsplit=2) for line in describe_groups(tmp_path, "train").splitlines()]
+    lines = [line.split(maxsplit=2) for line in describe_groups([tmp_path], "train").splitlines()]
     assert lines == [["optimizer", "adam", "the usual one"], ["lion", "a", "new one"]]
-    assert describe_settings(tmp_path, "train").split() == ["seed=3", "of", "everything"]
+    assert describe_settings([tmp_path], "train").split() == ["seed=3", "of", "everything"]
 
 
 def test_readme_names_every_group() -> None:

@@ -69,7 +69,7 @@ def call_digits():
     from digits.cli.explain import explain
     from digits.cli.messages import Command
     from digits.instantiation import CONF
-    assert explain("data.seed", Command(CONF, "train", ["seed=7"])).startswith("data.seed = 7")
+    assert explain("data.seed", Command([CONF], "train", ["seed=7"])).startswith("data.seed = 7")
     image = np.zeros((1, 28, 28), np.uint8)
     run.classifier.predict(image)
     digits.load_classifier("outputs/third").predict(image)

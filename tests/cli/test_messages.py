@@ -10,7 +10,7 @@ from helpers import run_main
     ("optimizer=adm", "optimizer=adm: no such choice; choose one of adadelta, adam, "),
     ("experiment=kagle", "experiment=kagle: no such choice; choose one of adadelta, adadelta_slow, "),
     ("experiment=[compact,study/fold]", "experiment/study=fold: no such choice; choose one of adadelta, "),
-    ("optimzer=adam", "optimzer: no such setting; did you mean optimizer? train.py has augment, data, "),
+    ("optimzer=adam", "optimzer: no such setting; did you mean optimizer? train has augment, data, "),
     ("trainer.max_epoch=3", "trainer.max_epoch: no such setting; did you mean max_epochs? trainer has accelerator, "),
     ("optimizer.momentum=1", "optimizer.momentum: no such setting; optimizer has fused, lr, weight_decay (+opt"),
     ("data.root=x", "data.root: no such setting; data has batch_size, fold, folds, "),
@@ -34,7 +34,7 @@ def test_error_on_the_command_line(tmp_path: Path, argument: str, message: str) 
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["+epochs=3"], "epochs: no such setting; train.py has augment, data, "),
+    (["+epochs=3"], "epochs: no such setting; train has augment, data, "),
     (["-m", "seed=0,1", "+sed=3"], "sed: no such setting; did you mean seed? "),
 ], ids=str)  # fmt: skip
 def test_error_in_the_composed_configuration(tmp_path: Path, arguments: list[str], message: str) -> None:

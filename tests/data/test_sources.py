@@ -1,5 +1,7 @@
 """The bundled sample, and labeled files of any format."""
 
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from PIL import Image
 from digits.data import sources
 from digits.data.sources import csv, sample
 from digits.errors import InputError
-from digits.runs.judge import predict_with_bundled
+from digits.runs.onnx_model import predict_with_bundled
 
 
 def test_sample_is_balanced_and_does_not_depend_on_the_global_seed() -> None:
@@ -57,6 +59,18 @@ def test_files_of_both_parts_may_differ_in_format(tmp_path: Path, keras_file: Pa
     assert source.test.images.equal(images)
 
 
+def test_pipe_is_read_once(tmp_path: Path) -> None:
+    images, labels = made_digits(30)
+    os.mkfifo(tmp_path / "pipe")
+    content = frame(images, labels).to_csv(index=False)
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=[content])
+    writer.start()
+    source = sources.file(str(tmp_path / "pipe"))
+    writer.join()
+    assert source.train.images.equal(images)
+    assert source.test is None
+
+
 def test_file_without_labels_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", made_digits(30)[0].numpy())
     with pytest.raises(InputError, match=r"a\.npy: no labels; training and testing need"):
@@ -82,6 +96,22 @@ def test_inverted_digits_are_noticed(
     assert source.train.images.equal(digits.images[:100]) == is_applied
     assert ("transform   invert: " in caplog.text) == is_applied
     assert ("is invert needed?" in caplog.text) != is_applied
+
+
+@pytest.mark.parametrize(("transform", "is_changed"), [("auto", False), ("invert", True), (None, False)])
+def test_each_file_is_judged_by_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, transform: str | None, is_changed: bool
+) -> None:
+    """Inverted training digits, and test digits that follow MNIST's convention already."""
+    train, test, _ = sources.sample()
+    np.savez(tmp_path / "train.npz", X=255 - train.images[:100], y=train.labels[:100])
+    np.savez(tmp_path / "test.npz", X=test.images[:100], y=test.labels[:100])
+    paths = str(tmp_path / "train.npz"), str(tmp_path / "test.npz")
+    source = sources.file(*paths, transform=transform, judge=predict_with_bundled)
+    assert source.test is not None
+    assert source.train.images.equal(train.images[:100]) == (transform is not None)
+    assert source.test.images.equal(255 - test.images[:100]) == is_changed
+    assert caplog.text.count("is invert needed?") == (transform is None)
 
 
 @pytest.mark.parametrize(("shift", "is_noticed"), [(0, False), (1, True)])

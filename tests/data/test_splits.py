@@ -52,7 +52,7 @@ def test_folds_are_a_partition() -> None:
 
 @pytest.mark.parametrize(("options", "message"), [
     ({"val_size": 1_000}, "data.val_size=1000: .* 0 to 999"), ({"val_size": 1.0}, "data.val_size=1.0"),
-    ({"val_size": 0.0001}, "data.val_size=0.0001"), ({"val_size": -1}, "data.val_size=-1"),
+    ({"val_size": 0.0001}, "data.val_size=0.0001: no image of 1,000"), ({"val_size": -1}, "data.val_size=-1"),
     ({"folds": 1}, "data.folds=1: .* 2"), ({"folds": 1_001}, "data.folds=1001: .* 1,000"),
     ({"folds": 5, "fold": 5}, "data.fold=5: .* 0 and 4"), ({"folds": 5, "fold": -1}, "data.fold=-1"),
 ])  # fmt: skip

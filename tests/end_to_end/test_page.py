@@ -65,7 +65,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("page") / "digits.html"
-    path.write_text(build_page(load_classifier()), encoding="utf-8")
+    path.write_text(build_page(load_classifier(needs_pytorch=True)), encoding="utf-8")
     return path.as_uri()
 
 

@@ -5,8 +5,10 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers import PROJECT, frame, run_main, run_program
@@ -67,6 +69,93 @@ def test_standard_input_and_output(trained: Path, test_csv: Path) -> None:
     assert "digits      60 in" in process.stderr
 
 
+def run_shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a line of the shell in which `predict` is the program."""
+    function = f'predict() {{ "{sys.executable}" "{PROJECT}/predict.py" "$@"; }}'
+    return subprocess.run(f"{function}\n{command}", shell=True, cwd=folder, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cat test.csv | predict {} input=-",
+        "gzip -c test.csv | predict {} input=-",
+        "mkfifo pipe; cat test.csv > pipe & predict {} input=pipe",
+        "chmod a-w . test.csv; predict {} input=test.csv; status=$?; chmod u+w .; exit $status",
+    ],
+)
+def test_input_of_a_shell(trained: Path, test_csv: Path, command: str) -> None:
+    process = run_shell(command.format(f'"checkpoint={trained}"'), test_csv.parent)
+    assert process.returncode == 0, process.stderr
+    labels = expected_labels(trained)
+    assert process.stdout.splitlines() == ["ImageId,Label", *(f"{n},{label}" for n, label in enumerate(labels, 1))]
+
+
+@pytest.mark.slow
+def test_array_in_a_pipe_is_one_line(trained: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "test.npy", IMAGES.numpy())
+    process = run_shell(f'cat test.npy | predict "checkpoint={trained}" input=-', tmp_path)
+    assert (process.returncode, process.stdout) == (1, "")
+    assert process.stderr.startswith("error: standard input: this format (npy) cannot be read from a pipe; save it")
+    assert process.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write into every folder")
+def test_folder_without_permission_to_write_is_one_line(trained: Path, test_csv: Path) -> None:
+    output = test_csv.parent / "locked"
+    output.mkdir(mode=0o555)
+    arguments = [f"checkpoint={trained}", "input=test.csv", "output=locked/out.csv"]
+    process = run_program("predict.py", *arguments, folder=test_csv.parent)
+    assert process.returncode == 1
+    assert process.stderr.splitlines()[-1] == "error: locked/out.csv: cannot be written (Permission denied)"
+    assert list(output.iterdir()) == []
+
+
+def make_inputs(folder: Path) -> None:
+    """Folders, and files of digits beside each other."""
+    for name in ("a.csv", "b.csv", "c.csv", "d.csv"):
+        (folder / name).write_bytes(HEADER + ROW)
+    (folder / "empty").mkdir()
+    (folder / "others").mkdir()
+    (folder / "others" / "film.mov").touch()
+    (folder / "folder.csv").mkdir()
+    (folder / "loop").symlink_to("loop")
+
+
+@pytest.mark.parametrize(("argument", "message"), [
+    ("input=[a.csv,b.csv]", "a.csv: not a picture; only one file of digits can be read at a time"),
+    ("input=*.csv", "*.csv: matches 4 files, no picture (a.csv, b.csv, c.csv, …); only one file of digits can"),
+    ("input=*.txt", "*.txt: matches no file"), ("input=empty", "empty: a folder without pictures (png, "),
+    ("input=others", "others: holds 1 file, no picture (film.mov); only one"), ("input=loop", "loop: cannot be read ("),
+    ("input=folder.csv", "folder.csv: a folder without pictures (png, "),
+    ("output=a.csv/out.csv", "a.csv/out.csv: there is no folder a.csv"),
+])  # fmt: skip
+def test_input_or_output_that_cannot_be_used(trained: Path, tmp_path: Path, argument: str, message: str) -> None:
+    make_inputs(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    arguments = [f"checkpoint={trained}", argument]
+    if argument.startswith("output="):
+        arguments.append("input=a.csv")
+    process = run_main("predict.py", *arguments, folder=tmp_path)
+    assert (process.returncode, process.stdout) == (1, "")
+    assert process.stderr.startswith(f"error: {message}")
+    assert process.stderr.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_other_files_of_an_archive_of_pictures_are_counted(trained: Path, tmp_path: Path) -> None:
+    Image.fromarray(255 - IMAGES[0].numpy()).resize((90, 90)).save(tmp_path / "a.png")
+    with zipfile.ZipFile(tmp_path / "mixed.zip", "w") as archive:
+        archive.write(tmp_path / "a.png", "a.png")
+        archive.writestr("digits.csv", HEADER + ROW)
+    process = run_main("predict.py", f"checkpoint={trained}", "input=mixed.zip", "output=out.csv", folder=tmp_path)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "read        1 file skipped: .csv\n" in process.stdout
+    assert pd.read_csv(tmp_path / "out.csv")["file"].tolist() == ["mixed.zip/a.png"]
+
+
 def test_export_and_prediction_from_the_model(trained: Path, test_csv: Path) -> None:
     process = run_main("predict.py", f"checkpoint={trained}", "export=model.onnx", folder=test_csv.parent)
     assert (process.returncode, process.stderr) == (0, "")
@@ -84,8 +173,8 @@ def test_export_and_prediction_from_the_model(trained: Path, test_csv: Path) -> 
         ([], "nothing to do: "),
         (["inputs=a.csv"], "inputs: no such"),
         (["checkpoint=a.ckpt"], "nothing to do: "),
-        (["checkpoint=a.ckpt", "-m", "input=a.csv,b.csv", "output=m.csv"], "predict.py has no -m"),
-        (["checkpoint=a.ckpt", "input=a.csv", "hydra.mode=MULTIRUN"], "predict.py has no -m"),
+        (["checkpoint=a.ckpt", "-m", "input=a.csv,b.csv", "output=m.csv"], "prediction has no -m"),
+        (["checkpoint=a.ckpt", "input=a.csv", "hydra.mode=MULTIRUN"], "prediction has no -m"),
         (["checkpoint=a.ckpt", "input=a.csv,b.csv"], "input=a.csv,b.csv: several values; write 'input=[a.csv,b.csv]'"),
         (["checkpoint=a.ckpt", "input=2024"], "2024: no such file"),
         (["checkpoint=a.ckpt", "input=Übung (1).csv"], "Übung (1).csv: no such file"),
@@ -96,9 +185,9 @@ def test_export_and_prediction_from_the_model(trained: Path, test_csv: Path) -> 
         ),
         (
             ["checkpoint=a.ckpt", "input=a.csv", "trainer.devices=2"],
-            "trainer.devices=2: must be 1: predict.py uses one",
+            "trainer.devices=2: must be 1: prediction uses one",
         ),
-        (["checkpoint=a.ckpt", "input=a.csv", "+trainer.foo=1"], "trainer.foo: predict.py has no such setting"),
+        (["checkpoint=a.ckpt", "input=a.csv", "+trainer.foo=1"], "trainer.foo: prediction has no such setting"),
         (
             ["checkpoint=a.ckpt", "input=a.csv", "batch_size=2147483648"],
             "batch_size=2147483648: must be an int",

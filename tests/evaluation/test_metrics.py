@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from scipy.stats import binomtest
 from torchmetrics.classification import MulticlassAccuracy, MulticlassHammingDistance
 
 from digits.evaluation.metrics import ErrorRate
@@ -28,4 +29,10 @@ def test_error_rate_equals_torchmetrics_with_a_partial_batch() -> None:
 def test_score_is_printed_with_counts_and_interval() -> None:
     assert str(Score(31, 10_000)) == "0.31% (31/10,000, 95% interval 0.22–0.44%)"
     assert Score(0, 500).interval == (0, pytest.approx(0.0076, abs=1e-4))
+
+
+@pytest.mark.parametrize(("errors", "total"), [(0, 1), (1, 1), (0, 500), (500, 500), (31, 10_000), (1, 3)])
+def test_interval_is_that_of_scipy(errors: int, total: int) -> None:
+    expected = binomtest(errors, total).proportion_ci(method="wilson")
+    assert Score(errors, total).interval == pytest.approx((expected.low, expected.high), abs=1e-12)
     assert Score(31, 10_000, {"loss": 0.1}).as_dict().keys() == {"errors", "total", "error", "low", "high", "loss"}

@@ -14,13 +14,14 @@ from digits.errors import InputError
 from digits.models.networks import build_network
 from digits.prediction import export
 from digits.prediction.agreement import Agreement
+from digits.prediction.checkpoint_member import CheckpointMember
 from digits.prediction.classifier import Classifier, load_classifier
 from digits.prediction.export import export_onnx
-from digits.prediction.members import CheckpointMember, OnnxMember
-from digits.prediction.onnx_model import read_model
 from digits.prediction.predict import predict
+from digits.runs.onnx_file import read_model
+from digits.runs.onnx_model import OnnxModel
 
-IMAGES = sample().train.images[:40]
+IMAGES = sample().train.images[:40].numpy()
 
 
 def member(name: str, temperature: float | None = None) -> CheckpointMember:
@@ -33,8 +34,8 @@ def test_model_equals_pytorch(tmp_path: Path, name: str) -> None:
     classifier = Classifier([member(name, temperature=1.5)])
     assert export_onnx(classifier, tmp_path / "model.onnx", IMAGES).difference < 1e-4
     exported = load_classifier(tmp_path / "model.onnx")
-    for images in (IMAGES, IMAGES[:1], made_digits(30)[0]):
-        assert torch.allclose(exported.predict(images), classifier.predict(images), atol=1e-4)
+    for images in (IMAGES, IMAGES[:1], made_digits(30)[0].numpy()):
+        assert np.allclose(exported.predict(images), classifier.predict(images), atol=1e-4)
     assert exported.name == name
     assert exported.members[0].calibrated
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
@@ -44,15 +45,15 @@ def test_ensemble_is_one_model(tmp_path: Path) -> None:
     classifier = Classifier([member("larger_cnn"), member("fast_cnn", temperature=1.5)])
     export_onnx(classifier, tmp_path / "both.onnx", IMAGES)
     exported = load_classifier(tmp_path / "both.onnx")
-    assert torch.allclose(exported.predict(IMAGES), classifier.predict(IMAGES), atol=1e-4)
+    assert np.allclose(exported.predict(IMAGES), classifier.predict(IMAGES), atol=1e-4)
     assert not exported.members[0].calibrated
     with pytest.raises(InputError, match="exported already"):
         export_onnx(exported, tmp_path / "again.onnx", IMAGES)
 
 
 def test_model_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    forward = OnnxMember.forward
-    monkeypatch.setattr(OnnxMember, "forward", lambda self, images: forward(self, images).flip(1))
+    predict = OnnxModel.predict
+    monkeypatch.setattr(OnnxModel, "predict", lambda self, images: predict(self, images)[:, ::-1])
     (tmp_path / "model.onnx").write_text("older")
     with pytest.raises(InputError, match="ONNX Runtime differs from PyTorch by"):
         export_onnx(Classifier([member("fast_cnn")]), tmp_path / "model.onnx", IMAGES)
@@ -69,9 +70,10 @@ def trained_member(name: str) -> CheckpointMember:
     """A network that fits `IMAGES` with certainty."""
     torch.manual_seed(0)
     trained, labels = member(name, temperature=1.5), sample().train.labels[:40]
-    optimizer = torch.optim.Adam(trained.network.parameters(), lr=0.003)
+    module = trained.module.requires_grad_(True)
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.003)
     for _ in range(40):
-        loss = -trained(IMAGES)[range(40), labels].log().mean()
+        loss = -module(torch.from_numpy(IMAGES))[range(40), labels].log().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -83,11 +85,11 @@ def test_int8_model_is_smaller_and_predicts_the_same_labels(tmp_path: Path) -> N
     classifier = Classifier([trained_member("keras_cnn"), trained_member("mlp")])
     export_onnx(classifier, tmp_path / "float32.onnx", IMAGES)
     assert export_onnx(classifier, tmp_path / "int8.onnx", IMAGES, "int8").different_labels == 0
-    content, metadata = read_model(tmp_path / "int8.onnx")
-    assert (metadata["dtype"], metadata["calibrated"]) == ("int8", True)
-    assert len(content) < 0.3 * (tmp_path / "float32.onnx").stat().st_size
+    model = read_model(tmp_path / "int8.onnx")
+    assert model.calibrated
+    assert len(model.content) < 0.3 * (tmp_path / "float32.onnx").stat().st_size
     exported = load_classifier(tmp_path / "int8.onnx")
-    assert torch.allclose(exported.predict(IMAGES), classifier.predict(IMAGES), atol=0.1)
+    assert np.allclose(exported.predict(IMAGES), classifier.predict(IMAGES), atol=0.1)
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -101,7 +103,7 @@ def test_int8_weights_have_7_bits_and_the_outer_layers_are_float32(tmp_path: Pat
 @pytest.mark.slow
 def test_int8_may_change_one_label_in_5000(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "compare", lambda *given: Agreement(len(given[2]), different_labels=1, difference=0.5))
-    classifier, images = Classifier([member("larger_cnn")]), IMAGES[:1].expand(5000, 28, 28)
+    classifier, images = Classifier([member("larger_cnn")]), np.repeat(IMAGES[:1], 5000, axis=0)
     with pytest.raises(InputError, match="int8 changes 1 of 4,999 labels"):
         export_onnx(classifier, tmp_path / "model.onnx", images[:4999], "int8")
     assert not list(tmp_path.iterdir())

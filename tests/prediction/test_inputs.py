@@ -41,7 +41,7 @@ def test_content_decides_on_the_format(tmp_path: Path, form: str, chunk_size: in
     assert isinstance(stream, DigitStream)
     chunks = list(stream.chunks)
     assert [len(chunk.images) for chunk in chunks] == [min(chunk_size, 25 - n) for n in range(0, 25, chunk_size)]
-    assert torch.equal(torch.cat([chunk.images for chunk in chunks]), IMAGES)
+    assert np.array_equal(np.concatenate([chunk.images for chunk in chunks]), IMAGES)
     assert all(chunk.labels is None for chunk in chunks)
     progress = [chunk.progress or 0 for chunk in chunks]
     assert progress[-1] == 1
@@ -63,7 +63,7 @@ def test_labels_of_mnist_images_are_read_too(tmp_path: Path) -> None:
     paths = write_mnist(tmp_path, LABELS)
     stream = open_input(str(paths[0]), 10)
     assert stream.files == paths
-    assert torch.cat([chunk.labels for chunk in stream.chunks]).tolist() == LABELS.tolist()
+    assert np.concatenate([chunk.labels for chunk in stream.chunks]).tolist() == LABELS.tolist()
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_invalid_file_is_refused(tmp_path: Path, name: str, content: object, mes
 
 @pytest.mark.parametrize(
     ("names", "message"),
-    [([""], "a folder without pictures"), (["*.png"], "matches no picture"), (["a.txt", "a.txt"], "only one file")],
+    [([""], "holds 1 file, no picture"), (["*.png"], "matches no file"), (["a.txt", "a.txt"], "only one file")],
 )
 def test_input_without_digits_is_refused(tmp_path: Path, names: list[str], message: str) -> None:
     (tmp_path / "a.txt").write_text("not a picture")

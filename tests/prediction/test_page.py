@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,15 @@ from digits.data.sources import sample
 from digits.errors import InputError
 from digits.models.networks import build_network
 from digits.prediction import page
+from digits.prediction.checkpoint_member import CheckpointMember
 from digits.prediction.classifier import Classifier, load_classifier
 from digits.prediction.export import export_onnx
 from digits.prediction.javascript import BROWSERS, run_javascript
-from digits.prediction.members import CheckpointMember
 from digits.prediction.page import build_page, run_page, script_of, write_page
 from digits.prediction.predict import predict
 from tools.picture_scenes import SCENES, SMALL_SCENES
 
-IMAGES = sample().train.images[:500]
+IMAGES = sample().train.images[:500].numpy()
 PROGRAMS = [path for name in ("node", *BROWSERS) if (path := shutil.which(name))]
 needs_javascript = pytest.mark.skipif(not PROGRAMS, reason="neither Node nor Chromium is installed")
 
@@ -232,7 +233,7 @@ def expect_hypotheses_of_predict(made: Sequence[Image.Image]) -> None:
 )
 def test_page_finds_the_hypotheses_of_predict(scene: str) -> None:
     draw = {**SCENES, **SMALL_SCENES}[scene]
-    digits = IMAGES.numpy()
+    digits = IMAGES
     expect_hypotheses_of_predict(
         [draw([*digits[index : index + 4]], np.random.default_rng([index, 2])) for index in range(8)]
     )
@@ -246,7 +247,7 @@ def test_page_finds_the_hypotheses_of_unusual_pictures() -> None:
         ImageDraw.Draw(picture).line((middle, size[1] // 8, middle + 5, size[1] * 7 // 8), ink, max(2, size[0] // 10))
         return picture
 
-    mnist = Image.fromarray(IMAGES[0].numpy())
+    mnist = Image.fromarray(IMAGES[0])
     expect_hypotheses_of_predict(
         [
             line("RGB", (255, 255, 255), (255, 255, 90)),  # contrast in blue only
@@ -291,8 +292,7 @@ def test_page_chooses_the_hypothesis_of_predict() -> None:
         cases.append((found, probabilities))
     expected = []
     for found, probabilities in cases:
-        judge: Any = Judge(torch.from_numpy(np.concatenate(probabilities)))
-        [chosen] = choose([found], judge.predict)
+        [chosen] = choose([found], partial(_given, np.concatenate(probabilities)))
         expected.append(chosen and chosen.description)
     data = [
         [
@@ -309,9 +309,6 @@ def test_page_chooses_the_hypothesis_of_predict() -> None:
     assert len(set(expected)) > 4
 
 
-class Judge:
-    def __init__(self, probabilities: torch.Tensor) -> None:
-        self.probabilities = probabilities
-
-    def predict(self, images: Any) -> torch.Tensor:
-        return self.probabilities
+def _given(probabilities: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """A judge with these probabilities."""
+    return probabilities

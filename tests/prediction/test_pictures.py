@@ -1,24 +1,20 @@
 """Pictures by hypotheses: made pictures that earlier versions misread, several digits, and pictures without a digit."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
-import torch
 from helpers import slow
 from PIL import Image
 
-from digits.data.pictures.choose import choose
+from digits.data.pictures.choose import Predict, choose
 from digits.data.pictures.normalize import Hypothesis, hypotheses
 from digits.data.sources import sample
 from digits.errors import InputError
-from digits.prediction import pictures
 from digits.prediction.chunks import Picture, PictureChunk
-from digits.prediction.classifier import load_classifier
-from digits.prediction.pictures import choose_digits, load_judge
-from digits.runs.checkpoint import BUNDLED_PATH, find_checkpoints
+from digits.prediction.pictures import choose_digits
+from digits.runs.onnx_model import predict_with_bundled
 from tools.picture_scenes import SCENES
 
 IMAGES, LABELS = (tensor.numpy() for tensor in sample().test or ())
@@ -31,11 +27,10 @@ def made(scene: str, label: int | None = None, count: int = 10) -> list[Image.Im
 
 
 def labels_of(made_pictures: list[Image.Image]) -> list[int]:
-    judge = load_judge()
-    chosen = choose([hypotheses(picture) for picture in made_pictures], judge.predict)
+    chosen = choose([hypotheses(picture) for picture in made_pictures], predict_with_bundled)
     none = np.zeros((1, 28, 28), np.uint8)
     digits = [hypothesis.digits[:1] if hypothesis else none for hypothesis in chosen]
-    predicted: list[int] = judge.predict(np.concatenate(digits)).argmax(1).tolist()
+    predicted: list[int] = predict_with_bundled(np.concatenate(digits)).argmax(1).tolist()
     return [label if hypothesis else -1 for label, hypothesis in zip(predicted, chosen, strict=True)]
 
 
@@ -58,7 +53,7 @@ def test_european_digits_are_read(scene: str, label: int, correct: int) -> None:
 
 @pytest.mark.parametrize("scene", ["two beside", slow("two stacked"), slow("four")])
 def test_several_digits_are_reported(scene: str) -> None:
-    chosen = choose([hypotheses(picture) for picture in made(scene)], load_judge().predict)
+    chosen = choose([hypotheses(picture) for picture in made(scene)], predict_with_bundled)
     counts = [len(hypothesis.digits) for hypothesis in chosen if hypothesis]
     assert sum(count > 1 for count in counts) >= 8
     assert max(counts) <= 4
@@ -68,47 +63,25 @@ def test_several_digits_are_reported(scene: str) -> None:
     "scene", ["clouds", slow("letters"), slow("landscape"), slow("empty ruled"), slow("empty squared")]
 )
 def test_pictures_without_a_digit_are_refused_or_doubted(scene: str) -> None:
-    judge = load_judge()
-    chosen = choose([hypotheses(picture) for picture in made(scene)], judge.predict)
+    chosen = choose([hypotheses(picture) for picture in made(scene)], predict_with_bundled)
     digits = [hypothesis.digits for hypothesis in chosen if hypothesis and len(hypothesis.digits) == 1]
     stacked = np.concatenate([np.zeros((0, 28, 28), np.uint8), *digits])
-    assert (judge.predict(stacked).amax(1) > 0.9).sum() <= 1
-
-
-class Spy:
-    """A judge that counts the images of each call."""
-
-    def __init__(self) -> None:
-        self.judge = load_judge()
-        self.calls: list[int] = []
-
-    def predict(self, images: Any) -> torch.Tensor:
-        self.calls.append(len(images))
-        return self.judge.predict(images)
+    assert (predict_with_bundled(stacked).max(1, initial=0) > 0.9).sum() <= 1
 
 
 def test_all_hypotheses_are_judged_in_one_batch_and_the_choice_is_deterministic() -> None:
-    spy: Any = Spy()
+    counts: list[int] = []
+
+    def predict(images: Any) -> Any:
+        counts.append(len(images))
+        return predict_with_bundled(images)
+
     found = [hypotheses(picture) for picture in made("brush", count=3)]
-    first, again = choose(found, spy.predict), choose(found, spy.predict)
-    assert spy.calls == 2 * [sum(len(one.digits) for several in found for one in several)]
+    first, again = choose(found, predict), choose(found, predict)
+    assert counts == 2 * [sum(len(one.digits) for several in found for one in several)]
     assert [one and one.description for one in first] == [one and one.description for one in again]
-    assert choose([], spy.predict) == []
-    assert len(spy.calls) == 2
-
-
-@pytest.mark.parametrize("checkpoints", [["bundled"], [BUNDLED_PATH, BUNDLED_PATH], ["{other}", "bundled"]])
-def test_bundled_network_of_a_classifier_is_not_loaded_again(
-    trained: Path, monkeypatch: pytest.MonkeyPatch, checkpoints: list[str]
-) -> None:
-    paths = find_checkpoints([str(path).format(other=trained) for path in checkpoints])
-    classifier = load_classifier(paths, tta=3, accelerator="cpu")
-    expected = load_judge()
-    monkeypatch.setattr(pictures, "load_member", lambda path: pytest.fail(f"{path} is loaded again"))
-    judge = load_judge(classifier, paths)
-    images = IMAGES[:50]
-    assert torch.equal(judge.predict(images), expected.predict(images))
-    assert judge.members[0] is not classifier.members[-1]  # which may be on a GPU
+    assert choose([], predict) == []
+    assert len(counts) == 2
 
 
 MadeHypothesis: TypeAlias = tuple[str, int, list[float], bool]
@@ -119,12 +92,12 @@ def hypotheses_of(made_ones: Sequence[MadeHypothesis]) -> list[Hypothesis]:
     return [Hypothesis(name, np.zeros((count, 28, 28), np.uint8), True, apart) for name, count, _, apart in made_ones]
 
 
-def judge_of(*made_ones: MadeHypothesis) -> Any:
+def judge_of(*made_ones: MadeHypothesis) -> Predict:
     """A judge with these confidences."""
-    confidences = torch.tensor([value for _, _, values, _ in made_ones for value in values])
-    probabilities = torch.zeros(len(confidences), 10)
-    probabilities[:, 3], probabilities[:, 5] = confidences.clamp(min=0), (-confidences).clamp(min=0)
-    return type("Made", (), {"predict": lambda self, images: probabilities})()
+    confidences = np.array([value for _, _, values, _ in made_ones for value in values], np.float32)
+    probabilities = np.zeros((len(confidences), 10), np.float32)
+    probabilities[:, 3], probabilities[:, 5] = confidences.clip(min=0), (-confidences).clip(min=0)
+    return lambda images: probabilities
 
 
 def test_each_picture_gives_its_digit_or_an_error_in_order() -> None:
@@ -153,7 +126,7 @@ def test_each_picture_gives_its_digit_or_an_error_in_order() -> None:
 
 def scored(*candidates: MadeHypothesis) -> str | None:
     """The description of the chosen hypothesis."""
-    [chosen] = choose([hypotheses_of(candidates)], judge_of(*candidates).predict)
+    [chosen] = choose([hypotheses_of(candidates)], judge_of(*candidates))
     return chosen and chosen.description
 
 

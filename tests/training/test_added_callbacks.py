@@ -19,7 +19,7 @@ from helpers import (
     trained_network,
 )
 
-from digits.data.formats.csv_file import read_csv
+from digits.data.sources import csv
 from digits.errors import InputError
 from digits.models.layers import scale_images
 from digits.runs.checkpoint import read_checkpoint
@@ -39,7 +39,7 @@ class Longer(Callback):
 
 def mistakes(folder: Path, made_csv: Path) -> int:
     """The errors of the checkpoint that a run names, on all digits."""
-    images, labels = read_csv(made_csv)
+    images, labels = csv(str(made_csv)).train
     checkpoint = read_checkpoint(folder / read_metrics_json(folder)["checkpoint"])
     with torch.no_grad():
         return int((trained_network(checkpoint)(scale_images(images)).argmax(1) != labels).sum())
@@ -78,7 +78,7 @@ def test_weights_that_a_callback_sets_at_the_end_are_the_result(small_run: Small
         assert torch.equal(weights, average[name]), name
     metrics = read_metrics_json(folder)
     assert metrics["test"]["errors"] == mistakes(folder, made_csv)
-    images, labels = read_csv(made_csv)
+    images, labels = csv(str(made_csv)).train
     with torch.no_grad():
         loss = F.cross_entropy(trained_network(checkpoint)(scale_images(images)), labels)
     assert metrics["test"]["loss"] == pytest.approx(loss.item(), rel=1e-5)

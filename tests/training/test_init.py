@@ -25,7 +25,8 @@ from helpers import (
 
 from digits.errors import InputError
 from digits.models.layers import scale_images
-from digits.runs.checkpoint import BUNDLED_PATH, read_checkpoint
+from digits.runs.checkpoint import read_checkpoint
+from digits.runs.find_checkpoints import BUNDLED_PATH
 from digits.settings import TrainSettings
 from digits.training.build import build_module
 
@@ -181,6 +182,12 @@ def test_given_network_must_be_that_of_the_checkpoint(given: str, tmp_path: Path
     process = train_main(tmp_path, made_csv, "init=bundled", given)
     assert (process.returncode, process.stderr.count("\n")) == (1, 1)
     assert "error: init=bundled holds the network compact_cnn, but this run has" in process.stderr
+
+
+def test_run_without_a_network_is_refused_in_one_line(tmp_path: Path, made_csv: Path) -> None:
+    process = train_main(tmp_path, made_csv, "init=bundled", "~model")
+    assert (process.returncode, process.stderr.count("\n")) == (1, 1)
+    assert "error: model=null: must be one of the choices" in process.stderr
 
 
 @pytest.mark.slow

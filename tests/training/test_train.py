@@ -23,7 +23,7 @@ from helpers import (
 
 from digits.data import sources
 from digits.data.datamodule import DigitsDataModule
-from digits.data.formats.csv_file import read_csv
+from digits.data.sources import csv
 from digits.errors import InputError
 from digits.evaluation.evaluate import Evaluation, Split, evaluate
 from digits.models.layers import scale_images
@@ -76,7 +76,7 @@ def test_folder_of_a_run(tmp_path: Path, made_csv: Path) -> None:
 def test_mistakes_are_listed_with_their_positions_in_the_source(small_run: SmallRun, made_csv: Path) -> None:
     folder = small_run(f"data.test_csv={made_csv}", "augment=none")
     metrics, mistakes = read_metrics_json(folder), pd.read_csv(folder / "mistakes.csv")
-    images, labels = read_csv(made_csv)
+    images, labels = csv(str(made_csv)).train
     with torch.no_grad():
         predicted = trained_network(last_checkpoint(folder))(scale_images(images)).argmax(1)
     wrong = set((predicted != labels).nonzero().flatten().tolist())
@@ -90,14 +90,14 @@ def test_mistakes_are_listed_with_their_positions_in_the_source(small_run: Small
 
 
 def test_folds_predict_each_digit_once(small_run: SmallRun, made_csv: Path) -> None:
-    images, labels = read_csv(made_csv)
+    images, labels = csv(str(made_csv)).train
     indices = []
     for fold in range(2):
         folder = small_run("data.folds=2", f"data.fold={fold}", "test=false", f"data.test_csv={made_csv}")
         assert "test" not in read_metrics_json(folder)
         table = pd.read_csv(folder / "out_of_fold.csv")
         expected = load_classifier(folder, precision="32-true").predict(images[table["index"].to_list()])
-        assert table[[f"p{digit}" for digit in range(10)]].to_numpy() == pytest.approx(expected.numpy(), abs=1e-4)
+        assert table[[f"p{digit}" for digit in range(10)]].to_numpy() == pytest.approx(expected, abs=1e-4)
         assert table["label"].tolist() == labels[table["index"].to_list()].tolist()
         indices += table["index"].tolist()
     assert sorted(indices) == list(range(len(labels)))
@@ -143,7 +143,7 @@ def test_checkpoint_holds_the_network_that_was_scored(
     metrics = read_metrics_json(folder)
     checkpoint = read_checkpoint(folder / metrics["checkpoint"])
     assert checkpoint["digits"]["temperature"] == metrics["calibration"]["temperature"]
-    images, labels = read_csv(made_csv)
+    images, labels = csv(str(made_csv)).train
     with torch.no_grad():
         logits = trained_network(checkpoint)(scale_images(images))
     assert int((logits.argmax(1) != labels).sum()) == metrics["test"]["errors"]

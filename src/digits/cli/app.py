@@ -1,4 +1,4 @@
-"""Shared by train.py and predict.py: prepared arguments, and errors as one line with exit status 1.
+"""Shared by the programs that train and predict: prepared arguments, and errors as one line with exit status 1.
 
 Importing this module limits what Hydra builds in this process. The programs of this project and their workers need the
 limit. Other programs, which may call `digits.train`, do not import it."""
@@ -6,22 +6,22 @@ limit. Other programs, which may call `digits.train`, do not import it."""
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
+from hydra.types import RunMode, TaskFunction
 
-from digits.cli.arguments import check_options, prepare_arguments
+from digits.cli.arguments import asks_for_help, check_options, prepare_arguments
+from digits.cli.config_folders import hydra_options, take_folders
 from digits.cli.console import prepare_streams
-from digits.cli.explain import explain
-from digits.cli.help import describe_groups, describe_settings
-from digits.cli.hydra_versions import limit_targets, limited_targets, register_resolver, run_main
+from digits.cli.help import describe_groups, describe_settings, help_page
+from digits.cli.hydra_versions import VERSION_BASE, limit_targets, limited_targets, register_resolver, run_main
 from digits.cli.job import USER_ERRORS, register_resolvers
 from digits.cli.messages import Command, describe_error, error_message, exception_chain
-from digits.cli.signals import exit_on_signals, interrupt_on_signals
+from digits.cli.signals import exit_on_signals
 from digits.errors import InputError, one_line
 from digits.files import discard_output
 from digits.private_apis.hydra import without_help_check
@@ -30,31 +30,55 @@ from digits.processes import is_first_of_node
 log = logging.getLogger(__name__)
 
 
-def run_app(main: Callable[[], Any], config_dir: Path, config_name: str) -> None:
-    """Runs a function decorated with `hydra.main`. Only a bug, not an error of the user, prints a traceback."""
+def run_app(task: TaskFunction, conf: Path, config_name: str, program: str) -> None:
+    """Runs the jobs of a command line with Hydra. `program` is the text before its settings, for the help. Only a bug,
+    not an error of the user, prints a traceback."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
     prepare_streams()
-    words = prepare_arguments(sys.argv[1:])
-    sys.argv[1:] = words
-    register_resolver("groups", lambda: describe_groups(config_dir, config_name))
-    register_resolver("settings", lambda: describe_settings(config_dir, config_name))
-    command = Command(config_dir, config_name, words)
+    command = Command([conf], config_name, sys.argv[1:])
     try:
-        explained = _explained_setting(words) if config_name == "train" else None
+        command = _prepare_command(conf, config_name)
+        explained = _explained_setting(command.words) if config_name == "train" else None
         if explained is not None:
+            from digits.cli.explain import explain  # imported late: it is rarely needed
+
             sys.stdout.write(explain(explained, command))
             return
-        check_options(words)
+        check_options(command.words)
+        _register_help(command, program)
+        if asks_for_help(command.words):
+            sys.stdout.write(help_page(command.folders, config_name))
+            return
         with without_help_check(), limited_targets():
-            run_main(main)
+            run_main(hydra.main(**VERSION_BASE, config_path=str(conf), config_name=config_name)(task))
     except KeyboardInterrupt:
         sys.exit("interrupted" if is_first_of_node() else 1)
+    except BrokenPipeError:  # the reader of --help or --cfg closed the pipe
+        discard_output(sys.stdout)
+        sys.exit(1)
     except (*USER_ERRORS, ValueError) as error:
         if not _is_of_user(error):
             raise
         sys.exit(one_line(f"error: {error_message(error, command)}"))
     finally:
         exit_on_signals()
+
+
+def _prepare_command(conf: Path, config_name: str) -> Command:
+    """The command line without the options for folders. Replaces `sys.argv` by the words that Hydra gets, and that
+    Lightning gives to the other processes of a run."""
+    folders, words = take_folders(sys.argv[1:], conf)
+    words = prepare_arguments(words)
+    options = hydra_options(folders) if folders != [conf] else []
+    sys.argv[1:] = [*options, *words]
+    return Command(folders, config_name, words)
+
+
+def _register_help(command: Command, program: str) -> None:
+    """Registers the resolvers in the help pages, `conf/hydra/help`."""
+    register_resolver("groups", lambda: describe_groups(command.folders, command.config_name))
+    register_resolver("settings", lambda: describe_settings(command.folders, command.config_name))
+    register_resolver("program", lambda: program)
 
 
 def _explained_setting(words: Sequence[str]) -> str | None:
@@ -74,9 +98,8 @@ def _is_of_user(error: Exception) -> bool:
 
 @contextmanager
 def job_errors() -> Iterator[None]:
-    """Wraps the work of one job. An error of the user ends the program with one line. In a sweep every error is logged
-    to the job's own file, and the sweep continues."""
-    interrupt_on_signals()
+    """Wraps one job. An error of the user ends the program with one line. In a sweep every error is logged to the job's
+    own file, and the sweep continues."""
     try:
         yield
     except BrokenPipeError:  # the reader closed the pipe

@@ -104,6 +104,11 @@ def check_options(words: Sequence[str]) -> None:
         sys.exit("error: -m, --cfg, --info and --help exclude each other; use only one")
 
 
+def asks_for_help(words: Sequence[str]) -> bool:
+    """Whether the words contain `--help`."""
+    return bool(_option_parser().parse_args(words).help)
+
+
 class OptionParser(argparse.ArgumentParser):
     """A parser that reports an error in one line."""
 

@@ -5,21 +5,19 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from pathlib import Path
 from posixpath import dirname, join
 from typing import Any
 
 import yaml
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
+from digits.cli.config_folders import config_loader, find_folder, read_file
 from digits.cli.help import default_choices
-from digits.cli.hydra_versions import VERSION_BASE
 from digits.cli.job import is_model_given, register_resolvers
 from digits.cli.messages import Command
 from digits.errors import InputError
+from digits.installation import needs
 from digits.private_apis.hydra import compute_defaults, hydra_put_aside
 
 INTERPOLATION = re.compile(r"\$\{([\w.]+)\}")
@@ -56,10 +54,9 @@ class Composition:
 
     def __init__(self, command: Command) -> None:
         self.words = command.words
-        self.config_dir = command.config_dir
+        self.folders = command.folders
         self.config_name = command.config_name
-        with initialize_config_dir(str(command.config_dir), command.config_name, **VERSION_BASE):
-            loader = GlobalHydra.instance().config_loader()
+        with config_loader(command.folders, command.config_name) as loader:
             self.config = loader.load_configuration(command.config_name, list(command.words), RunMode.RUN)
             defaults = compute_defaults(loader, command.config_name, command.words)
         self.choices = defaults.choices
@@ -67,7 +64,7 @@ class Composition:
         self.overrides = defaults.overrides
         self.packages = {}
         for path, package in defaults.packages.items():
-            is_own_file = self._path(path).is_file()  # else a file of Hydra
+            is_own_file = find_folder(self.folders, path) is not None  # else a file of Hydra
             if is_own_file:
                 self.packages[path] = package
         self.settings = _keys(OmegaConf.to_container(self.config, resolve=False))
@@ -101,10 +98,12 @@ class Composition:
 
     def _initial_model(self) -> dict[str, Any] | None:
         """The settings of the network in the checkpoint init=, if the run takes them from there."""
-        init, default = self.config.init, default_choices(self.config_dir, self.config_name)["model"]
+        init = OmegaConf.select(self.config, "init")
+        default = default_choices(self.folders, self.config_name).get("model")
         if not isinstance(init, str) or is_model_given(self.settings["model"], default, self.words):
             return None
-        from digits.runs.initial_weights import initial_model  # imported late: needs torch
+        with needs("init=", "PyTorch"):
+            from digits.runs.initial_weights import initial_model  # imported late: needs torch
 
         return initial_model(init)
 
@@ -155,16 +154,15 @@ class Composition:
                 break
         return places
 
-    def _path(self, config_path: str) -> Path:
-        return self.config_dir / f"{config_path}.yaml"
-
     def _read(self, config_path: str) -> tuple[str, yaml.Node]:
-        text = self._path(config_path).read_text(encoding="utf-8")
+        text = read_file(self.folders, config_path)
         return text, yaml.compose(text, yaml.SafeLoader)
 
     def _place(self, config_path: str, text: str, node: yaml.Node) -> Place:
         line = node.start_mark.line
-        where = f"{self.config_dir.name}/{config_path}.yaml:{line + 1}"
+        folder = find_folder(self.folders, config_path)
+        assert folder is not None
+        where = f"{folder.name}/{config_path}.yaml:{line + 1}"
         return Place(where, text.splitlines()[line].strip())
 
 

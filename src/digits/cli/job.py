@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -17,11 +18,12 @@ from digits.cli.help import default_choices, top_level_settings
 from digits.cli.hydra_versions import register_resolver
 from digits.cli.messages import unknown_setting_message
 from digits.errors import InputError
+from digits.installation import require_training
 from digits.runs.choose_folder import resolve_run_folder
 from digits.runs.job import TrainingJob
 
-# An OSError names its file: a folder without write permission, a full disk.
-USER_ERRORS = (InputError, HydraException, OmegaConfBaseException, OSError)
+# An OSError names its file: a folder without write permission, a full disk. So does an error of YAML.
+USER_ERRORS = (InputError, HydraException, OmegaConfBaseException, yaml.YAMLError, OSError)
 
 
 def hydra_job(config: DictConfig) -> TrainingJob:
@@ -35,8 +37,10 @@ def hydra_job(config: DictConfig) -> TrainingJob:
         if "/" not in group:  # not a group of Hydra itself
             choices[str(group)] = str(choice)
     overrides = list(hydra.overrides.task)
-    resolved = resolve_config(config, hydra, overrides)
-    if resolved.get("init") is not None:
+    resolved = resolve_training_config(config, hydra, overrides)
+    model = resolved.get("model")
+    has_network = isinstance(model, dict) and "name" in model  # TrainSettings refuses others
+    if resolved.get("init") is not None and has_network:
         choices["model"] = resolved["model"]["name"]
     return TrainingJob(
         config=resolved,
@@ -48,25 +52,34 @@ def hydra_job(config: DictConfig) -> TrainingJob:
     )
 
 
-def resolve_config(config: DictConfig, hydra: Any, overrides: Sequence[str]) -> dict[str, Any]:
-    """A composed configuration as plain values. With init= it has the network of that checkpoint, unless a network is
-    given.
+def resolve_training_config(config: DictConfig, hydra: Any, overrides: Sequence[str]) -> dict[str, Any]:
+    """As `resolve_config`. With init= the network is that of the checkpoint, unless a network is given.
 
-    Raises InputError for a setting that `+name=…` or an experiment adds to the top level, where nothing reads it, and
-    for a checkpoint that cannot be read."""
-    resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    [main_source] = [source for source in hydra.runtime.config_sources if source.provider == "main"]
-    known = top_level_settings(Path(main_source.path), hydra.job.config_name)
-    for key in resolved:
-        if key not in known:
-            raise InputError(unknown_setting_message(key, known, f"{hydra.job.config_name}.py"))
-    default = default_choices(Path(main_source.path), hydra.job.config_name).get("model")
+    Raises InputError also for a checkpoint that cannot be read."""
+    resolved = resolve_config(config, hydra)
+    default = default_choices(_config_folders(hydra), hydra.job.config_name).get("model")
     init = resolved.get("init")
-    if isinstance(init, str) and not is_model_given(resolved["model"], default, overrides):
+    if isinstance(init, str) and not is_model_given(resolved.get("model"), default, overrides):
         from digits.runs.initial_weights import initial_model  # imported late: needs torch
 
         resolved["model"] = initial_model(init)
     return resolved
+
+
+def resolve_config(config: DictConfig, hydra: Any) -> dict[str, Any]:
+    """A composed configuration as plain values.
+
+    Raises InputError for a setting that `+name=…` or an experiment adds to the top level, where nothing reads it."""
+    resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    known = top_level_settings(_config_folders(hydra), hydra.job.config_name)
+    for key in resolved:
+        if key not in known:
+            raise InputError(unknown_setting_message(key, known, hydra.job.config_name))
+    return resolved
+
+
+def _config_folders(hydra: Any) -> list[Path]:
+    return [Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file"]
 
 
 def is_model_given(model: Any, default: str | None, overrides: Sequence[str]) -> bool:
@@ -79,6 +92,7 @@ def is_model_given(model: Any, default: str | None, overrides: Sequence[str]) ->
 def _run_folder(
     name: object, resume: str | None, debug: bool = False, find: str | None = None, *, _root_: DictConfig
 ) -> str:
+    require_training()
     require_name(_root_, "name")
     return resolve_run_folder(str(name), resume, debug, find)
 
@@ -121,9 +135,9 @@ def register_resolvers() -> None:
         "pick": pick,
         # hydra.run.dir: checked before Hydra writes into the folder.
         "run_folder": _run_folder,
-        # Logging of train.py: the jobs of a sweep are silent, the sweep logs its progress.
+        # Logging of training: the jobs of a sweep are silent, the sweep logs its progress.
         "console_level": _console_level,
-        # Logging of predict.py: to stderr when the predictions go to stdout.
+        # Logging of prediction: to stderr when the predictions go to stdout.
         "console_stream": _console_stream,
     }
     for name, resolver in resolvers.items():

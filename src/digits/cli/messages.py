@@ -1,12 +1,13 @@
 """Errors of the user as one line."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
@@ -16,17 +17,17 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from digits.cli.hydra_versions import VERSION_BASE
+from digits.cli.config_folders import config_loader
 from digits.errors import InputError, one_line
 from digits.instantiation import TARGETS_FILE
-from digits.private_apis.hydra import ambiguous_override, hydra_put_aside, refused_target
+from digits.private_apis.hydra import ambiguous_override, refused_target
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command line, and the configuration that it is for."""
+    """A command line, and the configuration that it is for, in the first of the folders that has it."""
 
-    config_dir: Path
+    folders: Sequence[Path]
     config_name: str
     words: Sequence[str]
 
@@ -104,8 +105,9 @@ def _missing_choice_message(error: MissingConfigException, command: Command) -> 
         return None
     options = list(error.options or ())
     if not options:  # Hydra gives none for a list of choices
-        options = [path.stem for path in (command.config_dir / group).glob("*.yaml")]
-    public = sorted(option for option in options if not option.startswith("_"))
+        for folder in command.folders:
+            options += [path.stem for path in (folder / group).glob("*.yaml")]
+    public = sorted({option for option in options if not option.startswith("_")})
     if not public:
         return None
     return f"{group}={choice}: no such choice; choose one of {', '.join(public)}"
@@ -119,9 +121,11 @@ def _missing_key_message(error: BaseException, command: Command) -> str | None:
     if key.startswith("hydra."):
         return f"{key}: no such setting of Hydra (+{key}=… adds one that a launcher may know)"
     for word in command.words:
-        if word.startswith(("--config-", "-cn", "-cp", "-cd")):
+        if word.startswith(("--config-", "-cn")):
             return f"{key}: no such setting in this --config-…; omit that option"
     config = _compose_without(key, command)
+    if config is None:
+        return None
     return _describe_unknown_setting(key, config, command.config_name)
 
 
@@ -132,22 +136,22 @@ def _describe_unknown_setting(key: str, config: DictConfig, config_name: str) ->
         return _describe_unknown_setting(parent, config, config_name)
     if not isinstance(node, DictConfig):
         return f"{key}: no such setting; {parent} is a single value, {node}"
-    known = [str(other) for other in node if not str(other).startswith("_")]
-    message = unknown_setting_message(key, known, parent or f"{config_name}.py")
+    known = [str(other) for other in node if not str(other).startswith("_") and other != "hydra"]
+    message = unknown_setting_message(key, known, parent or config_name)
     if "_target_" in node and config_name == "train":
         message += f" (+{key}=… is passed to {node._target_})"
     return message
 
 
-def _compose_without(key: str, command: Command) -> DictConfig:
-    """The configuration of the command line without the unknown setting."""
+def _compose_without(key: str, command: Command) -> DictConfig | None:
+    """The configuration of the command line without the unknown setting, or else that without any setting."""
     overrides = []
     for word in command.words:
         is_setting = "=" in word and not word.startswith("-")
         if is_setting and not word.startswith((key, f"+{key}")):
             overrides.append(word)
-    with hydra_put_aside(), initialize_config_dir(str(command.config_dir), **VERSION_BASE):
-        try:
-            return compose(command.config_name, overrides)
-        except (HydraException, OmegaConfBaseException):
-            return compose(command.config_name)
+    with config_loader(command.folders, command.config_name) as loader:
+        for words in (overrides, []):
+            with suppress(HydraException, OmegaConfBaseException):
+                return loader.load_configuration(command.config_name, words, RunMode.RUN)
+    return None

@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from digits.data.pictures.choose import Predict
-from digits.data.pictures.mnist_format import fit_and_center
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +79,8 @@ def remove_background(images: Images) -> Images:
 
 def center(images: Images) -> Images:
     """Digits of any size anywhere in the image, scaled into 20×20 with their center of mass in the center."""
+    from digits.data.pictures.mnist_format import fit_and_center  # imported late: right digits need no SciPy
+
     centered = [fit_and_center(image.astype(np.float32) / 255) for image in images]
     return np.stack(centered)
 
@@ -146,7 +147,7 @@ def check_convention(images: Images, predict: Predict, setting: str, *, is_appli
     if is_applied:
         log.info(f"{'transform':<12}{verdict.transform}: {gain}")
         return verdict.transform
-    log.warning(f"{'transform':<12}is {verdict.transform} needed? ({gain}); add {setting}={verdict.transform}")
+    log.warning(f"{'transform':<12}is {verdict.transform} needed? ({gain}); add {setting}={verdict.transform}, or auto")
     return None
 
 
@@ -178,4 +179,4 @@ def labels_disagree(probabilities: np.ndarray[Any, Any], labels: np.ndarray[Any,
 
 
 def _mean_confidence(images: Images, predict: Predict) -> float:
-    return float(np.asarray(predict(images)).max(1).mean())
+    return float(predict(images).max(1).mean())

@@ -24,10 +24,14 @@ def split_indices(
         return torch.cat(train_folds), val
 
     count = round(val_size * len(order)) if isinstance(val_size, float) else val_size
-    if not 0 <= count < len(order) or (count == 0 and val_size > 0):
+    if count == 0 and val_size > 0:
+        raise InputError(
+            f"data.val_size={val_size}: no image of {len(order):,} is left for validation; increase it, or set 0"
+        )
+    if not 0 <= count < len(order):
         raise InputError(
             f"data.val_size={val_size}: must be a count from 0 to {len(order) - 1:,} "
-            f"(there are {len(order):,} images to train on) or a fraction from 0.0 to below 1.0"
+            f"(there are {len(order):,} images) or a fraction from 0.0 to below 1.0"
         )
     val, train = order.tensor_split([count])
     return train, val

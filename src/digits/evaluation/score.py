@@ -1,9 +1,11 @@
 """The result of an evaluation: the error rate, with the counts that it comes from."""
 
 from collections.abc import Mapping
+from math import sqrt
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
-from scipy.stats import binomtest
+QUANTILE = NormalDist().inv_cdf(0.975)  # of a 95 % interval
 
 
 class Score(NamedTuple):
@@ -21,9 +23,13 @@ class Score(NamedTuple):
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the error rate."""
-        interval = binomtest(self.errors, self.total).proportion_ci(method="wilson")
-        return float(interval.low), float(interval.high)
+        """Wilson's 95 % score interval of the error rate. SciPy's takes a second to import."""
+        weight = QUANTILE**2 / self.total
+        center = (self.error + weight / 2) / (1 + weight)
+        half_width = sqrt(weight * (self.error * (1 - self.error) + weight / 4)) / (1 + weight)
+        low = 0.0 if self.errors == 0 else center - half_width
+        high = 1.0 if self.errors == self.total else center + half_width
+        return low, high
 
     def by_name(self, stage: str) -> dict[str, float]:
         """The error rate and the means under their names in history.csv and loggers: `val/error`, `val/loss`."""

@@ -1,11 +1,15 @@
 """The agreement of an exported model or a page with PyTorch."""
 
-from copy import deepcopy
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
+from digits.errors import InputError
+from digits.prediction.checkpoint_member import CheckpointMember
 from digits.prediction.classifier import Classifier
+from digits.prediction.members import Member
 
 
 @dataclass(frozen=True)
@@ -24,16 +28,20 @@ class Agreement:
         return f"{labels} as PyTorch, probabilities within {self.difference:.2g}"
 
 
-def float32_copy(classifier: Classifier) -> Classifier:
-    """A copy that predicts in float32 on the CPU."""
-    copied = deepcopy(classifier).to("cpu")
-    copied.precision = "32-true"
-    return copied
+def in_float32(members: Sequence[Member], message: str) -> list[CheckpointMember]:
+    """Copies of the members that predict in float32 on the CPU. Raises InputError with the message for an ONNX
+    model, which has no layers to read."""
+    copies = []
+    for member in members:
+        if not isinstance(member, CheckpointMember):
+            raise InputError(message)
+        copies.append(member.in_float32())
+    return copies
 
 
-def compare(probabilities: Tensor, reference: Classifier, images: Tensor) -> Agreement:
-    """Compares probabilities float32 [N, 10] for images uint8 [N, 28, 28] with those of `reference`."""
+def compare(probabilities: NDArray[np.float32], reference: Classifier, images: NDArray[np.uint8]) -> Agreement:
+    """Compares probabilities [N, 10] for images [N, 28, 28] with those of `reference`."""
     expected = reference.predict(images)
     different = (probabilities.argmax(1) != expected.argmax(1)).sum()
-    difference = (probabilities - expected).abs().max()
+    difference = np.abs(probabilities - expected).max()
     return Agreement(len(images), int(different), float(difference))

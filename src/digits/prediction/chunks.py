@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from digits.data.pictures.masks import Array
-from digits.data.pictures.normalize import Hypothesis
 from digits.errors import InputError
 from digits.prediction.classifier import Predictions
+
+if TYPE_CHECKING:
+    from digits.data.pictures.normalize import Hypothesis
 
 
 @dataclass(frozen=True)
@@ -16,9 +19,9 @@ class Picture:
     """A picture file with the hypotheses about its digit, the simplest first."""
 
     file: str
-    hypotheses: Sequence[Hypothesis]
-    thumbnail: Array | None
-    """uint8 [h, w, 3], for a preview"""
+    hypotheses: Sequence["Hypothesis"]
+    thumbnail: NDArray[np.uint8] | None
+    """[h, w, 3], for a preview"""
     label: int | None = None
     """the name of its folder, if the folders are named after digits"""
 
@@ -38,17 +41,17 @@ class DigitSource:
 
     file: str
     description: str
-    thumbnail: Array | None
+    thumbnail: NDArray[np.uint8] | None
 
 
 @dataclass(frozen=True)
 class DigitChunk:
     """N digits in the order of the input."""
 
-    images: Tensor
-    """uint8 [N, 28, 28]"""
-    labels: Tensor | None = None
-    """int64 [N], if the input has labels"""
+    images: NDArray[np.uint8]
+    """[N, 28, 28]"""
+    labels: NDArray[np.int64] | None = None
+    """[N], if the input has labels"""
     progress: float | None = None
     """the fraction of the input that is read when the chunk is read; None if its size is unknown"""
     sources: Sequence[DigitSource] = ()

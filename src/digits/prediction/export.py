@@ -2,27 +2,33 @@
 
 import logging
 import warnings
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from digits.errors import InputError
 from digits.files import atomic_write
-from digits.prediction.agreement import Agreement, compare, float32_copy
+from digits.prediction.agreement import Agreement, compare, in_float32
+from digits.prediction.checkpoint_member import CheckpointMember
 from digits.prediction.classifier import Classifier
-from digits.prediction.members import OnnxMember
-from digits.prediction.onnx_model import seal_model
 from digits.prediction.quantization import quantize_int8
+from digits.runs.onnx_file import seal_model
+from digits.runs.onnx_model import load_onnx_model
 
 TOLERANCE = 1e-4  # of a probability, between PyTorch and ONNX Runtime in float32
 IMAGES_PER_CHANGED_LABEL = 5000  # in int8
 CALIBRATION_DIGITS = 500
 
 
-def export_onnx(classifier: Classifier, path: str | Path, images: Tensor, dtype: str = "float32") -> Agreement:
+def export_onnx(
+    classifier: Classifier, path: str | Path, images: NDArray[np.uint8], dtype: str = "float32"
+) -> Agreement:
     """Writes a model that maps `images` uint8 [N, 28, 28] to `probabilities` float32 [N, 10], with weights in
     `dtype` (float32 or int8). The file is kept only if ONNX Runtime predicts the same labels for these images
     and, in float32, probabilities within `TOLERANCE`. In int8, one label in 5,000 may differ.
@@ -30,24 +36,35 @@ def export_onnx(classifier: Classifier, path: str | Path, images: Tensor, dtype:
     The first `CALIBRATION_DIGITS` images also calibrate int8. They remain part of the comparison.
 
     Raises InputError if the classifier cannot be exported, and if the predictions differ more."""
-    if len(classifier.tta_transforms):
+    if classifier.views:
         raise InputError("export: a model is exported without test-time augmentation; remove tta")
-    if any(isinstance(member, OnnxMember) for member in classifier.members):
-        raise InputError("export: an ONNX model is exported already; give checkpoints")
-    classifier = float32_copy(classifier)
+    members = in_float32(classifier.members, "export: an ONNX model is exported already; give checkpoints")
     with atomic_write(path) as temp_path:
-        _write_onnx(classifier, temp_path)
+        write_onnx(members, temp_path)
         if dtype == "int8":
             quantize_int8(temp_path, images[:CALIBRATION_DIGITS])
         metadata = {"name": classifier.name, "calibrated": classifier.calibrated, "dtype": dtype}
         temp_path.write_bytes(seal_model(temp_path.read_bytes(), metadata))
-        exported = Classifier([OnnxMember(temp_path)])
-        agreement = compare(exported.predict(images), classifier, images)
+        exported = load_onnx_model(temp_path)
+        agreement = compare(exported.predict(images), Classifier(members), images)
         _require_agreement(agreement, path, dtype)
     return agreement
 
 
-def _write_onnx(classifier: Classifier, path: Path) -> None:
+class Ensemble(nn.Module):
+    """The mean probability of some members, as one module."""
+
+    def __init__(self, members: Sequence[CheckpointMember]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(member.module for member in members)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images uint8 [N, 28, 28] to probabilities float32 [N, 10]."""
+        return torch.stack([member(images) for member in self.members]).mean(0)
+
+
+def write_onnx(members: Sequence[CheckpointMember], path: Path) -> None:
+    """Writes one model, without its seal. Raises InputError if a network cannot be traced."""
     example = torch.zeros(2, 28, 28, dtype=torch.uint8)
     for name in ("torch.onnx", "onnxscript", "onnx_ir"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -55,12 +72,14 @@ def _write_onnx(classifier: Classifier, path: Path) -> None:
         with warnings.catch_warnings(), redirect_stdout(StringIO()):  # the exporter reports its progress
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                classifier, (example,), str(path), external_data=False, verbose=False,
+                Ensemble(members).eval(), (example,), str(path), external_data=False, verbose=False,
                 input_names=["images"], output_names=["probabilities"],
                 dynamic_shapes={"images": {0: torch.export.Dim.DYNAMIC}},
             )  # fmt: skip
     except torch.onnx.OnnxExporterError as error:
-        raise InputError(f"export: torch.export cannot trace {classifier.name}; predict with its checkpoint") from error
+        raise InputError(
+            f"export: torch.export cannot trace {Classifier(members).name}; predict with its checkpoint"
+        ) from error
 
 
 def _require_agreement(agreement: Agreement, path: str | Path, dtype: str) -> None:

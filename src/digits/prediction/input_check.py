@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-import torch
-
 from digits.data.conventions import apply_transform, check_convention, check_labels
 from digits.data.pictures.choose import Predict
 from digits.prediction.chunks import DigitChunk, PredictedChunk
@@ -15,11 +13,10 @@ def transform_digits(chunks: Iterator[DigitChunk], setting: str | None, predict:
     line names a transform with which they are clearly more convincing. `auto` applies it."""
     transform = setting
     for index, chunk in enumerate(chunks):
-        images = chunk.images.numpy()
         if index == 0 and setting in (None, "auto"):
-            transform = check_convention(images, predict, "input_transform", is_applied=setting == "auto")
+            transform = check_convention(chunk.images, predict, "input_transform", is_applied=setting == "auto")
         if transform is not None:
-            chunk = replace(chunk, images=torch.from_numpy(apply_transform(images, transform)))
+            chunk = replace(chunk, images=apply_transform(chunk.images, transform))
         yield chunk
 
 
@@ -27,4 +24,4 @@ def warn_about_labels(chunk: PredictedChunk) -> None:
     """Logs a line if sure predictions contradict most labels."""
     labels = chunk.digits.labels
     if labels is not None:
-        check_labels(chunk.predictions.probabilities.numpy(), labels.numpy())
+        check_labels(chunk.predictions.probabilities, labels)

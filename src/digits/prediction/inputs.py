@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import torch
-
-from digits.data.formats.digit_file import FileChunk
 from digits.data.formats.open_file import open_digit_file
 from digits.data.formats.picture_files import (
     FoundPictures,
@@ -17,8 +14,7 @@ from digits.data.formats.picture_files import (
     find_in_folder,
     is_archive_of_pictures,
 )
-from digits.data.pictures.decode import PictureFile, read_pictures
-from digits.data.pictures.picture_formats import is_picture
+from digits.data.pictures.picture_formats import PictureFile, is_picture
 from digits.errors import InputError
 from digits.prediction.chunks import DigitChunk, Picture, PictureChunk
 
@@ -88,12 +84,8 @@ def _find(name: str) -> FoundPictures:
 def _open_file(path: Path, chunk_size: int) -> DigitStream:
     opened = open_digit_file(path, "test", chunk_size)
     name = "standard input" if str(path) == "-" else str(path)
-    return DigitStream(name, opened.description, opened.files, map(_to_tensors, opened.chunks))
-
-
-def _to_tensors(chunk: FileChunk) -> DigitChunk:
-    labels = None if chunk.labels is None else torch.from_numpy(chunk.labels)
-    return DigitChunk(torch.from_numpy(chunk.images), labels, chunk.progress)
+    chunks = (DigitChunk(chunk.images, chunk.labels, chunk.progress) for chunk in opened.chunks)
+    return DigitStream(name, opened.description, opened.files, chunks)
 
 
 def _open_archive(path: Path, thumbnails: bool) -> PictureStream:
@@ -109,6 +101,8 @@ def _open_archive(path: Path, thumbnails: bool) -> PictureStream:
 
 
 def _read_pictures(files: Sequence[PictureFile], thumbnails: bool) -> Iterator[PictureChunk]:
+    from digits.data.pictures.decode import read_pictures  # imported late: digits of a file need no SciPy
+
     for start in range(0, len(files), PICTURES_PER_CHUNK):
         chunk_files = files[start : start + PICTURES_PER_CHUNK]
         pictures: list[Picture | InputError] = []

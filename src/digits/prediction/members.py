@@ -1,101 +1,48 @@
 """The members of an ensemble: networks from checkpoints, and ONNX models."""
 
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
 
-from digits.errors import InputError
-from digits.models.layers import scale_images
-from digits.runs.checkpoint import load_network
-
-TOLERANCE = 1e-3  # of a probability, and of the sum of ten
-AUTOCAST: dict[str, dict[str, Any]] = {  # arguments of torch.autocast for each precision
-    "32-true": {"enabled": False},
-    "bf16-mixed": {"dtype": torch.bfloat16},
-    "16-mixed": {"dtype": torch.float16},
-}
+from digits.installation import needs
+from digits.runs.find_checkpoints import BUNDLED_PATH
+from digits.runs.onnx_model import bundled_model, load_onnx_model
 
 
-def load_member(path: Path) -> "Member":
-    """Loads a `.ckpt` or `.onnx` file. Raises InputError if it is missing, damaged or not from this project."""
-    return OnnxMember(path) if path.suffix == ".onnx" else CheckpointMember.load(path)
+class Member(Protocol):
+    """One network. `calibrated` says that a temperature was fitted to its probabilities on validation digits,
+    `hardware` what computes it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def calibrated(self) -> bool: ...
+
+    @property
+    def hardware(self) -> str: ...
+
+    def predict(self, images: NDArray[np.uint8], batch_size: int = 128) -> NDArray[np.float32]:
+        """Images uint8 [N, 28, 28] to probabilities float32 [N, 10]."""
+        ...
 
 
-class Member(nn.Module):
-    """Maps images uint8 [N, 28, 28] to probabilities float32 [N, 10]. They are `calibrated` if a temperature was fitted
-    on validation digits."""
+def load_member(
+    path: Path, *, accelerator: str = "auto", precision: str = "auto", needs_pytorch: bool = False
+) -> Member:
+    """Loads a `.ckpt` or `.onnx` file. The network of this package runs in ONNX Runtime, without PyTorch, unless
+    `needs_pytorch`, or another device or precision than float32 on the CPU, says otherwise.
 
-    def __init__(self, name: str, calibrated: bool) -> None:
-        super().__init__()
-        self.name = name
-        self.calibrated = calibrated
+    Raises InputError if the file is missing, damaged or not from this project."""
+    if path.suffix == ".onnx":
+        return load_onnx_model(path)
+    on_cpu_in_float32 = accelerator in ("auto", "cpu") and precision in ("auto", "32-true")
+    if path == BUNDLED_PATH and on_cpu_in_float32 and not needs_pytorch:
+        return bundled_model()
+    feature = "this accelerator or precision" if path == BUNDLED_PATH else f"the checkpoint {path}"
+    with needs(feature, "PyTorch"):
+        from digits.prediction.checkpoint_member import load_checkpoint_member  # imported late: PyTorch takes seconds
 
-
-class CheckpointMember(Member):
-    """A network between the scaling of its input and a softmax at its temperature."""
-
-    def __init__(self, name: str, network: nn.Module, temperature: float | None) -> None:
-        super().__init__(name, calibrated=temperature is not None)
-        self.network = network
-        self.temperature = temperature
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.network(scale_images(images))
-        return (logits.float() / (self.temperature or 1.0)).softmax(1)
-
-    @classmethod
-    def load(cls, path: Path) -> "CheckpointMember":
-        """Builds the network that the checkpoint names, with the checkpoint's weights."""
-        network, name, temperature = load_network(path)
-        return cls(name, network, temperature)
-
-
-class OnnxMember(Member):
-    """A classifier that `predict.py export=…` wrote, run by ONNX Runtime on the CPU."""
-
-    def __init__(self, path: Path) -> None:
-        import onnxruntime  # imported late: only ONNX models need it
-
-        from digits.prediction.onnx_model import limit_memory, read_model, time_limit
-
-        content, metadata = read_model(path)
-        super().__init__(str(metadata["name"]), bool(metadata.get("calibrated")))
-        limit_memory()
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # errors are raised, not logged
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.add_session_config_entry("session.use_env_allocators", "1")
-        try:
-            # Without constant folding, constants are computed in the runs, which are limited.
-            self.session = onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"], disabled_optimizers=["ConstantFolding"]
-            )
-            for count in (1, 2):
-                with time_limit() as run_options:
-                    self._run(torch.full((count, 28, 28), 100, dtype=torch.uint8), run_options)
-        except Exception:  # a model of another program can fail in any way
-            raise InputError(f"{path}: not a model that predict.py exported: it gives no probabilities") from None
-
-    def forward(self, images: Tensor) -> Tensor:
-        try:
-            return self._run(images)
-        except ValueError as error:
-            raise InputError(str(error)) from None
-        except Exception as error:  # ONNX Runtime has many exception classes of its own
-            raise InputError(f"{self.name}: ONNX Runtime failed ({error}); try a lower batch_size") from None
-
-    def _run(self, images: Tensor, run_options: Any = None) -> Tensor:
-        """Raises ValueError if the result is not a probability for each image and digit."""
-        array = np.ascontiguousarray(images.cpu().numpy())
-        [result] = self.session.run(None, {"images": array}, run_options)
-        if result.shape != (len(images), 10) or result.dtype != np.float32:
-            raise ValueError(f"{self.name}: an array {result.dtype} {list(result.shape)} instead of probabilities")
-        lowest = result.min(initial=0)
-        difference = np.abs(result.sum(1) - 1).max(initial=0)
-        is_distribution = lowest >= -TOLERANCE and difference <= TOLERANCE  # false for NaN
-        if not is_distribution:
-            raise ValueError(f"{self.name}: numbers that are not probabilities")
-        return torch.from_numpy(result).to(images.device)
+    return load_checkpoint_member(path, accelerator, precision)

@@ -9,17 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from digits.errors import InputError
 from digits.files import atomic_write
-from digits.prediction.agreement import Agreement, compare, float32_copy
+from digits.prediction.agreement import Agreement, compare, in_float32
 from digits.prediction.classifier import Classifier
 from digits.prediction.javascript import find_program, run_javascript
 from digits.prediction.page_layers import describe_member
 
 SOURCES = Path(__file__).parents[1] / "page"
 LINK = re.compile(r'<(?:link|script)[^>]* (?:href|src)="([\w.]+)"[^>]*>(?:</script>)?')
+NO_LAYERS = "page: an ONNX model cannot be read; give checkpoints"
 TOLERANCE = 1e-2  # of a probability; the weights are float16
 
 
@@ -35,9 +37,9 @@ class PageCheck:
 
 
 def write_page(
-    classifier: Classifier, path: str | Path, images: Tensor, program: str | None = None
+    classifier: Classifier, path: str | Path, images: NDArray[np.uint8], program: str | None = None
 ) -> PageCheck | None:
-    """Writes the page for a classifier, if its JavaScript predicts the same labels as PyTorch for these images uint8
+    """Writes the page for a classifier, if its JavaScript predicts the same labels as PyTorch for these images
     [N, 28, 28], and probabilities within `TOLERANCE`. `program` is Node or a Chromium browser; without one, the first
     that is installed. None if there is none.
 
@@ -49,7 +51,8 @@ def write_page(
         if program is None:
             return None
         probabilities, milliseconds = run_page(page, images, program)
-        agreement = compare(probabilities, float32_copy(classifier), images)
+        reference = Classifier(in_float32(classifier.members, NO_LAYERS))
+        agreement = compare(probabilities, reference, images)
         _require_agreement(agreement, path)
     return PageCheck(agreement, Path(program).name, milliseconds)
 
@@ -64,10 +67,10 @@ def _require_agreement(agreement: Agreement, path: str | Path) -> None:
 
 def build_page(classifier: Classifier) -> str:
     """The page as text. Raises InputError if it cannot compute the classifier."""
-    if len(classifier.tta_transforms):
+    if classifier.views:
         raise InputError("page: it predicts without test-time augmentation; remove tta")
     weights: list[Tensor] = []
-    members = [describe_member(member, weights) for member in classifier.members]
+    members = [describe_member(member, weights) for member in in_float32(classifier.members, NO_LAYERS)]
     model = {"members": members, "weights": _encode(weights, classifier.name)}
     negation = "" if classifier.calibrated else "not "
     page = LINK.sub(_inline, (SOURCES / "page.html").read_text(encoding="utf-8"))
@@ -78,7 +81,7 @@ def build_page(classifier: Classifier) -> str:
 
 def _encode(weights: list[Tensor], name: str) -> str:
     """Base64 of the weights as little-endian float16 numbers."""
-    halves = torch.cat([part.detach().reshape(-1) for part in weights]).cpu().half()
+    halves = torch.cat([part.detach().reshape(-1) for part in weights]).half()
     if not halves.isfinite().all():
         raise InputError(f"page: {name} has weights beyond the range of float16")
     return base64.b64encode(halves.numpy().astype("<f2").tobytes()).decode()
@@ -92,17 +95,17 @@ def _inline(link: re.Match[str]) -> str:
     return f'<{element} id="{Path(name).stem}">\n{content}</{element}>'
 
 
-def run_page(page: str, images: Tensor, program: str) -> tuple[Tensor, float]:
-    """The probabilities float32 [N, 10] that the JavaScript of the page computes for images uint8 [N, 28, 28], in Node
-    or a Chromium browser, and its milliseconds per digit.
+def run_page(page: str, images: NDArray[np.uint8], program: str) -> tuple[NDArray[np.float32], float]:
+    """The probabilities [N, 10] that the JavaScript of the page computes for images [N, 28, 28], in Node or a Chromium
+    browser, and its milliseconds per digit.
 
     Raises InputError if the program fails."""
     check = (SOURCES / "check.js").read_text(encoding="utf-8")
     model = script_of(page, "model")
-    digits = base64.b64encode(images.numpy().tobytes()).decode()
+    digits = base64.b64encode(images.tobytes()).decode()
     script = f'{script_of(page, "network")}\n{check}\nconst result = predictDigits({model}, "{digits}");'
     result = run_javascript(script, program)
-    probabilities = torch.from_numpy(np.array(result["probabilities"], dtype=np.float32))  # null is NaN
+    probabilities = np.array(result["probabilities"], dtype=np.float32)  # null is NaN
     return probabilities, result["milliseconds"] / len(images)
 
 

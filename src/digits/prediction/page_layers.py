@@ -8,23 +8,21 @@ from torch import Tensor, nn
 
 from digits.errors import InputError
 from digits.models.layers import GlobalMaxPool, RescaleToMinusOneOne
-from digits.prediction.members import CheckpointMember
+from digits.prediction.checkpoint_member import CheckpointMember
 
 Description: TypeAlias = dict[str, Any]
 """The type of a layer, its sizes, and the numbers of its weights and outputs."""
 
 
-def describe_member(member: nn.Module, weights: list[Tensor]) -> Description:
-    """The temperature and the layers of a member for network.js. Appends their weights, in the order in which it reads
-    them.
+def describe_member(member: CheckpointMember, weights: list[Tensor]) -> Description:
+    """The temperature and the layers of a member on the CPU for network.js. Appends their weights, in the order in
+    which it reads them.
 
-    Raises InputError for an ONNX model, and for a layer that network.js cannot compute."""
-    if not isinstance(member, CheckpointMember):
-        raise InputError("page: an ONNX model cannot be read; give checkpoints")
+    Raises InputError for a layer that network.js cannot compute."""
     layers = []
-    features = torch.zeros(1, 1, 28, 28, device=next(member.network.parameters()).device)
+    features = torch.zeros(1, 1, 28, 28)
     order = None  # of flattened features: JavaScript has the channels last
-    for layer in _layers(member.network):
+    for layer in _layers(member.module.network):
         if isinstance(layer, nn.Identity | nn.Dropout):  # does nothing in evaluation
             continue
         description = _describe(layer, order, weights)
@@ -36,7 +34,7 @@ def describe_member(member: nn.Module, weights: list[Tensor]) -> Description:
         elif isinstance(layer, nn.Linear):
             order = None
         features = layer(features)
-    return {"temperature": member.temperature or 1.0, "layers": layers}
+    return {"temperature": member.module.temperature or 1.0, "layers": layers}
 
 
 def _layers(network: nn.Module) -> Iterator[nn.Module]:

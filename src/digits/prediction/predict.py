@@ -6,20 +6,22 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
+import numpy as np
 
-from digits.devices import keep_freed_memory
 from digits.errors import InputError
 from digits.files import check_writable
+from digits.host import keep_freed_memory
+from digits.installation import require_packages
 from digits.prediction.chunks import DigitChunk, PredictedChunk
 from digits.prediction.classifier import Classifier, load_classifier
 from digits.prediction.input_check import transform_digits, warn_about_labels
 from digits.prediction.inputs import DigitStream, PictureStream, open_input
-from digits.prediction.pictures import choose_digits, load_judge
+from digits.prediction.pictures import choose_digits
 from digits.prediction.progress import ProgressBar
 from digits.prediction.summary import PredictionSummary
 from digits.prediction.writer import PredictionWriter, open_output
-from digits.runs.checkpoint import find_checkpoints
+from digits.runs.find_checkpoints import find_checkpoints
+from digits.runs.onnx_model import predict_with_bundled
 from digits.settings import PredictSettings
 
 MAX_PREVIEW = 400  # pictures
@@ -33,6 +35,7 @@ def predict(settings: PredictSettings) -> None:
 
     Raises InputError for invalid files, checkpoints or digits. Pictures that cannot be read raise it at the end,
     after the predictions of the others are written."""
+    _require_packages(settings)
     checkpoints = find_checkpoints(settings.checkpoint)
     stream = None
     if settings.input is not None:
@@ -43,14 +46,25 @@ def predict(settings: PredictSettings) -> None:
     classifier = load_classifier(
         checkpoints, tta=settings.tta, seed=settings.seed,
         accelerator=settings.accelerator, precision=settings.precision,
+        needs_pytorch=settings.export is not None or settings.page is not None,
     )  # fmt: skip
     if settings.export is not None:
         _export(classifier, settings.export, settings.export_dtype)
     if settings.page is not None:
         _write_page(classifier, settings.page)
     if stream is not None:
-        digits = _read_digits(settings, stream, classifier, checkpoints)
+        digits = _read_digits(settings, stream)
         _write_predictions(settings, classifier, digits)
+
+
+def _require_packages(settings: PredictSettings) -> None:
+    """Raises InputError if a setting needs a package that is not installed."""
+    if settings.export is not None:
+        require_packages(f"export={settings.export}", "PyTorch", "torch", "onnxscript")
+    if settings.page is not None:
+        require_packages(f"page={settings.page}", "PyTorch", "torch")
+    if settings.preview is not None:
+        require_packages(f"preview={settings.preview}", "matplotlib", "matplotlib")
 
 
 def _check_files(
@@ -82,7 +96,9 @@ def _export(classifier: Classifier, path: str, dtype: str) -> None:
 
     train, test, _ = sample()
     assert test is not None
-    images = test.images if dtype == "float32" else torch.cat([train.images, test.images])
+    images = test.images.numpy()
+    if dtype != "float32":
+        images = np.concatenate([train.images.numpy(), images])
     agreement = export_onnx(classifier, path, images, dtype)
     log.info(f"{'exported':<12}{path}: {agreement}")
 
@@ -91,7 +107,7 @@ def _write_page(classifier: Classifier, path: str) -> None:
     from digits.data.sources import sample
     from digits.prediction.page import write_page
 
-    check = write_page(classifier, path, sample().train.images[:CHECKED_DIGITS])
+    check = write_page(classifier, path, sample().train.images[:CHECKED_DIGITS].numpy())
     if check is None:
         log.warning(f"{'page':<12}{path}: not compared with PyTorch, because neither Node nor Chromium is installed")
         return
@@ -99,22 +115,16 @@ def _write_page(classifier: Classifier, path: str) -> None:
     log.info(f"{'page':<12}{path}: {check.agreement}; {speed}")
 
 
-def _read_digits(
-    settings: PredictSettings,
-    stream: DigitStream | PictureStream,
-    classifier: Classifier,
-    checkpoints: Sequence[Path],
-) -> Iterator[DigitChunk]:
+def _read_digits(settings: PredictSettings, stream: DigitStream | PictureStream) -> Iterator[DigitChunk]:
     """The digits of a file, or those that are found in pictures."""
-    judge = load_judge(classifier, checkpoints)
     if isinstance(stream, PictureStream):
         for line in stream.skipped:
             log.info(f"{'read':<12}{line}")
         for chunk in stream.chunks:
-            yield choose_digits(chunk, judge, several=settings.several)
+            yield choose_digits(chunk, predict_with_bundled, several=settings.several)
         return
     log.info(f"{'read':<12}{stream.name}: {stream.description}")
-    yield from transform_digits(stream.chunks, settings.input_transform, judge.predict)
+    yield from transform_digits(stream.chunks, settings.input_transform, predict_with_bundled)
 
 
 def _write_predictions(settings: PredictSettings, classifier: Classifier, digits: Iterator[DigitChunk]) -> None:

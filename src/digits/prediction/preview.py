@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor
+from numpy.typing import NDArray
 
 from digits.files import atomic_write
 from digits.prediction.chunks import DigitSource, PredictedChunk
@@ -23,10 +24,10 @@ class Cell:
     """A predicted picture."""
 
     source: DigitSource
-    image: Tensor
-    """uint8 [28, 28]"""
-    probabilities: Tensor
-    """float32 [10]"""
+    image: NDArray[np.uint8]
+    """[28, 28]"""
+    probabilities: NDArray[np.float32]
+    """[10]"""
 
 
 def save_preview(chunks: Sequence[PredictedChunk], path: str) -> None:
@@ -57,10 +58,10 @@ def _draw_cell(axis: Axes, cell: Cell, left: float, top: float) -> None:
     axis.text(left + 0.1, top + 1.41, cell.source.description, fontsize=5, color="0.45", va="center")
     _draw_thumbnail(axis, cell.source, left + 0.65, top + 0.75)
     extent = (left + 1.3, left + 2.4, top + 1.3, top + 0.2)
-    axis.imshow(cell.image.numpy(), extent=extent, cmap="gray", vmin=0, vmax=255)
-    probabilities, digits = cell.probabilities.topk(3)
-    for line in range(3):
-        text = f"{digits[line]}  {probabilities[line]:.1%}"
+    axis.imshow(cell.image, extent=extent, cmap="gray", vmin=0, vmax=255)
+    most_likely = np.argsort(-cell.probabilities)[:3]
+    for line, digit in enumerate(most_likely):
+        text = f"{digit}  {cell.probabilities[digit]:.1%}"
         size, color = (15, "0") if line == 0 else (9, "0.45")
         axis.text(left + 2.5, top + 0.4 + 0.32 * line, text, fontsize=size, color=color, va="center")
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from digits.devices import device_name
+from digits.evaluation.score import Score
 from digits.prediction.chunks import PredictedChunk
 from digits.prediction.classifier import Classifier
 
@@ -37,17 +37,15 @@ class PredictionSummary:
     def lines(self, *, with_confidence: bool) -> Iterator[str]:
         """Plain text. `with_confidence` adds a warning if the confidence is not calibrated."""
         classifier = self.classifier
-        yield f"{'network':<12}{classifier.name}, {device_name(classifier.device)}, {classifier.precision}"
+        yield f"{'network':<12}{classifier.name}, {classifier.hardware}"
         seconds = time.perf_counter() - self.started_at
         speed = self.total / self.network_seconds
         yield f"{'digits':<12}{self.total:,} in {seconds:.1f} s, {speed:,.0f} a second in the network"
         if self.labeled:
-            from digits.evaluation.score import Score  # imported late: SciPy's statistics take a second
-
             yield f"{'error':<12}{Score(self.misclassified, self.labeled)}"
         if len(classifier.members) > 1:
             yield self._disagreement("networks", self.members_disagree)
-        if len(classifier.tta_transforms):
+        if classifier.views:
             yield self._disagreement("augmented views", self.views_disagree)
         if with_confidence and not classifier.calibrated:
             uncalibrated = sorted({str(member.name) for member in classifier.members if not member.calibrated})

@@ -1,13 +1,15 @@
 """The predictions as CSV: Kaggle's `ImageId,Label`, or `file,Label` for pictures, and further columns on request."""
 
+import csv
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TextIO
 
-import pandas as pd
+import numpy as np
+from numpy.typing import NDArray
 
 from digits.errors import InputError
 from digits.files import atomic_write, discard_output
@@ -46,25 +48,33 @@ class PredictionWriter:
         self.rows = 0
 
     def write(self, chunk: PredictedChunk) -> None:
-        """Appends N rows. Raises OSError."""
-        table = self._table(chunk)
-        is_first = self.rows == 0 and len(table) > 0
-        table.to_csv(self.file, header=is_first, index=False, float_format="%.6f", lineterminator="\n")
-        self.rows += len(table)
+        """Appends N rows, and the header before the first. Raises OSError."""
+        columns = self._columns(chunk)
+        count = len(columns["Label"])
+        writer = csv.writer(self.file, lineterminator="\n")
+        if self.rows == 0 and count > 0:
+            writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+        self.rows += count
 
-    def _table(self, chunk: PredictedChunk) -> pd.DataFrame:
-        raw = chunk.predictions.probabilities.double()
-        probabilities = (raw / raw.sum(1, keepdim=True)).numpy()
-        columns: dict[str, Any] = {}
+    def _columns(self, chunk: PredictedChunk) -> dict[str, Sequence[object]]:
+        """The columns of N rows by their names."""
+        raw = chunk.predictions.probabilities.astype(np.float64)
+        probabilities = raw / raw.sum(1, keepdims=True)
+        columns: dict[str, Sequence[object]] = {}
         sources = chunk.digits.sources
         if sources:
             columns["file"] = [source.file for source in sources]
         else:
             columns["ImageId"] = range(self.rows + 1, self.rows + 1 + len(probabilities))
-        columns["Label"] = probabilities.argmax(1)
+        columns["Label"] = probabilities.argmax(1).tolist()
         if self.settings.confidence:
-            columns["confidence"] = probabilities.max(1)
+            columns["confidence"] = _decimals(probabilities.max(1))
         if self.settings.probabilities:
             for digit in range(10):
-                columns[f"p{digit}"] = probabilities[:, digit]
-        return pd.DataFrame(columns)
+                columns[f"p{digit}"] = _decimals(probabilities[:, digit])
+        return columns
+
+
+def _decimals(values: NDArray[np.float64]) -> list[str]:
+    return [f"{value:.6f}" for value in values.tolist()]

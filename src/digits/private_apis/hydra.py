@@ -1,11 +1,13 @@
 """Private parts of Hydra."""
 
 import argparse
+import copy
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from digits.private_apis.coupling import Coupling
@@ -57,6 +59,12 @@ HYDRA_COUPLINGS = (
         "hydra-core",
         "hydra._internal.defaults_list.DefaultsList",
         "explain= names the file of each choice",
+        HYDRA_VERSIONS,
+    ),
+    Coupling(
+        "hydra-core",
+        "hydra._internal.config_loader_impl.ConfigLoaderImpl",
+        "explain= and messages know the folder of --config-dir",
         HYDRA_VERSIONS,
     ),
     Coupling("hydra-core", "GlobalHydra.hydra.run", "digits.train writes the same files as train.py", HYDRA_VERSIONS),
@@ -179,6 +187,20 @@ def _build_plugins_only() -> Callable[[], None]:
 
     plugins.instantiate = partial(hydra.utils.instantiate, _recursive_=False)  # type: ignore[attr-defined]
     return restore
+
+
+def search_more_folders(loader: "ConfigLoader", folders: Sequence[Path]) -> "ConfigLoader":
+    """A loader that also searches these folders, after the folder of the given loader.
+
+    `hydra.initialize_config_dir` takes one folder. With `hydra.searchpath` Hydra finds no primary configuration in the
+    others."""
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra.core.config_search_path import SearchPathQuery
+
+    search_path = copy.deepcopy(loader.get_search_path())
+    for folder in folders:
+        search_path.append("main", f"file://{folder}", SearchPathQuery(provider="main"))
+    return ConfigLoaderImpl(search_path)
 
 
 class Defaults(NamedTuple):

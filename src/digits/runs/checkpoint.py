@@ -1,8 +1,8 @@
-"""The checkpoint format: how files are found, what this project adds to Lightning's content, and safe reading."""
+"""The checkpoint format: what this project adds to Lightning's content, and safe reading."""
 
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from warnings import catch_warnings
@@ -11,16 +11,12 @@ import torch
 from torch import nn
 
 from digits.errors import InputError
-from digits.files import atomic_write, glob_matches
+from digits.files import atomic_write
 from digits.models.fusion import fuse_batch_norm
 from digits.models.networks import build_network
-from digits.runs.folder import RunFolder
 from digits.runs.safe_archive import open_archive, verify_size
 
 FORMAT_VERSION = 1
-CHECKPOINT_SUFFIXES = (".ckpt", ".onnx")
-BUNDLED = "bundled"
-BUNDLED_PATH = Path(__file__).parents[1] / "bundled.ckpt"  # docs/model_card.md
 
 
 def checkpoint_metadata(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,51 +31,6 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: Path) -> None:
     torch.save(checkpoint, buffer)  # to a file it raises RuntimeError when the disk is full
     with atomic_write(path) as temp_path:
         temp_path.write_bytes(buffer.getbuffer())
-
-
-def find_checkpoints(given: str | Path | Sequence[str | Path]) -> list[Path]:
-    """Finds checkpoint files (`.ckpt`, `.onnx`) by their path, by the folder of their run, or by a glob that matches
-    such files and folders. `bundled` is the network of this package.
-
-    Raises InputError for a folder or a glob without a checkpoint.
-    """
-    names = [given] if isinstance(given, str | Path) else given
-    found: list[Path] = []
-    for name in names:
-        found += _find(str(name))
-    if not found:
-        raise InputError("checkpoint=[]: give at least one checkpoint")
-    return found
-
-
-def _find(name: str) -> list[Path]:
-    """The checkpoint of one name, or the checkpoints of a glob."""
-    path = Path(name)
-    if name == BUNDLED:
-        return [BUNDLED_PATH]
-    if os.path.isdir(path):
-        checkpoint = RunFolder(path).scored_checkpoint()
-        if checkpoint is None:
-            raise InputError(f"{name}: a folder without a checkpoint; the folder of a run has checkpoints/last.ckpt")
-        return [checkpoint]
-    matches = glob_matches(name)
-    if matches is None:
-        return [path]
-    return _choose_checkpoints(name, matches)
-
-
-def _choose_checkpoints(pattern: str, matches: Sequence[Path]) -> list[Path]:
-    """The checkpoints, and those of the folders of runs, that match a glob."""
-    found = []
-    for match in matches:
-        path: Path | None = match
-        if match.is_dir():
-            path = RunFolder(match).scored_checkpoint()
-        if path is not None and path.suffix in CHECKPOINT_SUFFIXES:
-            found.append(path)
-    if not found:
-        raise InputError(f"{pattern}: matches no checkpoint, and no folder of a run with a checkpoint")
-    return found
 
 
 class TrainedNetwork(NamedTuple):

@@ -9,7 +9,8 @@ from typing import Any
 from torch import nn
 
 from digits.errors import InputError
-from digits.runs.checkpoint import BUNDLED, TrainedNetwork, find_checkpoints, read_network
+from digits.runs.checkpoint import TrainedNetwork, read_network
+from digits.runs.find_checkpoints import BUNDLED, find_checkpoints
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from digits.errors import InputError, one_line
 from digits.files import discard_output
+from digits.installation import needs
 from digits.studies.comparison import compare
 from digits.studies.leaderboard import Leaderboard
 from digits.studies.report import read_extra_columns, write_curves, write_digits, write_leaderboard
@@ -16,7 +17,8 @@ from digits.studies.results import read_results
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     try:
-        _report(options)
+        with needs("python -m digits.studies", "pandas and matplotlib"):
+            _report(options)
     except BrokenPipeError:  # the reader closed the pipe
         discard_output(sys.stdout)
     except (InputError, OSError) as error:

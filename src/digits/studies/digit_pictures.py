@@ -49,7 +49,7 @@ def load_source(config: Mapping[str, Any]) -> "Source":
 
     Raises InputError if the digits cannot be read."""
     from digits.data import sources  # imported late: torch takes seconds
-    from digits.runs.judge import predict_with_bundled
+    from digits.runs.onnx_model import predict_with_bundled
 
     settings = flatten(config)
     module, _, name = str(settings.get("data.source._target_")).rpartition(".")

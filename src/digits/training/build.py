@@ -7,7 +7,7 @@ from digits.errors import InputError
 from digits.instantiation import build
 from digits.models.networks import build_network
 from digits.runs.initial_weights import load_initial_weights
-from digits.runs.judge import predict_with_bundled
+from digits.runs.onnx_model import predict_with_bundled
 from digits.settings import TrainSettings
 from digits.training.distillation import Teacher
 from digits.training.loss import TrainingLoss

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from digits.errors import InputError
-from digits.runs.checkpoint import find_checkpoints, load_network
+from digits.runs.checkpoint import load_network
+from digits.runs.find_checkpoints import find_checkpoints
 from digits.runs.folder import RunFolder
 
 

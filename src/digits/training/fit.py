@@ -7,9 +7,10 @@ from lightning.pytorch import Callback
 from lightning.pytorch.loggers import Logger
 
 from digits.data.datamodule import DigitsDataModule
-from digits.devices import device_name, keep_freed_memory
+from digits.devices import device_name
 from digits.errors import InputError
 from digits.evaluation.evaluate import count_batches
+from digits.host import keep_freed_memory
 from digits.processes import is_disconnected
 from digits.runs.provenance import git_state, versions
 from digits.runs.recorded_run import RecordedRun

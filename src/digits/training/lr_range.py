@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from digits.devices import keep_freed_memory
 from digits.errors import InputError
 from digits.evaluation.plots import plot_lr_range
+from digits.host import keep_freed_memory
 from digits.runs.folder import RunFolder
 from digits.runs.job import TrainingJob
 from digits.seeding import seed_everything

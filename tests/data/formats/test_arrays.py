@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from digits.data.formats.arrays import FULL_RANGE, Array, ValueRange, find_layout, find_range, read_labels
-from digits.data.formats.digit_file import InputFile, NamedArray, open_arrays
+from digits.data.formats.arrays import (
+    FULL_RANGE,
+    Array,
+    ValueRange,
+    find_label_end,
+    find_layout,
+    find_range,
+    read_labels,
+)
+from digits.data.formats.digit_file import InputFile, NamedArray, convert_values, open_arrays
 from digits.errors import InputError
 
 SHAPES = [
@@ -60,20 +68,20 @@ def test_other_shapes_are_refused(shape: tuple[int, ...], message: str) -> None:
 ])  # fmt: skip
 def test_every_usual_range_is_read(images: Array, values: Any, tolerance: int) -> None:
     array = values(images)
-    read = find_range(array, len(array), "a.npy").to_uint8(array, "a.npy")
+    read = find_range(array, len(array), "a.npy").to_uint8(array)
     assert read.dtype == np.uint8
     assert np.abs(read.astype(int) - images).max() <= tolerance
 
 
 def test_two_tones_are_black_and_white(images: Array) -> None:
     for tones in (images > 127, (images > 127).astype(np.uint8)):
-        read = find_range(tones, len(tones), "a.npy").to_uint8(tones, "a.npy")
+        read = find_range(tones, len(tones), "a.npy").to_uint8(tones)
         assert np.array_equal(read, np.where(images > 127, 255, 0))
 
 
 def test_bytes_are_not_copied(images: Array) -> None:
     assert find_range(images, len(images), "a.npy") == FULL_RANGE
-    assert FULL_RANGE.to_uint8(images, "a.npy") is images
+    assert FULL_RANGE.to_uint8(images) is images
 
 
 def test_few_faint_images_have_the_full_range(images: Array) -> None:
@@ -91,10 +99,28 @@ def test_other_values_are_refused(values: list[Any], message: str) -> None:
 
 
 def test_value_outside_of_the_range_of_the_first_images_is_refused() -> None:
-    with pytest.raises(InputError, match="the value 7, but its first images range from 0 to 1"):
-        ValueRange(0, 1).to_uint8(np.array([0.5, 7.0]), "a.npy")
-    with pytest.raises(InputError, match="the value nan"):
-        ValueRange(0, 1).to_uint8(np.array([0.5, np.nan]), "a.npy")
+    images = np.full((3, 28, 28), 0.5)
+    for value in (7, np.nan):
+        images[1, 5, 6] = value
+        message = rf"^a\.npy: holds the value {value} at \[8, 5, 6\], but its first images range from 0 to 1$"
+        with pytest.raises(InputError, match=message):
+            convert_values(images, ValueRange(0, 1), 7, "a.npy")
+
+
+@pytest.mark.parametrize("tones", [True, False], ids=["two tones", "fractions"])
+def test_stray_value_is_located(images: Array, tones: bool) -> None:
+    values = (images > 127).astype(np.uint8) if tones else images / 255
+    values[2, 3, 4] = 255
+    message = r"^a\.npy: holds the value 255 at \[2, 3, 4\], but nearly all others are from 0 to 1; correct it$"
+    with pytest.raises(InputError, match=message):
+        find_range(values, len(values), "a.npy")
+
+
+def test_faint_image_has_no_stray_values() -> None:
+    """Its background is 1, and its ink covers 20 pixels."""
+    image = np.ones((1, 28, 28), np.uint8)
+    image[0, 10, :20] = 255
+    assert find_range(image, 1, "a.npy") == FULL_RANGE
 
 
 @pytest.mark.parametrize("labels", [
@@ -165,3 +191,12 @@ def test_table_of_labels_and_pixels_is_split(label_first: bool) -> None:
     assert np.array_equal(np.concatenate([chunk.images for chunk in chunks]), pixels.reshape(-1, 28, 28))
     assert np.concatenate([chunk.labels for chunk in chunks]).tolist() == labels.tolist()
     assert f"labels the {'first' if label_first else 'last'} column" in opened.description
+
+
+@pytest.mark.parametrize(("firsts", "lasts", "end"), [
+    ([5], [0], "first"), ([0], [7], "last"), ([0, 0], [0, 0], None), ([0, 0, 0], [0, 0, 1], "last"),
+    ([0, 1, 2, 3], [0, 0, 0, 0], "first"), ([1, 2], [0, 1], "first"), ([0, 1], [0, 128], "first"),
+    ([0, 0.5], [0, 0], "last"), ([0, np.nan], [0, 0], "last"),
+])  # fmt: skip
+def test_label_is_at_the_end_that_varies(firsts: list[float], lasts: list[float], end: str | None) -> None:
+    assert find_label_end(np.array(firsts), np.array(lasts)) == end

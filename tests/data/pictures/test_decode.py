@@ -11,9 +11,9 @@ from PIL import Image, features
 from PIL.TiffImagePlugin import TiffImageFile
 
 from digits.data.pictures import decode, orient, verify
-from digits.data.pictures.decode import PictureFile, read_picture, read_pictures
+from digits.data.pictures.decode import read_picture, read_pictures
 from digits.data.pictures.masks import Array
-from digits.data.pictures.picture_formats import is_picture
+from digits.data.pictures.picture_formats import PictureFile, is_picture
 from digits.errors import InputError
 
 

@@ -15,7 +15,7 @@ from digits.data.pictures.normalize import hypotheses
 from digits.data.sources import sample
 from digits.errors import InputError
 from digits.prediction.classifier import load_classifier
-from digits.prediction.pictures import load_judge
+from digits.runs.onnx_model import predict_with_bundled
 from tools.picture_scenes import shaded
 
 DIGITS, LABELS = (tensor.numpy()[:60] for tensor in sample().test)
@@ -23,7 +23,7 @@ DIGITS, LABELS = (tensor.numpy()[:60] for tensor in sample().test)
 
 def normalize_picture(picture: Image.Image) -> Array:
     """The digit of the most convincing hypothesis."""
-    [chosen] = choose([hypotheses(picture)], load_judge().predict)
+    [chosen] = choose([hypotheses(picture)], predict_with_bundled)
     if chosen is None:
         raise InputError("nothing like a digit found")
     digit: Array = chosen.digits[0]
@@ -86,7 +86,7 @@ def test_result_has_mnist_format(shaded_digits: Array) -> None:
 def test_shaded_pictures_are_classified_like_their_digits(trained: Path, shaded_digits: Array) -> None:
     classifier = load_classifier(trained, precision="32-true")
     digit_error, picture_error = (
-        (classifier.predict(images).argmax(1).numpy() != LABELS).mean() for images in (DIGITS, shaded_digits)
+        (classifier.predict(images).argmax(1) != LABELS).mean() for images in (DIGITS, shaded_digits)
     )
     assert picture_error <= digit_error + 0.05
 

@@ -11,13 +11,14 @@ from digits.data.formats.arrays import (
     Array,
     Layout,
     ValueRange,
+    find_label_end,
     find_layout,
     find_range,
-    is_label_first,
     is_table,
     read_labels,
 )
 from digits.data.formats.resize import resize_to_mnist
+from digits.errors import InputError
 
 RANGE_IMAGES = 1000
 """The first images, which decide on the range of values of a file."""
@@ -98,10 +99,10 @@ def describe_changes(layout: Layout, value_range: ValueRange) -> list[str]:
 def _split_table(table: NamedArray) -> tuple[NamedArray, NamedArray]:
     """The images and the labels of an array [N, 785], in which the first or the last column is the label."""
     values = table.values
-    if is_label_first(values[:, 0], values[:, -1]):
-        images, labels, place = values[:, 1:], values[:, 0], "the first column"
-    else:
+    if find_label_end(values[:, 0], values[:, -1]) == "last":
         images, labels, place = values[:, :-1], values[:, -1], "the last column"
+    else:
+        images, labels, place = values[:, 1:], values[:, 0], "the first column"
     return NamedArray(table.name, images), NamedArray(place, labels)
 
 
@@ -119,10 +120,25 @@ class ArrayReader:
         for start in range(0, count, size):
             end = min(start + size, count)
             part = _part(self.images, self.layout, start, end)
-            pixels = self.value_range.to_uint8(self.layout.images(part), self.where)
+            pixels = convert_values(self.layout.images(part), self.value_range, start, self.where)
             images = np.array(resize_to_mnist(pixels))  # a copy: the file may be mapped
             labels = None if self.labels is None else self.labels[start:end]
             yield FileChunk(images, labels, end / count)
+
+
+def convert_values(images: Array, value_range: ValueRange, first: int, where: str) -> Array:
+    """Images [N, side, side] of any number type as uint8. `first` is the index of the first one in the file.
+
+    Raises InputError for a value outside of the range."""
+    converted = value_range.to_uint8(images)
+    if converted is not None:
+        return converted
+    index, *pixel = value_range.find_outside(images)
+    value = images[(index, *pixel)]
+    raise InputError(
+        f"{where}: holds the value {value:g} at {[first + index, *pixel]}, but its first images range "
+        f"{value_range.describe()}"
+    )
 
 
 def _part(images: Array, layout: Layout, start: int, end: int) -> Array:

@@ -4,11 +4,10 @@ import numpy as np
 
 from digits.data.formats.arrays import Array
 from digits.data.formats.digit_file import DigitFile, InputFile, NamedArray, open_arrays
+from digits.data.formats.matlab_size import find_bounded_variables
 from digits.data.formats.named_arrays import choose_arrays
 from digits.errors import InputError
 
-MAX_MAT_BYTES = 2 << 30
-"""Of a file; its arrays are read into memory."""
 COLUMN_ORDER_PIXELS = 400
 """A. Ng's ex3data1 has images of 20×20 whose columns lie one after the other, as MATLAB flattens a matrix."""
 
@@ -27,11 +26,10 @@ def read_mat(file: InputFile) -> dict[str, Array]:
     """The arrays of numbers of a file by their names. Those of a structure have the names of its fields."""
     from scipy.io import loadmat  # imported late: only these files need it
 
-    if file.path.stat().st_size > MAX_MAT_BYTES:
-        raise InputError(f"{file.name}: larger than {MAX_MAT_BYTES >> 30} GB; save the images as .npy")
     try:
-        content = loadmat(file.path)
-    except OSError:
+        names = find_bounded_variables(file)
+        content = loadmat(file.path, variable_names=names)
+    except (InputError, OSError):
         raise
     except NotImplementedError:
         raise InputError(f"{file.name}: MATLAB's version 7.3; save it with save(…, '-v7')") from None

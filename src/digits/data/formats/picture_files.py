@@ -1,17 +1,15 @@
 """Which files are pictures: those of a folder, a glob, an archive or a tree with one folder for each digit."""
 
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from digits.data.formats.archives import IGNORED_NAMES, is_ignored_name, unpack
+from digits.data.formats.archives import IGNORED_NAMES, list_zip_names, unpack
 from digits.data.formats.digit_file import InputFile
-from digits.data.pictures.decode import PictureFile
-from digits.data.pictures.picture_formats import PICTURE_SUFFIXES
-from digits.errors import InputError
+from digits.data.pictures.picture_formats import PICTURE_SUFFIXES, PictureFile
+from digits.errors import InputError, plural
 from digits.files import glob_matches, translate_read_errors
 
 DIGIT_NAMES = tuple("0123456789")
@@ -37,7 +35,9 @@ def find_in_folder(folder: str) -> FoundPictures:
             if subfolder.is_dir():
                 files += _list_files(subfolder)
     if not _has_picture(files):
-        raise InputError(f"{folder}: a folder without pictures ({describe_suffixes()}){_describe_held(files, 'holds')}")
+        if files:
+            raise InputError(f"{folder}: holds {_describe_others(files)}")
+        raise InputError(f"{folder}: a folder without pictures ({describe_suffixes()})")
     return _sort_out([PictureFile(path, str(path)) for path in files])
 
 
@@ -51,20 +51,16 @@ def find_by_glob(pattern: str) -> FoundPictures | None:
     if len(matches) == 1 and matches[0].is_file():
         return FoundPictures([PictureFile(matches[0], str(matches[0]))])
     if not _has_picture(matches):
-        raise InputError(f"{pattern}: matches no picture ({describe_suffixes()}){_describe_held(matches, 'matches')}")
+        files = [path for path in matches if not path.is_dir()]
+        if files:
+            raise InputError(f"{pattern}: matches {_describe_others(files)}")
+        raise InputError(f"{pattern}: matches no file")
     return _sort_out([PictureFile(path, str(path)) for path in matches if not path.is_dir()])
 
 
 def is_archive_of_pictures(path: Path) -> bool:
     """Whether a file is a ZIP archive with at least one picture."""
-    if not os.path.isfile(path):
-        return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):  # no archive, or a damaged one
-        return False
-    return any(is_picture_name(name) and not is_ignored_name(name) for name in names)
+    return any(is_picture_name(name) for name in list_zip_names(path))
 
 
 def find_in_archive(path: Path, folder: Path) -> FoundPictures:
@@ -93,12 +89,12 @@ def _has_picture(files: Sequence[Path]) -> bool:
     return any(is_picture_name(path.name) for path in files)
 
 
-def _describe_held(files: Sequence[Path], verb: str) -> str:
-    """The first files of a folder or a glob without pictures, for a message."""
-    if not files:
-        return ""
+def _describe_others(files: Sequence[Path]) -> str:
+    """The files of a folder or a glob without pictures, for a message."""
     names = ", ".join(path.name for path in files[:3])
-    return f"; it {verb} {names}: give one of them"
+    if len(files) > 3:
+        names += ", …"
+    return f"{plural(len(files), 'file')}, no picture ({names}); only one file of digits can be read at a time"
 
 
 def _sort_out(files: Sequence[PictureFile]) -> FoundPictures:

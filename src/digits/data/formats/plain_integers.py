@@ -1,6 +1,5 @@
 """A fast parser of lines of integers: all bytes are processed as one array."""
 
-from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -16,9 +15,9 @@ CURRENT = slice(2, -1)
 NEXT = slice(3, None)
 
 
-def parse_plain_integers(lines: Sequence[bytes], columns: int) -> Values | None:
-    """Values uint8 [rows, columns] of lines that hold only commas and integers of one to three digits; None for other
-    lines, and for integers above 255."""
+def parse_plain_integers(text: bytes, rows: int, columns: int) -> Values | None:
+    """Values uint8 [rows, columns] of a text that holds only commas and integers of one to three digits; LF ends each
+    line. None for other texts, and for integers above 255."""
     # One line of text, and the arrays that are computed for it:
     #
     #   characters   7  ,  2  5  ,  1  3  0  \n
@@ -28,7 +27,7 @@ def parse_plain_integers(lines: Sequence[bytes], columns: int) -> Values | None:
     #   tens         0        2           3        the character before it, if it is a digit
     #   hundreds     0        0           1        the one before that, if both are digits
     #   separators   ,        ,           \n       the character behind an end
-    characters = _join(lines)
+    characters = np.frombuffer(LEAD + text, np.uint8)
     digits = characters - np.uint8(ord("0"))
     is_digit = digits < 10
     digits *= is_digit  # 0 for other characters
@@ -40,7 +39,7 @@ def parse_plain_integers(lines: Sequence[bytes], columns: int) -> Values | None:
         return None
 
     ends = np.flatnonzero(is_end)
-    if len(ends) != len(lines) * columns:
+    if len(ends) != rows * columns:
         return None
     other_characters = len(characters) - len(LEAD) - np.count_nonzero(is_digit)
     if other_characters != len(ends):  # one separator behind each number
@@ -48,7 +47,7 @@ def parse_plain_integers(lines: Sequence[bytes], columns: int) -> Values | None:
     separators = characters[NEXT][ends].reshape(-1, columns)
     if not (separators[:, -1] == ord("\n")).all():
         return None
-    if np.count_nonzero(separators == ord(",")) != len(lines) * (columns - 1):
+    if np.count_nonzero(separators == ord(",")) != rows * (columns - 1):
         return None
 
     below_100 = (digits[CURRENT] + np.uint8(10) * digits[BEFORE])[ends]
@@ -58,13 +57,3 @@ def parse_plain_integers(lines: Sequence[bytes], columns: int) -> Values | None:
         return None
     values: Values = (below_100 + np.uint8(100) * hundreds).reshape(-1, columns)
     return values
-
-
-def _join(lines: Sequence[bytes]) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-    """The characters of the lines behind `LEAD`; each line ends in LF."""
-    text = LEAD + b"".join(lines)
-    if b"\r" in text:
-        text = text.replace(b"\r\n", b"\n")
-    if not text.endswith(b"\n"):
-        text += b"\n"
-    return np.frombuffer(text, np.uint8)

@@ -3,7 +3,6 @@
 import numpy as np
 
 from digits.data.formats.arrays import Array
-from digits.data.pictures.mnist_format import fit_and_center
 
 
 def resize_to_mnist(images: Array) -> Array:
@@ -11,5 +10,7 @@ def resize_to_mnist(images: Array) -> Array:
     scaled and centered as a digit in a picture is."""
     if images.shape[1:] == (28, 28):
         return images
+    from digits.data.pictures.mnist_format import fit_and_center  # imported late: SciPy takes longer than all readers
+
     resized = [fit_and_center(image.astype(np.float32) / 255) for image in images]
     return np.stack(resized)

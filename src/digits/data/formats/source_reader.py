@@ -9,18 +9,18 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from digits.data.formats.archives import list_zip_names
 from digits.data.formats.arrays import Array
 from digits.data.formats.digit_file import InputFile
 from digits.data.formats.matlab import read_mat
 from digits.data.formats.named_arrays import has_part
-from digits.data.formats.numpy_files import is_npz, read_npz
 from digits.data.formats.open_file import open_digit_file, read_head
 from digits.data.formats.picture_files import find_in_archive, find_in_folder, is_archive_of_pictures
 from digits.data.formats.recognize import recognize
 from digits.data.pictures.choose import Predict, choose
-from digits.data.pictures.decode import PictureFile, read_pictures
+from digits.data.pictures.decode import read_pictures
 from digits.data.pictures.orient import orient
-from digits.data.pictures.picture_formats import open_picture
+from digits.data.pictures.picture_formats import PictureFile, open_picture
 from digits.errors import InputError
 from digits.files import translate_read_errors
 
@@ -65,18 +65,16 @@ def read_labeled_file(path: str, part: str, *, as_is: bool, judge: Predict | Non
 
 def has_test_part(path: str) -> bool:
     """Whether a file holds test digits beside its training digits, as Keras's mnist.npz does."""
-    if os.path.isdir(path):
+    if not os.path.isfile(path):  # a folder, or a pipe, which can be read only once
         return False
     with translate_read_errors(path):
         kind = recognize(read_head(Path(path)))
-    file = InputFile(Path(path), path)
+    array_names: list[str] = []
     if kind == "mat":
-        arrays = read_mat(file)
-    elif kind == "zip" and is_npz(Path(path)):
-        arrays = read_npz(file)
-    else:
-        return False
-    return has_part(arrays, "train") and has_part(arrays, "test")
+        array_names = list(read_mat(InputFile(Path(path), path)))
+    elif kind == "zip":
+        array_names = [name.removesuffix(".npy") for name in list_zip_names(Path(path))]
+    return has_part(array_names, "train") and has_part(array_names, "test")
 
 
 def _read_pictures(path: str, pictures: Sequence[PictureFile], as_is: bool, judge: Predict | None) -> LabeledDigits:

@@ -9,12 +9,13 @@ UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class LineReader:
-    """Lines of a file as UTF-8. Excel and PowerShell write UTF-16. Lines that are pushed back are read again."""
+    """Lines of a file as UTF-8 without a mark at its start. Excel and PowerShell write UTF-16. Lines that are pushed
+    back are read again."""
 
     def __init__(self, file: BinaryIO) -> None:
-        first = file.read(2)
+        first = file.read(len(codecs.BOM_UTF8)).removeprefix(codecs.BOM_UTF8)
         rest: BinaryIO = io.BufferedReader(_Joined(first, file), READ_BYTES)  # type: ignore[type-var]
-        if first in UTF_16_MARKS:
+        if first.startswith(UTF_16_MARKS):
             rest = io.BufferedReader(_Utf8(rest), READ_BYTES)  # type: ignore[type-var]
         self.file = rest
         self.pushed: list[bytes] = []

@@ -3,22 +3,23 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from digits.data.pictures.masks import Array
-from digits.data.pictures.normalize import Hypothesis
+if TYPE_CHECKING:  # it imports SciPy, which a file of digits does not need
+    from digits.data.pictures.normalize import Hypothesis
 
-Predict: TypeAlias = Callable[[Array], Any]
-"""Images uint8 [N, 28, 28] to probabilities float32 [N, 10], an array or a tensor on the CPU."""
+Predict: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""Images [N, 28, 28] to probabilities [N, 10]."""
 
 MARGIN = 0.05  # a simpler hypothesis wins unless another with the same label is more convincing by this much
 CONVINCING, CONVINCING_OTHER = 0.7, 0.5  # minimum confidence of one digit, and of others beside it
 MIN_AGREEMENT = 0.38  # minimum mean probability of the label over the hypotheses of its polarity
 
 
-def choose(pictures: Sequence[Sequence[Hypothesis]], predict: Predict) -> list[Hypothesis | None]:
+def choose(pictures: Sequence[Sequence["Hypothesis"]], predict: Predict) -> list["Hypothesis | None"]:
     """One hypothesis for each picture, from its hypotheses, the simplest first. `predict` judges all in one batch.
 
     The hypotheses of one digit vote for labels with their probabilities; the simplest convincing one with the winning
@@ -28,7 +29,7 @@ def choose(pictures: Sequence[Sequence[Hypothesis]], predict: Predict) -> list[H
     if not pictures:
         return []
     images = [hypothesis.digits for hypotheses in pictures for hypothesis in hypotheses]
-    probabilities = np.asarray(predict(np.concatenate(images)))
+    probabilities = predict(np.concatenate(images))
     chosen = []
     start = 0
     for hypotheses in pictures:
@@ -45,17 +46,17 @@ def choose(pictures: Sequence[Sequence[Hypothesis]], predict: Predict) -> list[H
 class Candidate:
     """A hypothesis with the probabilities float32 [K, 10] of its K digits."""
 
-    hypothesis: Hypothesis
-    probabilities: Array
+    hypothesis: "Hypothesis"
+    probabilities: NDArray[np.float32]
 
     @property
     def is_single(self) -> bool:
         return len(self.probabilities) == 1
 
     @property
-    def confidences(self) -> Array:
+    def confidences(self) -> NDArray[np.float32]:
         """The highest probability of each digit, float32 [K]."""
-        confidences: Array = self.probabilities.max(1)
+        confidences: NDArray[np.float32] = self.probabilities.max(1)
         return confidences
 
     def vote(self, label: int) -> float:
@@ -68,7 +69,7 @@ class Candidate:
         return self.is_single and self.vote(label) >= CONVINCING
 
 
-def _choose(candidates: Sequence[Candidate]) -> Hypothesis | None:
+def _choose(candidates: Sequence[Candidate]) -> "Hypothesis | None":
     single = [candidate for candidate in candidates if candidate.is_single]
     label = _winning_label(single)
     if any(candidate.is_convincing(label) for candidate in single):

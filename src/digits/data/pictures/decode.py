@@ -7,12 +7,10 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
@@ -20,9 +18,10 @@ from PIL.TiffImagePlugin import TiffImageFile
 from digits.data.pictures.masks import Array
 from digits.data.pictures.normalize import Hypothesis, oriented_hypotheses
 from digits.data.pictures.orient import LARGE, orient
-from digits.data.pictures.picture_formats import PILLOW_FORMATS, open_picture
+from digits.data.pictures.picture_formats import PILLOW_FORMATS, PictureFile, open_picture
 from digits.data.pictures.verify import verify_deflate, verify_picture
 from digits.errors import InputError
+from digits.host import available_cpus
 
 MAX_FILE_BYTES = 1 << 29
 MAX_PIXELS = 50_000_000
@@ -36,20 +35,11 @@ large_picture_lock = threading.Lock()  # one large picture at a time, to bound t
 stderr_lock = threading.Lock()
 
 
-@dataclass(frozen=True)
-class PictureFile:
-    """A picture on the disk, its name in messages and results, and its label if its folder is named after a digit."""
-
-    path: Path
-    name: str
-    label: int | None = None
-
-
 def read_pictures(
     files: Sequence[PictureFile], *, thumbnails: bool = False
 ) -> list[tuple[Array | None, list[Hypothesis]] | InputError]:
-    """`read_picture` of each file, or its error. Uses as many threads as PyTorch."""
-    with warnings.catch_warnings(), ThreadPoolExecutor(torch.get_num_threads()) as pool:
+    """`read_picture` of each file, or its error, in one thread per CPU."""
+    with warnings.catch_warnings(), ThreadPoolExecutor(available_cpus()) as pool:
         warnings.simplefilter("ignore")  # about large pictures and minor damage
         read = partial(_read_or_error, thumbnail=thumbnails)
         return list(pool.map(read, files))  # Pillow and SciPy release the GIL
@@ -70,17 +60,22 @@ def read_picture(
     Raises InputError, which begins with the name of the file, if it cannot be decoded or shows no digit.
     """
     try:
-        content = _read_content(path)
-        verify_picture(content)
-        with open_picture(content) as file:
-            picture = _decode(file, content)
-            found = _find_digits(picture, file)
+        picture, found = decode_picture(_read_content(path))
     except Exception as error:  # damaged files raise almost any error in Pillow's decoders
-        raise InputError(f"{name or path}: {_describe(error)}") from None
+        raise InputError(f"{name or path}: {describe_error(error)}") from None
     if not thumbnail:
         return None, found
     picture.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
     return np.asarray(picture.convert("RGB")), found
+
+
+def decode_picture(content: bytes) -> tuple[Image.Image, list[Hypothesis]]:
+    """The picture of a file with this content as `orient` returns it, and the hypotheses about its digit. Raises almost
+    any error for a damaged file."""
+    verify_picture(content)
+    with open_picture(content) as file:
+        picture = _decode(file, content)
+        return picture, _find_digits(picture, file)
 
 
 def _read_content(path: str | Path) -> bytes:
@@ -141,7 +136,7 @@ def _has_frames(file: Image.Image) -> bool:
     return True
 
 
-def _describe(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Why a file cannot be read, and what to do."""
     if isinstance(error, InputError):
         return str(error)

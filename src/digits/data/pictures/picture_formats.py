@@ -1,12 +1,14 @@
-"""The formats of pictures that are read, all by Pillow."""
+"""Picture files, and the formats that are read, all by Pillow."""
 
 import os
 import warnings
+from dataclasses import dataclass
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image
+# Without the plugins of these formats, Pillow imports all of its forty.
+from PIL import AvifImagePlugin, Image, Jpeg2KImagePlugin, TiffImagePlugin, WebPImagePlugin  # noqa: F401
 
 from digits.errors import InputError
 
@@ -20,6 +22,15 @@ PICTURE_SUFFIXES = (
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 """Bytes 8 to 12 of the photographs of an iPhone (ISO/IEC 23008-12)."""
 HEAD_BYTES = 12
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A picture on the disk, its name in messages and results, and its label if its folder is named after a digit."""
+
+    path: Path
+    name: str
+    label: int | None = None
 
 
 def open_picture(content: bytes) -> Image.Image:

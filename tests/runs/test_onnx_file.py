@@ -10,7 +10,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-import torch
 from onnx import TensorProto
 from onnx.helper import (
     make_function,
@@ -26,13 +25,14 @@ from onnx.helper import (
 
 from digits.errors import InputError
 from digits.models.networks import build_network
-from digits.prediction import onnx_model
+from digits.prediction.checkpoint_member import CheckpointMember
 from digits.prediction.classifier import Classifier
 from digits.prediction.export import export_onnx
-from digits.prediction.members import CheckpointMember, OnnxMember, load_member
-from digits.prediction.onnx_model import seal_model
+from digits.runs import onnx_file, onnx_model
+from digits.runs.onnx_file import seal_model
+from digits.runs.onnx_model import OnnxModel, load_onnx_model
 
-IMAGES = torch.full((5, 28, 28), 90, dtype=torch.uint8)
+IMAGES = np.full((5, 28, 28), 90, np.uint8)
 METADATA = {"name": "made", "calibrated": True}
 
 
@@ -99,12 +99,12 @@ def external_data(folder: Path) -> onnx.ModelProto:
 def refuse(path: Path, content: bytes, message: str) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match=message):
-        load_member(path)
+        load_onnx_model(path)
 
 
 def test_made_model_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "made.onnx").write_bytes(seal_model(make(SOFTMAX).SerializeToString(), METADATA))
-    assert torch.allclose(load_member(tmp_path / "made.onnx")(IMAGES), torch.full((5, 10), 0.1))
+    assert np.allclose(load_onnx_model(tmp_path / "made.onnx").predict(IMAGES), 0.1)
 
 
 MODELS = {
@@ -141,21 +141,21 @@ NOT_PLAIN = {
 def test_only_plain_layers_are_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     content = seal_model(NOT_PLAIN[name].SerializeToString(), METADATA)
     refuse(tmp_path / "foreign.onnx", content, "foreign.onnx: not a model")
-    monkeypatch.setattr(onnx_model, "_is_self_contained", lambda model: True)
-    load_member(tmp_path / "foreign.onnx")
+    monkeypatch.setattr(onnx_file, "_is_self_contained", lambda model: True)
+    load_onnx_model(tmp_path / "foreign.onnx")
 
 
 def test_time_of_a_trial_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = OnnxMember._run
+    run = OnnxModel._run
 
-    def run_later(member: OnnxMember, *arguments: Any) -> torch.Tensor:
+    def run_later(model: OnnxModel, *arguments: Any) -> Any:
         time.sleep(0.3)
-        return run(member, *arguments)
+        return run(model, *arguments)
 
-    monkeypatch.setattr(OnnxMember, "_run", run_later)
+    monkeypatch.setattr(OnnxModel, "_run", run_later)
     content = seal_model(make(SOFTMAX).SerializeToString(), METADATA)
     (tmp_path / "made.onnx").write_bytes(content)
-    load_member(tmp_path / "made.onnx")
+    load_onnx_model(tmp_path / "made.onnx")
     monkeypatch.setattr(onnx_model, "MAX_TRIAL_SECONDS", 0.05)
     refuse(tmp_path / "made.onnx", content, "not a model")
 
@@ -176,8 +176,8 @@ def test_memory_is_limited(tmp_path: Path, limit: int, message: str) -> None:
     model = with_constant(1000, 1000)
     (tmp_path / "made.onnx").write_bytes(seal_model(model.SerializeToString(), METADATA))
     script = (
-        "import sys; from pathlib import Path; from digits.prediction import members, onnx_model;"
-        "onnx_model.MAX_MEMORY = int(sys.argv[1]); members.load_member(Path('made.onnx'))"
+        "import sys; from pathlib import Path; from digits.runs import onnx_model;"
+        "onnx_model.MAX_MEMORY = int(sys.argv[1]); onnx_model.load_onnx_model(Path('made.onnx'))"
     )
     command = [sys.executable, "-c", script, str(limit)]
     process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
@@ -195,15 +195,15 @@ def test_constants_are_not_computed_when_a_model_is_loaded(tmp_path: Path, monke
             self.optimized_model_filepath = str(tmp_path / "loaded.onnx")
 
     monkeypatch.setattr(onnxruntime, "SessionOptions", SavedModel)
-    load_member(tmp_path / "made.onnx")
+    load_onnx_model(tmp_path / "made.onnx")
     assert "ReduceSum" in [node.op_type for node in onnx.load(tmp_path / "loaded.onnx").graph.node]
 
 
 def test_failure_during_a_prediction_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "made.onnx").write_bytes(seal_model(make(SOFTMAX).SerializeToString(), METADATA))
-    member = load_member(tmp_path / "made.onnx")
+    model = load_onnx_model(tmp_path / "made.onnx")
     with pytest.raises(InputError, match="made: ONNX Runtime failed"):
-        member(IMAGES.float())  # the model takes uint8
+        model.predict(IMAGES.astype(np.float32))  # type: ignore[arg-type]  # the model takes uint8
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_model_without_checksum_is_refused(tmp_path: Path) -> None:
 
 def test_missing_and_unreadable_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="no such file"):
-        load_member(tmp_path / "away.onnx")
+        load_onnx_model(tmp_path / "away.onnx")
 
     def denied(path: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
@@ -234,7 +234,7 @@ def test_missing_and_unreadable_files_are_refused(tmp_path: Path, monkeypatch: p
     (tmp_path / "secret.onnx").touch()
     monkeypatch.setattr(Path, "read_bytes", denied)
     with pytest.raises(InputError, match=r"secret\.onnx: Permission denied"):
-        load_member(tmp_path / "secret.onnx")
+        load_onnx_model(tmp_path / "secret.onnx")
 
 
 def test_every_damaged_bit_is_noticed(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_every_damaged_bit_is_noticed(tmp_path: Path) -> None:
     export_onnx(Classifier([CheckpointMember("larger_cnn", build_network("larger_cnn"), None)]), path, IMAGES)
     content = path.read_bytes()
     positions = [*np.random.default_rng(0).integers(0, len(content), 60), *range(len(content) - 150, len(content), 7)]
-    assert load_member(path).name == "larger_cnn"
+    assert load_onnx_model(path).name == "larger_cnn"
     for position in positions:
         damaged = bytearray(content)
         damaged[position] ^= 1 << position % 8
