@@ -11,8 +11,9 @@
 #   scipy.ndimage    yes          yes
 #   scipy.special    yes          yes
 #
-# A program that reads one picture waits for it each time: on an EPYC, 56 of the 131 ms of this import (python -X importtime). This project
-# imports SciPy only for pictures, not for files of digits, and computes one interval without scipy.stats.
+# A program that reads one picture waits for it each time: on an EPYC, 56 of the 131 ms of this import (python -X
+# importtime). This project imports SciPy only for pictures, not for files of digits, and computes one interval without
+# scipy.stats.
 #
 # Usage: findings/scipy_ndimage_imports_a_fortran_compiler_wrapper.sh. Fails if the behavior has changed.
 set -euo pipefail
