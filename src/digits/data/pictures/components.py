@@ -61,7 +61,8 @@ def group_components(labels: Array, ink: Array) -> Groups:
 def find_components(labels: Array, ink: Array) -> list[Component]:
     """The components of labels int [H, W], those with the most ink first."""
     boxes = ndimage.find_objects(labels)
-    masses = np.bincount(labels.ravel(), weights=ink.ravel())
+    inked = np.flatnonzero(labels)  # few pixels of most pictures
+    masses = np.bincount(labels.ravel()[inked], weights=ink.ravel()[inked])
     numbers = [number for number, box in enumerate(boxes, 1) if box is not None]  # None: it was removed
     by_mass = sorted(numbers, key=lambda number: -masses[number])
     return [Component(number, masses[number], boxes[number - 1]) for number in by_mass[:MAX_COMPONENTS]]
@@ -111,7 +112,7 @@ def enclosing_box(one: Box, other: Box) -> Box:
 def _mask_of(labels: Array, group: Sequence[Component]) -> Array:
     is_in_group = np.zeros(labels.max() + 1, bool)
     is_in_group[[component.label for component in group]] = True
-    mask: Array = is_in_group[labels]
+    mask: Array = is_in_group.take(labels)
     return mask
 
 
@@ -127,5 +128,5 @@ def remove_edge_regions(labels: Array) -> Array:
         return labels
     kept = np.arange(labels.max() + 1, dtype=labels.dtype)
     kept[regions] = 0
-    remaining: Array = kept[labels]
+    remaining: Array = kept.take(labels)
     return remaining
