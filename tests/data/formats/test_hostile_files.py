@@ -98,7 +98,9 @@ def test_value_above_float32_behind_the_first_images(tmp_path: Path) -> None:
     images[:, 5, 5] = 255
     images[1050, 3, 3] = 1e300
     np.save(tmp_path / "a.npy", images)
-    with pytest.raises(InputError, match=r"a\.npy: holds the value 1e\+300 at \[1050, 3, 3\], but its first images range from 0 to 255"):
+    with pytest.raises(
+        InputError, match=r"a\.npy: holds the value 1e\+300 at \[1050, 3, 3\], but its first images range from 0 to 255"
+    ):
         read(tmp_path / "a.npy")
 
 

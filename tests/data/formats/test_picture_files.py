@@ -33,6 +33,14 @@ def test_other_files_of_a_folder_are_counted(tmp_path: Path) -> None:
     assert [picture.label for picture in found.pictures] == [None, None]
 
 
+def test_skipped_kinds_beyond_five_are_not_hidden(tmp_path: Path) -> None:
+    save(tmp_path, "a.png", "a.csv", "a.mat", "a.npz", "a.txt", "a.mov", "a.pkl")
+    found = find_in_folder(str(tmp_path))
+    assert found.skipped is not None
+    assert found.skipped.startswith("6 files skipped: ")
+    assert found.skipped.endswith(", …")
+
+
 def test_photographs_of_iphones_are_not_skipped(tmp_path: Path) -> None:
     save(tmp_path, "a.png", "b.HEIC")
     found = find_in_folder(str(tmp_path))

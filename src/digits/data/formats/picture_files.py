@@ -127,5 +127,7 @@ def _describe_skipped(names: Sequence[str]) -> str | None:
         return None
     suffixes = Counter(PurePosixPath(name).suffix.lower() or name for name in names)
     shown = ", ".join(suffix for suffix, _ in suffixes.most_common(MAX_NAMED_SUFFIXES))
+    if len(suffixes) > MAX_NAMED_SUFFIXES:
+        shown += ", …"
     noun = "file" if len(names) == 1 else "files"
     return f"{len(names):,} {noun} skipped: {shown}"
