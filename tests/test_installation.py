@@ -67,7 +67,8 @@ def test_help_and_configuration_need_no_heavy_package(tmp_path: Path, words: str
 
 @pytest.mark.usefixtures("hide")
 def test_missing_checkpoint_needs_no_package(tmp_path: Path) -> None:
-    process = run(str(PROJECT / "predict.py"), "checkpoint=none.ckpt", "export=model.onnx", folder=tmp_path)
+    photo = PROJECT / "docs" / "photo.jpg"
+    process = run(str(PROJECT / "predict.py"), "checkpoint=none.ckpt", f"input={photo}", folder=tmp_path)
     assert process.stderr.startswith("error: none.ckpt: no such checkpoint")
 
 
