@@ -172,7 +172,8 @@ def _strip_quotes(text: bytes) -> bytes | None:
     is_cell = separators_before[opening] == separators_before[closing]
     if not (is_cell & is_separator[opening - 1] & is_separator[closing + 1]).all():
         return None
-    return characters[~is_quote][1:].tobytes()
+    stripped: bytes = characters[~is_quote][1:].tobytes()
+    return stripped
 
 
 def _parse_cells(rows: Rows) -> Values:
