@@ -150,3 +150,13 @@ def test_pictures_that_cannot_be_read_are_named_and_skipped(tmp_path: Path, capl
     assert len(source.train.labels) == 20
     assert "2 of 22 pictures" in caplog.text
     assert "large.png: is 40×40; data.as_is=true needs 28×28 pixels" in caplog.text
+
+
+def test_other_files_of_a_tree_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    digits = sources.sample().train
+    save_tree(tmp_path / "digits", digits.images[:20], digits.labels[:20])
+    (tmp_path / "digits" / "3" / "notes.txt").touch()
+    (tmp_path / "digits" / "letters").mkdir()
+    sources.file(str(tmp_path / "digits"), as_is=True)
+    assert "1 file skipped: .txt; 1 folder skipped: letters" in caplog.text

@@ -1,6 +1,7 @@
 """`digits.read`: the digit of one picture, from Python."""
 
 from dataclasses import dataclass
+from io import TextIOBase
 from os import PathLike, fspath
 from typing import IO, Any, TypeAlias
 
@@ -68,6 +69,8 @@ def _find_digits(picture: Picture) -> tuple[list[Hypothesis], str]:
             return hypotheses(_to_picture(picture)), name
         if isinstance(picture, bytes):
             return decode_picture(picture)[1], name
+        if isinstance(picture, TextIOBase):
+            raise InputError("a file in text mode; open it with the mode 'rb'")
         if hasattr(picture, "read"):  # an open file, also one that is no IOBase, as those of tempfile
             return decode_picture(picture.read())[1], name
     except Exception as error:  # damaged files raise almost any error in Pillow's decoders

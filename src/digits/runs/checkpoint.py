@@ -14,6 +14,7 @@ from digits.errors import InputError
 from digits.files import atomic_write
 from digits.models.fusion import fuse_batch_norm
 from digits.models.networks import build_network
+from digits.runs.find_checkpoints import require_checkpoint
 from digits.runs.safe_archive import open_archive, verify_size
 
 FORMAT_VERSION = 1
@@ -99,8 +100,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
     Raises InputError if the file is missing, damaged, not from this project, or of an unknown format version.
     """
-    if not os.path.isfile(path):
-        raise InputError(f"{path}: no such checkpoint; a run saves outputs/…/checkpoints/last.ckpt")
+    require_checkpoint(path)
     try:
         with catch_warnings(action="ignore"):
             archive = open_archive(path)

@@ -50,8 +50,8 @@ def parse_plain_decimals(text: bytes, rows: int, columns: int) -> Values | None:
 
 
 def to_number(cell: str) -> float | None:
-    """A finite number in any notation of Python without underscores. None for other texts."""
-    if not cell.isascii() or "_" in cell or "\r" in cell:
+    """A finite number in any notation of Python without underscores and line ends. None for other texts."""
+    if not cell.isascii() or not {"_", "\r", "\n"}.isdisjoint(cell):
         return None
     try:
         number = float(cell)
