@@ -22,8 +22,8 @@ class DigitsDataModule(LightningDataModule):
 
     `source` is a function of `digits.data.sources`, called with `source_options`. `split_seed` decides the validation
     set (see `split_indices`), `seed` only the order of training. `rehearsal` digits of `sample` are added to a training
-    batch for each of its digits. `judge` is a network that predicts digits, for sources
-    that check their images with one. Raises InputError if `source` has no such option."""
+    batch for each of its digits. `judge` is a network that predicts digits, for sources that check their images with
+    one. Raises InputError if `source` has no such option."""
 
     def __init__(  # noqa: PLR0913 - settings of a YAML file
         self,
