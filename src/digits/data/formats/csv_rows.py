@@ -123,10 +123,13 @@ def _to_plain_text(lines: Sequence[bytes], dialect: Dialect) -> bytes | None:
     if delimiter != b",":
         text = text.replace(b",", b".")  # decimal commas
         text = text.replace(delimiter, b",")
-    elif b" " in lines[0]:
-        text = text.replace(b", ", b",").replace(b" ,", b",")
     if b'"' in lines[0]:
-        return _strip_quotes(text)
+        unquoted = _strip_quotes(text)
+        if unquoted is None:
+            return None
+        text = unquoted
+    if delimiter == b"," and b" " in lines[0]:
+        text = text.replace(b", ", b",").replace(b" ,", b",")
     return text
 
 

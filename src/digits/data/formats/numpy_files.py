@@ -15,6 +15,7 @@ from digits.data.formats.digit_file import DigitFile, FileChunk, InputFile, Name
 from digits.data.formats.labels_file import find_labels_file
 from digits.data.formats.named_arrays import choose_arrays
 from digits.errors import InputError
+from digits.files import translate_read_errors
 
 MAX_NPZ_BYTES = 4 << 30
 """Of the arrays of an .npz file, which are read into memory: MNIST has 0.055 GB, as float64 0.44 GB."""
@@ -78,13 +79,17 @@ def is_npz(names: Sequence[str]) -> bool:
 def read_npz(file: InputFile) -> dict[str, Array]:
     """All arrays of an .npz file by their names."""
     try:
-        with zipfile.ZipFile(file.path) as archive, warnings.catch_warnings(action="ignore"):
+        with (
+            translate_read_errors(file.name),
+            zipfile.ZipFile(file.path) as archive,
+            warnings.catch_warnings(action="ignore"),
+        ):
             _require_size(file, archive)
             arrays = {}
             for name in list_zip_names(file.path):
                 arrays[name.removesuffix(".npy")] = _read_member(file, archive, archive.getinfo(name))
             return arrays
-    except (InputError, OSError):
+    except InputError:
         raise
     except Exception:  # a header is a Python literal, which can be damaged in any way
         raise InputError(f"{file.name}: damaged, or not arrays of numbers") from None
