@@ -55,3 +55,25 @@ def test_lists_are_read_without_python_objects(tmp_path: Path, monkeypatch: pyte
 def test_lists_of_other_lengths_are_refused(tmp_path: Path, cells: list[Any]) -> None:
     with pytest.raises(InputError, match="a.parquet, column image: not images of one size"):
         open_parquet(write(tmp_path / "a.parquet", pyarrow.array(cells)), "test", 8)
+
+
+def broken_png() -> bytes:
+    """The name of the chunk behind the header is none."""
+    content = bytearray(to_png(IMAGES[0]))
+    content[content.index(b"IDAT")] = 0xE4
+    return bytes(content)
+
+
+@pytest.mark.parametrize("cells", [
+    lambda: [{"path": "a.png"}] * 2, lambda: [broken_png()] * 2, lambda: [to_png(IMAGES[0]), None],
+], ids=["no bytes", "damaged", "missing"])  # fmt: skip
+def test_other_cells_are_refused(tmp_path: Path, cells: Callable[[], Any]) -> None:
+    with pytest.raises(InputError, match="column image: not images of one size, or damaged"):
+        open_parquet(write(tmp_path / "a.parquet", pyarrow.array(cells())), "test", 100)
+
+
+def test_lists_as_labels_are_refused(tmp_path: Path) -> None:
+    table = pyarrow.table({"image": pyarrow.array(list(IMAGES[:2].reshape(2, 784))), "label": [[1], [2]]})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="labels of the type object"):
+        open_parquet(InputFile(tmp_path / "a.parquet", "a.parquet"), "test", 100)

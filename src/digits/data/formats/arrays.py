@@ -249,7 +249,7 @@ def _from_texts(labels: Array) -> Array:
     """Labels "0" … "9", as OpenML has them, as numbers. Other values stay as they are."""
     try:
         texts = labels.astype(str)
-    except UnicodeDecodeError:  # bytes that are no text
+    except ValueError:  # bytes that are no text, or lists
         return labels
     if not np.isin(texts, list("0123456789")).all():
         return labels

@@ -67,8 +67,10 @@ def _read_images(column: Any, where: str) -> Array:
             return flat
         images = [_read_cell(cell.as_py()) for cell in column]
         return np.stack(images)
-    except (ValueError, TypeError, OSError):
-        raise InputError(f"{where}: not images of one size") from None
+    except MemoryError:
+        raise
+    except Exception:  # damaged pictures raise almost any error in Pillow's decoders
+        raise InputError(f"{where}: not images of one size, or damaged") from None
 
 
 def _read_lists(column: Any) -> Array | None:
