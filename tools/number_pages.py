@@ -27,6 +27,7 @@ from digits.runs.onnx_model import predict_with_bundled
 from tools.picture_scenes import draw_strokes, illumination
 
 PAPERS = ("plain", "ruled", "squared", "shadow", "pencil", "chalk", "noise")
+MIN_INK = 0.5  # of a pixel of a stroke
 MIN_OVERLAP = 0.5  # of two boxes, relative to their union
 
 
@@ -187,13 +188,18 @@ def _layout(generator: np.random.Generator) -> tuple[int, int]:
 
 
 def _drawn(digit: Array, side: int, stroke: float) -> Array:
-    """The strokes of a digit without a margin, float32 [h, w] in [0, 1]."""
-    strokes = draw_strokes(digit, side, stroke)
-    inked = strokes > 0.5
-    if not inked.any():
-        strokes = draw_strokes(digit, side, 1.0)
-        inked = strokes > 0.5
-    return np.asarray(strokes[bounding_box(inked)], dtype=np.float32)
+    """The strokes of a digit without a margin, float32 [h, w] in [0, 1]. A thin pen does not break them."""
+    parts = _count_parts(digit / 255, 0.2)
+    for wider in (stroke, 1.0, 1.4, 2.0):
+        strokes = draw_strokes(digit, side, wider)
+        if 1 <= _count_parts(strokes, MIN_INK) <= parts:
+            break
+    return np.asarray(strokes[bounding_box(strokes > MIN_INK)], dtype=np.float32)
+
+
+def _count_parts(strokes: Array, min_ink: float) -> int:
+    _, count = ndimage.label(strokes > min_ink, np.ones((3, 3)))
+    return int(count)
 
 
 def _touching_left(ink: Array, strokes: Array, top: int, left: int) -> int:
@@ -201,7 +207,7 @@ def _touching_left(ink: Array, strokes: Array, top: int, left: int) -> int:
     rows = slice(top, top + strokes.shape[0])
     for start in range(left, max(left - strokes.shape[1] - strokes.shape[0], 0), -1):
         under = ink[rows, start : start + strokes.shape[1]]
-        if ((under > 0.5) & (strokes[:, : under.shape[1]] > 0.5)).any():
+        if ((under > MIN_INK) & (strokes[:, : under.shape[1]] > MIN_INK)).any():
             return start
     return left
 

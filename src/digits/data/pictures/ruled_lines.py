@@ -25,7 +25,7 @@ def _horizontal_lines(mask: Array) -> Array:
     if not straight.any():
         return straight
     # Pieces of a line that is interrupted by strokes or noise touch after a dilation.
-    connected = ndimage.binary_dilation(straight, np.ones((3, run)))
+    connected = ndimage.maximum_filter1d(ndimage.maximum_filter1d(straight, run, axis=1), 3, axis=0)
     labels, _ = ndimage.label(connected, EIGHT_NEIGHBORS)
     lines = np.zeros_like(mask)
     for label, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
@@ -39,5 +39,8 @@ def _horizontal_lines(mask: Array) -> Array:
 
 def _long_runs(mask: Array, length: int) -> Array:
     """The pixels of runs along a row of at least this length."""
-    runs: Array = ndimage.binary_opening(mask, np.ones((1, length)))
+    odd_length = length // 2 * 2 + 1
+    # For bool, these filters are an erosion and a dilation, many times as fast as SciPy's binary ones.
+    inside = ndimage.minimum_filter1d(mask, odd_length, axis=1, mode="constant")
+    runs: Array = ndimage.maximum_filter1d(inside, odd_length, axis=1, mode="constant")
     return runs

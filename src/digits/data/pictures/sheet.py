@@ -20,13 +20,17 @@ from digits.data.pictures.touching import cuts
 SHEET_SIZES = (400, 1200)  # pixels of the longer side; smaller pictures are enlarged, larger ones reduced
 SMOOTHING = 1.0  # pixels
 BACKGROUND_WINDOWS = (0.12, 0.3, None)  # of the shorter side; None: one brightness
+LOW = 0.65  # of the threshold of a single digit: thin strokes of small digits are light
 CONVINCING = 0.8  # minimum confidence of a digit that is not examined further
 MIN_CONFIDENCE = 0.5  # of a digit
 ODD_CONFIDENCE = 0.9  # of a shape whose size is not that of the others
 USUAL_SIZES = (0.5, 1.8)  # of a digit, relative to the typical size
+MIN_OTHER_SHARE = 0.25  # of the ink that is in convincing digits other than ones
 GOOD_SHARE = 0.9  # of convincing shapes: no other segmentation is tried
-MIN_SHARE = 0.6  # of shapes that are digits; the rest of a picture with fewer is text or a drawing
-WIDE = 1.3  # minimum width of a shape that may be two digits although it convinces as one, relative to its height
+MIN_SHARE = 0.5  # of the ink that is in convincing shapes; a picture with less is text or a drawing
+DIGITS_SHARE = 0.8  # of shapes that are digits; other shapes of their size on such a sheet are doubtful digits
+DOUBTFUL_SIZES = (0.7, 1.5)  # of a doubtful digit, relative to the typical size
+WIDE = 1.1  # minimum width of a shape that may be two digits although it convinces as one, relative to its height
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +54,18 @@ class Sheet:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Shapes with their images uint8 [N, 28, 28] and the confidence float32 [N] that each one is a digit."""
+    """Shapes with their images uint8 [N, 28, 28], the labels int [N] of the digits that they may be, and their
+    confidences float32 [N]."""
 
     shapes: Sequence[Shape]
     images: Array
+    labels: Array
     confidences: Array
+
+    def chosen(self, indices: Array) -> "Judged":
+        """Those with these indices, in their order."""
+        shapes = [self.shapes[index] for index in indices]
+        return Judged(shapes, self.images[indices], self.labels[indices], self.confidences[indices])
 
 
 def to_sheet_size(picture: Image.Image) -> Array:
@@ -79,7 +90,7 @@ def read_sheet(gray: Array, predict: Predict) -> Sheet | None:
         ink, shapes = found
         judged = _judge(shapes, ink, predict)
         score = float((judged.confidences - MIN_CONFIDENCE).sum())
-        if score > best_score:
+        if score > best_score and _is_sheet_of_digits(judged):
             best, best_score = (segmentation, ink, judged), score
         if len(shapes) > 1 and (judged.confidences >= CONVINCING).mean() >= GOOD_SHARE:
             break
@@ -89,9 +100,16 @@ def read_sheet(gray: Array, predict: Predict) -> Sheet | None:
     size = typical_size(judged.shapes)
     chosen = _examine(judged, ink, size, predict)
     digits = _keep_digits(chosen, size)
-    if len(digits.shapes) < MIN_SHARE * len(chosen.shapes):
-        return None
     return Sheet(segmentation, _in_order(digits, gray.shape))
+
+
+def _is_sheet_of_digits(judged: Judged) -> bool:
+    """Whether most of the ink is in convincing digits. Any bar looks like a one, so other digits are needed too."""
+    pixels = np.array([shape.mask.sum() for shape in judged.shapes])
+    is_digit = judged.confidences >= CONVINCING
+    is_other = is_digit & (judged.labels != 1)
+    digits, others = pixels[is_digit].sum() / pixels.sum(), pixels[is_other].sum() / pixels.sum()
+    return bool(digits >= MIN_SHARE and others >= MIN_OTHER_SHARE)
 
 
 def _segmentations(brightness: Array) -> Iterator[Segmentation]:
@@ -110,7 +128,7 @@ def _segment(brightness: Array, segmentation: Segmentation) -> tuple[Array, list
     ink = measure_ink(seen, segmentation.window, SMOOTHING)
     if ink is None:
         return None
-    mask = ink.smooth > ink_threshold(ink.smooth, segmentation.faint)
+    mask = ink.smooth > LOW * ink_threshold(ink.smooth, segmentation.faint)
     mask = remove_ruled_lines(remove_edge_regions(mask))
     shapes = find_shapes(mask, ink.smooth)
     return (ink.relative, shapes) if shapes else None
@@ -118,7 +136,8 @@ def _segment(brightness: Array, segmentation: Segmentation) -> tuple[Array, list
 
 def _judge(shapes: Sequence[Shape], ink: Array, predict: Predict) -> Judged:
     images = np.stack([_image_of(shape, ink) for shape in shapes])
-    return Judged(shapes, images, predict(images).max(1))
+    probabilities = predict(images)
+    return Judged(shapes, images, probabilities.argmax(1), probabilities.max(1))
 
 
 def _image_of(shape: Shape, ink: Array) -> Array:
@@ -133,29 +152,34 @@ def _image_of(shape: Shape, ink: Array) -> Array:
 
 
 def _examine(judged: Judged, ink: Array, size: float, predict: Predict) -> Judged:
-    """The same with parts in place of the shapes whose parts are more convincing than the whole shape."""
-    alternatives = []
+    """The same with parts in place of the shapes whose parts are all more convincing than the whole shape."""
+    alternatives: list[list[Sequence[Shape]]] = []
     for shape, confidence in zip(judged.shapes, judged.confidences, strict=True):
         alternatives.append(list(_alternatives(shape, confidence, size)))
-    parts = [part for found in alternatives for one in found for part in one]
+    parts = [part for ways in alternatives for way in ways for part in way]
     if not parts:
         return judged
-    judged_parts = _judge(parts, ink, predict)
-    chosen: list[tuple[Shape, Array, float]] = []
-    start = 0
-    for index, found in enumerate(alternatives):
-        best = [(judged.shapes[index], judged.images[index], judged.confidences[index])]
-        best_confidence = judged.confidences[index]
-        for one in found:
-            where = slice(start, start + len(one))
-            start += len(one)
-            lowest = judged_parts.confidences[where].min()
-            if lowest > best_confidence:
-                best = list(zip(one, judged_parts.images[where], judged_parts.confidences[where], strict=True))
-                best_confidence = lowest
+    both = _joined(judged, _judge(parts, ink, predict))
+    chosen: list[int] = []
+    start = len(judged.shapes)
+    for index, ways in enumerate(alternatives):
+        best = [index]
+        for way in ways:
+            indices = list(range(start, start + len(way)))
+            start += len(way)
+            if both.confidences[indices].min() > both.confidences[best].min():
+                best = indices
         chosen += best
-    shapes, images, confidences = zip(*chosen, strict=True)
-    return Judged(shapes, np.stack(images), np.array(confidences))
+    return both.chosen(np.array(chosen))
+
+
+def _joined(one: Judged, other: Judged) -> Judged:
+    return Judged(
+        [*one.shapes, *other.shapes],
+        np.concatenate([one.images, other.images]),
+        np.concatenate([one.labels, other.labels]),
+        np.concatenate([one.confidences, other.confidences]),
+    )
 
 
 def _alternatives(shape: Shape, confidence: float, size: float) -> Iterator[Sequence[Shape]]:
@@ -170,13 +194,15 @@ def _alternatives(shape: Shape, confidence: float, size: float) -> Iterator[Sequ
 
 
 def _keep_digits(judged: Judged, size: float) -> Judged:
+    """The shapes that are digits, and of a sheet of digits also the doubtful ones of their size."""
     smallest, largest = USUAL_SIZES
-    kept = []
-    for shape, confidence in zip(judged.shapes, judged.confidences, strict=True):
-        is_usual = smallest * size <= longer_side(shape.box) <= largest * size
-        kept.append(confidence >= (MIN_CONFIDENCE if is_usual else ODD_CONFIDENCE))
-    shapes = [shape for shape, keep in zip(judged.shapes, kept, strict=True) if keep]
-    return Judged(shapes, judged.images[kept], judged.confidences[kept])
+    sizes = np.array([longer_side(shape.box) for shape in judged.shapes])
+    is_usual = (smallest * size <= sizes) & (sizes <= largest * size)
+    kept = judged.confidences >= np.where(is_usual, MIN_CONFIDENCE, ODD_CONFIDENCE)
+    if kept.mean() >= DIGITS_SHARE:
+        smallest, largest = DOUBTFUL_SIZES
+        kept |= (smallest * size <= sizes) & (sizes <= largest * size)
+    return judged.chosen(np.flatnonzero(kept))
 
 
 def _in_order(judged: Judged, shape: tuple[int, ...]) -> list[SheetDigit]:
