@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from digits.data.pictures.choose import Predict, choose
 from digits.data.pictures.decode import DecodedPicture
 from digits.data.pictures.masks import Array, RelativeBox
-from digits.data.pictures.sheet import read_sheet
+from digits.data.pictures.normalize import Hypothesis
+from digits.data.pictures.sheet import Sheet, read_sheet
+
+MIN_DIGITS = 4  # of a sheet whose first hypotheses are convincing as a single digit
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,13 +28,23 @@ class FoundDigit:
 def find_all_digits(picture: DecodedPicture, predict: Predict) -> list[FoundDigit]:
     """The digits of a picture that was read with `sheet`; none if it shows nothing like a digit. `predict` judges."""
     assert picture.sheet is not None
-    [single] = choose([picture.hypotheses], predict) if picture.hypotheses else [None]
-    if single is not None and len(single.digits) == 1:
-        [image] = single.digits
-        return [FoundDigit(image, box_in_pixels(single.box, picture.size), 1, single.description)]
-    sheet = read_sheet(picture.sheet, predict)
-    if sheet is None:
-        return []
+    [chosen] = choose([picture.hypotheses], predict) if picture.hypotheses else [None]
+    single = chosen if chosen is not None and len(chosen.digits) == 1 else None
+    may_be_sheet = any(len(hypothesis.digits) >= MIN_DIGITS for hypothesis in picture.hypotheses)
+    sheet = None
+    if single is None or may_be_sheet:
+        sheet = read_sheet(picture.sheet, predict)
+    if single is not None and (sheet is None or len(sheet.digits) < MIN_DIGITS):
+        return [_single_digit(single, picture)]
+    return _digits_of_sheet(sheet, picture) if sheet is not None else []
+
+
+def _single_digit(single: Hypothesis, picture: DecodedPicture) -> FoundDigit:
+    [image] = single.digits
+    return FoundDigit(image, box_in_pixels(single.box, picture.size), 1, single.description)
+
+
+def _digits_of_sheet(sheet: Sheet, picture: DecodedPicture) -> list[FoundDigit]:
     found = []
     for digit in sheet.digits:
         box = box_in_pixels(digit.box, picture.size)

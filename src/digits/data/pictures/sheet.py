@@ -25,9 +25,9 @@ CONVINCING = 0.8  # minimum confidence of a digit that is not examined further
 MIN_CONFIDENCE = 0.5  # of a digit
 ODD_CONFIDENCE = 0.9  # of a shape whose size is not that of the others
 USUAL_SIZES = (0.5, 1.8)  # of a digit, relative to the typical size
-MIN_OTHER_SHARE = 0.25  # of the ink that is in convincing digits other than ones
+MIN_OTHER_SHARE = 0.2  # the same without ones, because any bar looks like one, and before touching digits are cut
 GOOD_SHARE = 0.9  # of convincing shapes: no other segmentation is tried
-MIN_SHARE = 0.5  # of the ink that is in convincing shapes; a picture with less is text or a drawing
+MIN_SHARE = 0.6  # of the ink that is in convincing digits; a picture with less is text or a drawing
 DIGITS_SHARE = 0.8  # of shapes that are digits; other shapes of their size on such a sheet are doubtful digits
 DOUBTFUL_SIZES = (0.7, 1.5)  # of a doubtful digit, relative to the typical size
 WIDE = 1.1  # minimum width of a shape that may be two digits although it convinces as one, relative to its height
@@ -90,7 +90,7 @@ def read_sheet(gray: Array, predict: Predict) -> Sheet | None:
         ink, shapes = found
         judged = _judge(shapes, ink, predict)
         score = float((judged.confidences - MIN_CONFIDENCE).sum())
-        if score > best_score and _is_sheet_of_digits(judged):
+        if score > best_score and _share_of_digits(judged, without_ones=True) >= MIN_OTHER_SHARE:
             best, best_score = (segmentation, ink, judged), score
         if len(shapes) > 1 and (judged.confidences >= CONVINCING).mean() >= GOOD_SHARE:
             break
@@ -99,17 +99,19 @@ def read_sheet(gray: Array, predict: Predict) -> Sheet | None:
     segmentation, ink, judged = best
     size = typical_size(judged.shapes)
     chosen = _examine(judged, ink, size, predict)
+    if _share_of_digits(chosen) < MIN_SHARE:
+        return None
     digits = _keep_digits(chosen, size)
     return Sheet(segmentation, _in_order(digits, gray.shape))
 
 
-def _is_sheet_of_digits(judged: Judged) -> bool:
-    """Whether most of the ink is in convincing digits. Any bar looks like a one, so other digits are needed too."""
+def _share_of_digits(judged: Judged, *, without_ones: bool = False) -> float:
+    """The share of the inked pixels that are in convincing digits."""
     pixels = np.array([shape.mask.sum() for shape in judged.shapes])
     is_digit = judged.confidences >= CONVINCING
-    is_other = is_digit & (judged.labels != 1)
-    digits, others = pixels[is_digit].sum() / pixels.sum(), pixels[is_other].sum() / pixels.sum()
-    return bool(digits >= MIN_SHARE and others >= MIN_OTHER_SHARE)
+    if without_ones:
+        is_digit &= judged.labels != 1
+    return float(pixels[is_digit].sum() / pixels.sum())
 
 
 def _segmentations(brightness: Array) -> Iterator[Segmentation]:
