@@ -157,7 +157,7 @@ def _write_predictions(settings: PredictSettings, classifier: Classifier, digits
     if settings.preview is not None:
         _write_preview(settings, previewed, summary.total)
     if summary.unreadable:
-        total = summary.total + len(summary.unreadable)
+        total = summary.pictures + len(summary.unreadable)
         raise InputError(f"{len(summary.unreadable):,} of {total:,} pictures could not be read (see above)")
 
 

@@ -15,6 +15,7 @@ class PredictionSummary:
     def __init__(self, classifier: Classifier) -> None:
         self.classifier = classifier
         self.total = 0
+        self.pictures = 0
         self.labeled = 0
         self.misclassified = 0
         self.members_disagree = 0
@@ -29,6 +30,7 @@ class PredictionSummary:
     def add(self, chunk: PredictedChunk) -> None:
         predictions, labels = chunk.predictions, chunk.digits.labels
         self.total += len(predictions.probabilities)
+        self.pictures += _count_pictures(chunk)
         self.network_seconds += chunk.seconds
         self.members_disagree += int(predictions.members_disagree.sum())
         self.views_disagree += int(predictions.views_disagree.sum())
@@ -60,3 +62,9 @@ class PredictionSummary:
 
     def _disagreement(self, who: str, count: int) -> str:
         return f"{'disagreed':<12}{who} on {count:,} of {self.total:,} ({count / self.total:.2%})"
+
+
+def _count_pictures(chunk: PredictedChunk) -> int:
+    """The pictures of which at least one digit is read."""
+    places = [source.place for source in chunk.digits.sources]
+    return sum(place is None or place.index == 1 for place in places)
