@@ -20,10 +20,9 @@ from PIL import Image
 from scipy import ndimage
 
 from digits.data.mnist_files import read_mnist
-from digits.data.pictures.choose import Predict
 from digits.data.pictures.masks import Array, bounding_box
+from digits.errors import InputError
 from digits.prediction.read import read_all
-from digits.runs.onnx_model import predict_with_bundled
 from tools.picture_scenes import draw_strokes, illumination
 
 PAPERS = ("plain", "ruled", "squared", "shadow", "pencil", "chalk", "noise")
@@ -93,7 +92,7 @@ def main() -> None:
                 options.save.mkdir(parents=True, exist_ok=True)
                 picture.save(options.save / f"{paper}-{index}.png")
                 continue
-            all_digits, touching = measure_page(picture, page, predict_with_bundled)
+            all_digits, touching = measure_page(picture, page)
             counts += all_digits
             touching_total += touching
         total += counts
@@ -103,10 +102,8 @@ def main() -> None:
         print(f"{'all':<10}{total}\n{'touching':<10}{touching_total}")
 
 
-def measure_page(picture: Image.Image, page: Sequence[PageDigit], predict: Predict) -> tuple[Counts, Counts]:
+def measure_page(picture: Image.Image, page: Sequence[PageDigit]) -> tuple[Counts, Counts]:
     """The failures among all digits of a page, and among those that touch. A page that is refused misses all."""
-    from digits.errors import InputError
-
     try:
         readings = read_all(picture)
     except InputError:
@@ -145,6 +142,7 @@ def make_page(images: Array, labels: Array, paper: str, index: int) -> tuple[Ima
     columns, rows = _layout(generator)
     spacing = int(size * generator.uniform(1.5, 1.9))  # between lines
     stroke = generator.uniform(0.8, 1.2)
+    slope = generator.uniform(-0.03, 0.03)  # of a line
     margin = size
     width = margin * 2 + int(columns * size * 1.2)
     height = margin * 2 + rows * spacing
@@ -157,12 +155,8 @@ def make_page(images: Array, labels: Array, paper: str, index: int) -> tuple[Ima
             chosen = int(generator.integers(len(images)))
             side = int(size * 1.4 * generator.uniform(0.8, 1.15))
             strokes = _drawn(images[chosen], side, stroke)
-            top = (
-                margin
-                + row * spacing
-                + (size - strokes.shape[0]) // 2
-                + int(generator.integers(-size // 10, size // 10 + 1))
-            )
+            wobble = int(generator.integers(-size // 10, size // 10 + 1)) + round(slope * left)
+            top = margin + row * spacing + (size - strokes.shape[0]) // 2 + wobble
             if touches:
                 left = _touching_left(ink, strokes, top, left)
                 page[-1] = PageDigit(page[-1].label, page[-1].box, row, True)
@@ -213,7 +207,7 @@ def _touching_left(ink: Array, strokes: Array, top: int, left: int) -> int:
 
 
 def _photographed(ink: Array, size: int, paper: str, generator: np.random.Generator) -> Image.Image:
-    """The ink on paper, slightly rotated, with its light and noise, as a JPEG."""
+    """The ink on paper, with its light and noise, as a JPEG."""
     height, width = ink.shape
     color = (48, 66, 56) if paper == "chalk" else (226, 220, 206)
     pens = [(25, 25, 30), (30, 45, 125), (150, 35, 35)]

@@ -30,7 +30,7 @@ GOOD_SHARE = 0.9  # of convincing shapes: no other segmentation is tried
 MIN_SHARE = 0.6  # of the ink that is in convincing digits; a picture with less is text or a drawing
 DIGITS_SHARE = 0.8  # of shapes that are digits; other shapes of their size on such a sheet are doubtful digits
 DOUBTFUL_SIZES = (0.7, 1.5)  # of a doubtful digit, relative to the typical size
-WIDE = 1.1  # minimum width of a shape that may be two digits although it convinces as one, relative to its height
+WIDE = 0.9  # minimum width of a shape that may be two digits although it convinces as one, relative to its height
 
 
 @dataclass(frozen=True, eq=False)
