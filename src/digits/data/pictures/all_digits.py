@@ -8,7 +8,7 @@ from digits.data.pictures.masks import Array, RelativeBox
 from digits.data.pictures.normalize import Hypothesis
 from digits.data.pictures.sheet import Sheet, read_sheet
 
-MIN_DIGITS = 4  # of a sheet whose first hypotheses are convincing as a single digit
+MIN_DIGITS = 3  # of a sheet whose first hypotheses are convincing as a single digit
 
 
 @dataclass(frozen=True, eq=False)
