@@ -6,9 +6,10 @@ from typing import Any
 MODULES = {
     "load_classifier": "digits.prediction.classifier",
     "read": "digits.prediction.read",
+    "read_all": "digits.prediction.read",
     "train": "digits.api",
 }
-__all__ = ["load_classifier", "read", "train"]
+__all__ = ["load_classifier", "read", "read_all", "train"]
 
 
 def __getattr__(name: str) -> Any:

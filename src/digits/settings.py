@@ -237,7 +237,7 @@ class PredictSettings:
     checkpoint: Paths
     input: Paths | None
     input_transform: str | None
-    several: bool
+    several: bool | str
     output: str
     confidence: bool
     probabilities: bool
@@ -279,7 +279,8 @@ class PredictSettings:
         require(is_paths(self.checkpoint), "checkpoint", self.checkpoint, paths)
         require(self.input is None or is_paths(self.input), "input", self.input, paths)
         require_transform("input_transform", self.input_transform)
-        require_bool("several", self.several)
+        is_known = isinstance(self.several, bool) or self.several == "all"
+        require(is_known, "several", self.several, "true, false or all")
         is_output = isinstance(self.output, str) and self.output != ""
         require(is_output, "output", self.output, f"a path, or - for standard output; {QUOTED}")
         require_bool("confidence", self.confidence)

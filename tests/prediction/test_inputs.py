@@ -106,7 +106,7 @@ def test_pictures_are_a_file_a_list_a_folder_or_a_glob(tmp_path: Path) -> None:
         [chunk] = stream.chunks
         pictures = [picture for picture in chunk.pictures if isinstance(picture, Picture)]
         assert sorted(picture.file for picture in pictures) == expected
-        assert all(picture.hypotheses[0].digits.shape == (1, 28, 28) for picture in pictures)
+        assert all(picture.decoded.hypotheses[0].digits.shape == (1, 28, 28) for picture in pictures)
         assert chunk.progress == 1
     Path(expected[-1]).rename(tmp_path / "f [1], no suffix")
     [chunk] = read_all(tmp_path / "f [1], no suffix")
@@ -118,7 +118,7 @@ def test_thumbnails_are_made_on_request(tmp_path: Path, thumbnails: bool) -> Non
     save_picture(tmp_path / "a.png")
     [chunk] = open_input(str(tmp_path), 10, thumbnails=thumbnails).chunks
     [picture] = chunk.pictures
-    shape = None if picture.thumbnail is None else picture.thumbnail.shape
+    shape = None if picture.decoded.thumbnail is None else picture.decoded.thumbnail.shape
     assert shape == ((90, 90, 3) if thumbnails else None)
 
 

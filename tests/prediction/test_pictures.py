@@ -9,6 +9,8 @@ from helpers import slow
 from PIL import Image
 
 from digits.data.pictures.choose import Predict, choose
+from digits.data.pictures.decode import DecodedPicture
+from digits.data.pictures.masks import Array
 from digits.data.pictures.normalize import Hypothesis, hypotheses
 from digits.data.sources import sample
 from digits.errors import InputError
@@ -92,6 +94,11 @@ def hypotheses_of(made_ones: Sequence[MadeHypothesis]) -> list[Hypothesis]:
     return [Hypothesis(name, np.zeros((count, 28, 28), np.uint8), True, apart) for name, count, _, apart in made_ones]
 
 
+def decoded(made_ones: Sequence[MadeHypothesis], thumbnail: Array | None = None) -> DecodedPicture:
+    """A picture about which there are these hypotheses."""
+    return DecodedPicture(hypotheses_of(made_ones), (90, 90), thumbnail)
+
+
 def judge_of(*made_ones: MadeHypothesis) -> Predict:
     """A judge with these confidences."""
     confidences = np.array([value for _, _, values, _ in made_ones for value in values], np.float32)
@@ -106,13 +113,13 @@ def test_each_picture_gives_its_digit_or_an_error_in_order() -> None:
     one = [("one", 1, [0.99], False)]
     thumbnail = np.zeros((9, 9, 3), np.uint8)
     pictures = [
-        Picture("two.png", hypotheses_of(two), thumbnail), InputError("bad.png: damaged"),
-        Picture("nothing.png", hypotheses_of(nothing), None), Picture("one.png", hypotheses_of(one), None),
+        Picture("two.png", decoded(two, thumbnail)), InputError("bad.png: damaged"),
+        Picture("nothing.png", decoded(nothing)), Picture("one.png", decoded(one)),
     ]  # fmt: skip
     chunk, judge = PictureChunk(pictures, progress=0.5), judge_of(*two, *nothing, *one)
     digits = choose_digits(chunk, judge)
     assert digits.errors == [
-        "two.png: seems to hold 2 digits; cut one out, or add several=true", "bad.png: damaged",
+        "two.png: seems to hold 2 digits; cut one out, or add several=all", "bad.png: damaged",
         "nothing.png: nothing like a digit found",
     ]  # fmt: skip
     assert [source.file for source in digits.sources] == ["one.png"]
@@ -127,7 +134,7 @@ def test_each_picture_gives_its_digit_or_an_error_in_order() -> None:
 def test_files_of_the_same_name_keep_their_own_digits() -> None:
     """An archive may have a name twice."""
     made_ones = [("first", 1, [0.99], False), ("second", 1, [0.99], False)]
-    pictures = [Picture("same.png", hypotheses_of([one]), None) for one in made_ones]
+    pictures = [Picture("same.png", decoded([one])) for one in made_ones]
     digits = choose_digits(PictureChunk(pictures, progress=1), judge_of(*made_ones))
     assert [source.description for source in digits.sources] == ["first", "second"]
 

@@ -109,6 +109,42 @@ def test_preview_of_one_picture_is_not_cut(trained: Path) -> None:
     assert (pixels[:, -2:] == 255).all()
 
 
+def save_page(path: str, rows: int, columns: int) -> None:
+    """Digits in rows and columns, dark on white."""
+    count = rows * columns
+    large = IMAGES[:count].repeat_interleave(3, 1).repeat_interleave(3, 2)
+    block = large.reshape(rows, columns, 84, 84).transpose(1, 2).reshape(rows * 84, columns * 84)
+    Image.fromarray(255 - np.pad(block.numpy(), 20)).save(path)
+
+
+@pytest.mark.usefixtures("drawn_figures")
+def test_all_digits_of_pictures(trained: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    save_page("a.png", 2, 5)
+    save_picture("b.png", IMAGES[0])
+    Image.new("L", (90, 90), 240).save("c.png")
+    settings = predict_settings(
+        checkpoint=str(trained), input=["a.png", "b.png", "c.png"], several="all", output="all.csv", preview="seen.png",
+        confidence=True,
+    )  # fmt: skip
+    with pytest.raises(InputError, match="1 of 3 pictures"):
+        predict(settings)
+    written = pd.read_csv("all.csv")
+    assert list(written) == ["file", "index", "Label", "box", "confidence"]
+    assert written["file"].tolist() == ["a.png"] * 10 + ["b.png"]
+    assert written["index"].tolist() == [*range(1, 11), 1]
+    boxes = np.array([list(map(int, box.split())) for box in written["box"]])
+    assert (boxes[:, :2] < boxes[:, 2:]).all()
+    assert (np.diff(boxes[:5, 0]) > 0).all()
+    assert (boxes[:5, 3] <= boxes[5:10, 1] + 20).all()
+    labels = "".join(map(str, written["Label"]))
+    assert f"a.png: {labels[:5]} / {labels[5:10]}" in caplog.text
+    assert f"b.png: {labels[10]}" in caplog.text
+    assert "c.png: nothing like a digit found" in caplog.text
+    with Image.open("seen.png") as preview:
+        assert preview.width > 800
+
+
 def test_without_a_readable_picture_nothing_is_written(trained: Path) -> None:
     Image.new("L", (90, 90), 240).save("nothing.png")
     with pytest.raises(InputError, match="nothing is written"):

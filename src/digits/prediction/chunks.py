@@ -11,17 +11,15 @@ from digits.errors import InputError
 from digits.prediction.classifier import Predictions
 
 if TYPE_CHECKING:
-    from digits.data.pictures.normalize import Hypothesis
+    from digits.data.pictures.decode import DecodedPicture
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture file with the hypotheses about its digit, the simplest first."""
+    """A picture file."""
 
     file: str
-    hypotheses: Sequence["Hypothesis"]
-    thumbnail: NDArray[np.uint8] | None
-    """[h, w, 3], for a preview"""
+    decoded: "DecodedPicture"
     label: int | None = None
     """the name of its folder, if the folders are named after digits"""
 
@@ -36,12 +34,29 @@ class PictureChunk:
 
 
 @dataclass(frozen=True)
+class DigitPlace:
+    """The place of a digit in a picture of several."""
+
+    index: int
+    """in the order of reading, from 1"""
+    line: int
+    """from 1"""
+    box: tuple[int, int, int, int]
+    """left, top, right and bottom in pixels of the upright picture"""
+    size: tuple[int, int]
+    """width and height of the upright picture"""
+
+
+@dataclass(frozen=True)
 class DigitSource:
     """The picture file of a digit, and how the digit was found in it."""
 
     file: str
     description: str
     thumbnail: NDArray[np.uint8] | None
+    """uint8 [h, w, 3], for a preview"""
+    place: DigitPlace | None = None
+    """if all digits of a picture are read"""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The digits or pictures to predict, from any supported format, as a stream of chunks."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,18 +43,21 @@ class PictureStream:
     """lines about other files beside the pictures"""
 
 
-def open_input(names: str | Sequence[str], chunk_size: int, *, thumbnails: bool = False) -> DigitStream | PictureStream:
+def open_input(
+    names: str | Sequence[str], chunk_size: int, *, thumbnails: bool = False, sheets: bool = False
+) -> DigitStream | PictureStream:
     """Opens one file of digits (see `digits.data.formats`) or several pictures; `-` is standard input. Pictures are
     files, folders, globs or a ZIP archive of them; a picture that is named twice is read once. The content decides on
-    the format, not the name.
+    the format, not the name. With `sheets` they may show many digits.
 
     Raises InputError if there is nothing that can be read. Errors further on are raised by the iterator."""
     names = [names] if isinstance(names, str) else list(names)
+    read = partial(_read_pictures, thumbnails=thumbnails, sheets=sheets)
     for name in names:
         if "\0" in name:
             raise InputError(f"{name}: a path has no NUL character")
     if len(names) == 1 and is_archive_of_pictures(Path(names[0])):
-        return _open_archive(Path(names[0]), thumbnails)
+        return _open_archive(Path(names[0]), read)
     found = [_find(name) for name in names]
     pictures: dict[Path, PictureFile] = {}
     for one in found:
@@ -68,7 +72,7 @@ def open_input(names: str | Sequence[str], chunk_size: int, *, thumbnails: bool 
             raise InputError(f"{path}: not a picture; only one file of digits can be read at a time")
     files = list(pictures.values())
     skipped = [one.skipped for one in found if one.skipped is not None]
-    return PictureStream(list(pictures), _read_pictures(files, thumbnails), skipped)
+    return PictureStream(list(pictures), read(files), skipped)
 
 
 def _find(name: str) -> FoundPictures:
@@ -88,28 +92,28 @@ def _open_file(path: Path, chunk_size: int) -> DigitStream:
     return DigitStream(name, opened.description, opened.files, chunks)
 
 
-def _open_archive(path: Path, thumbnails: bool) -> PictureStream:
+def _open_archive(path: Path, read: Callable[[Sequence[PictureFile]], Iterator[PictureChunk]]) -> PictureStream:
     """The pictures of a ZIP archive, in a temporary folder that is removed behind the last one."""
     folder = TemporaryDirectory(prefix="digits-")
     found = find_in_archive(path, Path(folder.name))
 
-    def read() -> Iterator[PictureChunk]:
+    def read_and_remove() -> Iterator[PictureChunk]:
         with folder:
-            yield from _read_pictures(found.pictures, thumbnails)
+            yield from read(found.pictures)
 
-    return PictureStream([path], read(), [found.skipped] if found.skipped else [])
+    return PictureStream([path], read_and_remove(), [found.skipped] if found.skipped else [])
 
 
-def _read_pictures(files: Sequence[PictureFile], thumbnails: bool) -> Iterator[PictureChunk]:
+def _read_pictures(files: Sequence[PictureFile], *, thumbnails: bool, sheets: bool) -> Iterator[PictureChunk]:
     from digits.data.pictures.decode import read_pictures  # imported late: digits of a file need no SciPy
 
     for start in range(0, len(files), PICTURES_PER_CHUNK):
         chunk_files = files[start : start + PICTURES_PER_CHUNK]
         pictures: list[Picture | InputError] = []
-        for file, result in zip(chunk_files, read_pictures(chunk_files, thumbnails=thumbnails), strict=True):
+        results = read_pictures(chunk_files, thumbnails=thumbnails, sheets=sheets)
+        for file, result in zip(chunk_files, results, strict=True):
             if isinstance(result, InputError):
                 pictures.append(result)
             else:
-                thumbnail, hypotheses = result
-                pictures.append(Picture(file.name, hypotheses, thumbnail, file.label))
+                pictures.append(Picture(file.name, result, file.label))
         yield PictureChunk(pictures, progress=(start + len(chunk_files)) / len(files))

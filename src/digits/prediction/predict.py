@@ -16,7 +16,7 @@ from digits.prediction.chunks import DigitChunk, PredictedChunk
 from digits.prediction.classifier import Classifier, load_classifier
 from digits.prediction.input_check import transform_digits, warn_about_labels
 from digits.prediction.inputs import DigitStream, PictureStream, open_input
-from digits.prediction.pictures import choose_digits
+from digits.prediction.pictures import choose_digits, read_all_digits
 from digits.prediction.progress import ProgressBar
 from digits.prediction.summary import PredictionSummary
 from digits.prediction.writer import PredictionWriter, open_output
@@ -39,7 +39,8 @@ def predict(settings: PredictSettings) -> None:
     checkpoints = find_checkpoints(settings.checkpoint)
     stream = None
     if settings.input is not None:
-        stream = open_input(settings.input, settings.chunk_size, thumbnails=settings.preview is not None)
+        has_preview, reads_all = settings.preview is not None, settings.several == "all"
+        stream = open_input(settings.input, settings.chunk_size, thumbnails=has_preview, sheets=reads_all)
     _check_files(settings, checkpoints, stream)
 
     keep_freed_memory()
@@ -121,7 +122,10 @@ def _read_digits(settings: PredictSettings, stream: DigitStream | PictureStream)
         for line in stream.skipped:
             log.info(f"{'read':<12}{line}")
         for chunk in stream.chunks:
-            yield choose_digits(chunk, predict_with_bundled, several=settings.several)
+            if settings.several == "all":
+                yield read_all_digits(chunk, predict_with_bundled)
+            else:
+                yield choose_digits(chunk, predict_with_bundled, several=settings.several is True)
         return
     log.info(f"{'read':<12}{stream.name}: {stream.description}")
     yield from transform_digits(stream.chunks, settings.input_transform, predict_with_bundled)
@@ -151,9 +155,9 @@ def _write_predictions(settings: PredictSettings, classifier: Classifier, digits
     for error in summary.unreadable:
         log.error(error)
     if settings.preview is not None:
-        _write_preview(settings.preview, previewed, summary.total)
+        _write_preview(settings, previewed, summary.total)
     if summary.unreadable:
-        total = summary.total + len(summary.unreadable)
+        total = summary.pictures + len(summary.unreadable)
         raise InputError(f"{len(summary.unreadable):,} of {total:,} pictures could not be read (see above)")
 
 
@@ -163,10 +167,13 @@ def _predict_chunk(classifier: Classifier, digits: DigitChunk, batch_size: int) 
     return PredictedChunk(digits, predictions, seconds=time.perf_counter() - started_at)
 
 
-def _write_preview(path: str, chunks: Sequence[PredictedChunk], total: int) -> None:
+def _write_preview(settings: PredictSettings, chunks: Sequence[PredictedChunk], total: int) -> None:
     from digits.prediction.preview import save_preview  # imported late: matplotlib takes a while
+    from digits.prediction.sheet_preview import save_sheet_preview
 
-    save_preview(chunks, path)
+    assert settings.preview is not None
+    save = save_sheet_preview if settings.several == "all" else save_preview
+    save(chunks, settings.preview)
     shown = sum(len(chunk.digits.sources) for chunk in chunks)
-    rest = f", the first {shown:,} of {total:,} pictures" if shown < total else ""
-    log.info(f"{'preview':<12}{path}{rest}")
+    rest = f", the first {shown:,} of {total:,} digits" if shown < total else ""
+    log.info(f"{'preview':<12}{settings.preview}{rest}")

@@ -54,7 +54,7 @@ def save_preview(chunks: Sequence[PredictedChunk], path: str) -> None:
 
 def _draw_cell(axis: Axes, cell: Cell, left: float, top: float) -> None:
     name = Path(cell.source.file).name[-40:]
-    axis.text(left + 0.1, top + 0.12, _printable(name), fontsize=7, va="center", parse_math=False)
+    axis.text(left + 0.1, top + 0.12, printable(name), fontsize=7, va="center", parse_math=False)
     axis.text(left + 0.1, top + 1.41, cell.source.description, fontsize=5, color="0.45", va="center")
     _draw_thumbnail(axis, cell.source, left + 0.65, top + 0.75)
     extent = (left + 1.3, left + 2.4, top + 1.3, top + 0.2)
@@ -76,7 +76,7 @@ def _draw_thumbnail(axis: Axes, source: DigitSource, x: float, y: float) -> None
     axis.imshow(source.thumbnail, extent=(x - half_width, x + half_width, y + half_height, y - half_height))
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """The name with � in place of characters that the font does not have."""
     letters = []
     for letter in name:

@@ -1,5 +1,6 @@
-"""`digits.read`: the digit of one picture, from Python."""
+"""`digits.read` and `digits.read_all`: the digit or all digits of one picture, from Python."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import TextIOBase
 from os import PathLike, fspath
@@ -9,9 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from digits.data.pictures.all_digits import FoundDigit, box_in_pixels, find_all_digits
 from digits.data.pictures.choose import Predict, choose
-from digits.data.pictures.decode import decode_picture, describe_error, read_picture
-from digits.data.pictures.normalize import Hypothesis, hypotheses
+from digits.data.pictures.decode import (
+    DecodedPicture,
+    decode_picture,
+    describe_error,
+    find_digits,
+    read_picture,
+)
 from digits.errors import InputError
 from digits.runs.onnx_model import predict_with_bundled
 
@@ -33,6 +40,10 @@ class Reading:
     """[28, 28], the image that the network sees"""
     description: str
     """how the digit was found in the picture"""
+    box: tuple[int, int, int, int]
+    """left, top, right and bottom of the digit in pixels of the upright picture"""
+    line: int = 1
+    """of a picture of several digits, from 1"""
 
 
 def read(picture: Picture) -> Reading:
@@ -44,35 +55,56 @@ def read(picture: Picture) -> Reading:
 
 def read_digit(picture: Picture, predict: Predict) -> Reading:
     """As `read`. `predict` is the method of another classifier."""
-    found, name = _find_digits(picture)
-    [hypothesis] = choose([found], predict_with_bundled)
+    decoded, name = _decode(picture)
+    [hypothesis] = choose([decoded.hypotheses], predict_with_bundled)
     if hypothesis is None:
         raise InputError(f"{name}: nothing like a digit found")
     if len(hypothesis.digits) > 1:
         raise InputError(f"{name}: seems to hold {len(hypothesis.digits)} digits; cut one out")
-    [probabilities] = predict(hypothesis.digits)
-    label = int(probabilities.argmax())
     [image] = hypothesis.digits
-    return Reading(label, float(probabilities[label]), probabilities, image, hypothesis.description)
+    found = FoundDigit(image, box_in_pixels(hypothesis.box, decoded.size), 1, hypothesis.description)
+    [reading] = _predict([found], predict)
+    return reading
 
 
-def _find_digits(picture: Picture) -> tuple[list[Hypothesis], str]:
-    """The hypotheses about the digit, and the name of the picture in messages."""
+def read_all(picture: Picture) -> list[Reading]:
+    """Reads all digits of a picture, line by line from left to right, with the network of this package.
+
+    Raises InputError for a picture that cannot be decoded, or shows no digit."""
+    decoded, name = _decode(picture, sheet=True)
+    found = find_all_digits(decoded, predict_with_bundled)
+    if not found:
+        raise InputError(f"{name}: nothing like a digit found")
+    return _predict(found, predict_with_bundled)
+
+
+def _predict(found: Sequence[FoundDigit], predict: Predict) -> list[Reading]:
+    probabilities = predict(np.stack([digit.image for digit in found]))
+    readings = []
+    for digit, values in zip(found, probabilities, strict=True):
+        label = int(values.argmax())
+        confidence = float(values[label])
+        readings.append(Reading(label, confidence, values, digit.image, digit.description, digit.box, digit.line))
+    return readings
+
+
+def _decode(picture: Picture, *, sheet: bool = False) -> tuple[DecodedPicture, str]:
+    """The decoded picture, and its name in messages. With `sheet` it may show many digits."""
     if isinstance(picture, str | PathLike):
         name = fspath(picture)
-        return read_picture(name)[1], name
+        return read_picture(name, sheet=sheet), name
     name = "the picture"
     try:
         if isinstance(picture, Image.Image):
-            return hypotheses(picture), name
+            return find_digits(picture, sheet=sheet), name
         if isinstance(picture, np.ndarray):
-            return hypotheses(_to_picture(picture)), name
+            return find_digits(_to_picture(picture), sheet=sheet), name
         if isinstance(picture, bytes):
-            return decode_picture(picture)[1], name
+            return decode_picture(picture, sheet=sheet), name
         if isinstance(picture, TextIOBase):
             raise InputError("a file in text mode; open it with the mode 'rb'")
         if hasattr(picture, "read"):  # an open file, also one that is no IOBase, as those of tempfile
-            return decode_picture(picture.read())[1], name
+            return decode_picture(picture.read(), sheet=sheet), name
     except Exception as error:  # damaged files raise almost any error in Pillow's decoders
         raise InputError(f"{name}: {describe_error(error)}") from None
     kind = type(picture).__name__

@@ -1,4 +1,5 @@
-"""The predictions as CSV: Kaggle's `ImageId,Label`, or `file,Label` for pictures, and further columns on request."""
+"""The predictions as CSV: Kaggle's `ImageId,Label`, or `file,Label` for pictures, and further columns on request. All
+digits of pictures have `file,index,Label,box`."""
 
 import csv
 import io
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from digits.errors import InputError
 from digits.files import atomic_write, discard_output
-from digits.prediction.chunks import PredictedChunk
+from digits.prediction.chunks import DigitSource, PredictedChunk
 from digits.settings import PredictSettings
 
 
@@ -65,15 +66,29 @@ class PredictionWriter:
         sources = chunk.digits.sources
         if sources:
             columns["file"] = [source.file for source in sources]
+            columns |= _indices(sources)
         else:
             columns["ImageId"] = range(self.rows + 1, self.rows + 1 + len(probabilities))
         columns["Label"] = probabilities.argmax(1).tolist()
+        columns |= _boxes(sources)
         if self.settings.confidence:
             columns["confidence"] = _decimals(probabilities.max(1))
         if self.settings.probabilities:
             for digit in range(10):
                 columns[f"p{digit}"] = _decimals(probabilities[:, digit])
         return columns
+
+
+def _indices(sources: Sequence[DigitSource]) -> dict[str, Sequence[object]]:
+    """The column `index`, if all digits of each picture are read."""
+    indices = [source.place.index for source in sources if source.place is not None]
+    return {"index": indices} if indices else {}
+
+
+def _boxes(sources: Sequence[DigitSource]) -> dict[str, Sequence[object]]:
+    """The column `box`, if all digits of each picture are read."""
+    boxes = [" ".join(map(str, source.place.box)) for source in sources if source.place is not None]
+    return {"box": boxes} if boxes else {}
 
 
 def _decimals(values: NDArray[np.float64]) -> list[str]:

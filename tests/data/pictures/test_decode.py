@@ -26,7 +26,7 @@ def one(width: int = 60, height: int = 60) -> Image.Image:
 
 def read_digit(path: Path) -> Array:
     """The digit of the simplest hypothesis."""
-    return read_picture(path)[1][0].digits[0]
+    return read_picture(path).hypotheses[0].digits[0]
 
 
 def test_large_rotated_jpeg_is_read_upright(tmp_path: Path) -> None:
@@ -37,8 +37,8 @@ def test_large_rotated_jpeg_is_read_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # rotate by 90° clockwise to display
     seven.resize((2000, 3000)).transpose(Image.Transpose.ROTATE_90).save(tmp_path / "rotated.jpg", exif=exif)
-    thumbnail, _ = read_picture(tmp_path / "rotated.jpg", thumbnail=True)
-    expected_thumbnail, _ = read_picture(tmp_path / "upright.png", thumbnail=True)
+    thumbnail = read_picture(tmp_path / "rotated.jpg", thumbnail=True).thumbnail
+    expected_thumbnail = read_picture(tmp_path / "upright.png", thumbnail=True).thumbnail
     digit, expected_digit = read_digit(tmp_path / "rotated.jpg"), read_digit(tmp_path / "upright.png")
     assert thumbnail is not None
     assert expected_thumbnail is not None

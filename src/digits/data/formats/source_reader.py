@@ -124,7 +124,7 @@ def _pixels(pictures: Sequence[PictureFile]) -> list[Array | InputError]:
 def _chosen_digits(pictures: Sequence[PictureFile], judge: Predict | None) -> list[Array | InputError]:
     """The digits that are found in pictures, as in prediction."""
     results = read_pictures(pictures)
-    readable = [result[1] for result in results if not isinstance(result, InputError)]
+    readable = [result.hypotheses for result in results if not isinstance(result, InputError)]
     if judge is None:
         raise InputError("pictures need a network that chooses their digits")
     chosen = iter(choose(readable, judge))

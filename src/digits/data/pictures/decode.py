@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from digits.data.pictures.masks import Array
-from digits.data.pictures.normalize import Hypothesis, oriented_hypotheses
-from digits.data.pictures.orient import LARGE, orient
+from digits.data.pictures.normalize import BlankPictureError, Hypothesis, oriented_hypotheses
+from digits.data.pictures.orient import LARGE, orient, upright_size
 from digits.data.pictures.picture_formats import PILLOW_FORMATS, PictureFile, open_picture
+from digits.data.pictures.sheet import to_sheet_size
 from digits.data.pictures.verify import verify_deflate, verify_picture
 from digits.errors import InputError
 from digits.host import available_cpus
@@ -29,53 +31,93 @@ MAX_JPEG_PIXELS = 120_000_000  # decoded at reduced size
 MAX_SIDE = 65_535
 LARGE_JPEG = MAX_PIXELS  # pixels; JPEG is decoded at reduced size
 THUMBNAIL_SIZE = 192  # pixels of the longer side
+SHEET_THUMBNAIL_SIZE = 640  # of a picture of several digits
 
 logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)  # it logs beside the errors that it raises
 large_picture_lock = threading.Lock()  # one large picture at a time, to bound the memory
 stderr_lock = threading.Lock()
 
 
+@dataclass(frozen=True, eq=False)
+class DecodedPicture:
+    """A picture, and what it may show."""
+
+    hypotheses: Sequence[Hypothesis]
+    """about its digit, the simplest first"""
+    size: tuple[int, int]
+    """width and height of the upright picture"""
+    thumbnail: Array | None = None
+    """uint8 [h, w, 3], on request"""
+    sheet: Array | None = None
+    """uint8 [H, W], the brightness at the working size of `digits.data.pictures.sheet`, on request"""
+
+
 def read_pictures(
-    files: Sequence[PictureFile], *, thumbnails: bool = False
-) -> list[tuple[Array | None, list[Hypothesis]] | InputError]:
+    files: Sequence[PictureFile], *, thumbnails: bool = False, sheets: bool = False
+) -> list[DecodedPicture | InputError]:
     """`read_picture` of each file, or its error, in one thread per CPU."""
     with warnings.catch_warnings(), ThreadPoolExecutor(available_cpus()) as pool:
         warnings.simplefilter("ignore")  # about large pictures and minor damage
-        read = partial(_read_or_error, thumbnail=thumbnails)
+        read = partial(_read_or_error, thumbnail=thumbnails, sheet=sheets)
         return list(pool.map(read, files))  # Pillow and SciPy release the GIL
 
 
-def _read_or_error(file: PictureFile, *, thumbnail: bool) -> tuple[Array | None, list[Hypothesis]] | InputError:
+def _read_or_error(file: PictureFile, *, thumbnail: bool, sheet: bool) -> DecodedPicture | InputError:
     try:
-        return read_picture(file.path, thumbnail=thumbnail, name=file.name)
+        return read_picture(file.path, thumbnail=thumbnail, sheet=sheet, name=file.name)
     except InputError as error:
         return error
 
 
 def read_picture(
-    path: str | Path, *, thumbnail: bool = False, name: str | None = None
-) -> tuple[Array | None, list[Hypothesis]]:
-    """A thumbnail uint8 [h, w, 3] on request, and the hypotheses about the digit.
+    path: str | Path, *, thumbnail: bool = False, sheet: bool = False, name: str | None = None
+) -> DecodedPicture:
+    """A picture of one digit. With `sheet` it may be blank or show many digits, and its thumbnail is larger.
 
     Raises InputError, which begins with the name of the file, if it cannot be decoded or shows no digit.
     """
     try:
-        picture, found = decode_picture(_read_content(path))
+        return decode_picture(_read_content(path), thumbnail=thumbnail, sheet=sheet)
     except Exception as error:  # damaged files raise almost any error in Pillow's decoders
         raise InputError(f"{name or path}: {describe_error(error)}") from None
-    if not thumbnail:
-        return None, found
-    picture.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
-    return np.asarray(picture.convert("RGB")), found
 
 
-def decode_picture(content: bytes) -> tuple[Image.Image, list[Hypothesis]]:
-    """The picture of a file with this content as `orient` returns it, and the hypotheses about its digit. Raises almost
-    any error for a damaged file."""
+def decode_picture(content: bytes, *, thumbnail: bool = False, sheet: bool = False) -> DecodedPicture:
+    """As `read_picture` for a file with this content. Raises almost any error for a damaged file."""
     verify_picture(content)
     with open_picture(content) as file:
+        size = upright_size(file)
         picture = _decode(file, content)
-        return picture, _find_digits(picture, file)
+        try:
+            return _find_digits(picture, size, thumbnail=thumbnail, sheet=sheet)
+        except InputError as error:
+            if _has_frames(file):
+                raise InputError(f"{error} (its first frame)") from None
+            raise
+
+
+def find_digits(picture: Image.Image, *, sheet: bool = False) -> DecodedPicture:
+    """As `read_picture` for a picture of Pillow."""
+    size = upright_size(picture)
+    return _find_digits(orient(picture), size, thumbnail=False, sheet=sheet)
+
+
+def _find_digits(picture: Image.Image, size: tuple[int, int], *, thumbnail: bool, sheet: bool) -> DecodedPicture:
+    """The hypotheses about a picture that `orient` returned, whose size was `size`."""
+    hypotheses: list[Hypothesis] = []
+    try:
+        hypotheses = oriented_hypotheses(picture)
+    except BlankPictureError:
+        if not sheet:
+            raise
+    brightness = to_sheet_size(picture) if sheet else None
+    small = _thumbnail(picture, SHEET_THUMBNAIL_SIZE if sheet else THUMBNAIL_SIZE) if thumbnail else None
+    return DecodedPicture(hypotheses, size, small, brightness)
+
+
+def _thumbnail(picture: Image.Image, size: int) -> Array:
+    picture.thumbnail((size, size))
+    return np.asarray(picture.convert("RGB"))
 
 
 def _read_content(path: str | Path) -> bytes:
@@ -115,16 +157,6 @@ def _silent_stderr() -> Iterator[None]:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
-
-
-def _find_digits(picture: Image.Image, file: Image.Image) -> list[Hypothesis]:
-    """The hypotheses about a decoded picture, the first frame of a file."""
-    try:
-        return oriented_hypotheses(picture)
-    except InputError as error:
-        if _has_frames(file):
-            raise InputError(f"{error} (its first frame)") from None
-        raise
 
 
 def _has_frames(file: Image.Image) -> bool:

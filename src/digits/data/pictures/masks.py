@@ -7,6 +7,9 @@ from scipy import ndimage
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Box: TypeAlias = tuple[slice, slice]
+RelativeBox: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right and bottom in [0, 1], relative to the width and height of a picture."""
+WHOLE_PICTURE: RelativeBox = (0.0, 0.0, 1.0, 1.0)
 
 
 def bounding_box(mask: Array) -> Box:
@@ -14,6 +17,13 @@ def bounding_box(mask: Array) -> Box:
     rows = np.flatnonzero(mask.any(axis=1))
     columns = np.flatnonzero(mask.any(axis=0))
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def relative_box(box: Box, shape: tuple[int, ...]) -> RelativeBox:
+    """A box relative to the array [H, W] of this shape."""
+    rows, columns = box
+    height, width = shape
+    return columns.start / width, rows.start / height, columns.stop / width, rows.stop / height
 
 
 def longer_side(box: Box) -> int:

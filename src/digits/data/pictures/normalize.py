@@ -7,7 +7,15 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from digits.data.pictures.masks import Array, bounding_box, longer_side, stroke_width
+from digits.data.pictures.masks import (
+    WHOLE_PICTURE,
+    Array,
+    RelativeBox,
+    bounding_box,
+    longer_side,
+    relative_box,
+    stroke_width,
+)
 from digits.data.pictures.mnist_format import DIGIT_SIDE, SIDE, fit_and_center, is_mnist_format
 from digits.data.pictures.orient import orient
 from digits.data.pictures.segment import Strokes, find_strokes
@@ -26,6 +34,11 @@ class Hypothesis(NamedTuple):
     digits: Array  # uint8 [K, 28, 28]
     dark: bool = True  # darker than their background
     apart: bool = False  # several digits that lie apart, not parts of strokes that may also be one digit
+    box: RelativeBox = WHOLE_PICTURE  # around the strokes with the most ink
+
+
+class BlankPictureError(InputError):
+    """Raised for a picture without anything that may be a stroke."""
 
 
 def hypotheses(picture: Image.Image) -> list[Hypothesis]:
@@ -43,7 +56,8 @@ def oriented_hypotheses(picture: Image.Image) -> list[Hypothesis]:
     gray = picture.convert("L")
     digit = _read_mnist_format(gray)
     if digit is not None:
-        return [Hypothesis("MNIST's format", digit[None])]
+        box = relative_box(bounding_box(digit > 0), digit.shape)
+        return [Hypothesis("MNIST's format", digit[None], box=box)]
 
     found = find_strokes(gray)
     contrast = max((strokes.contrast for strokes in found), default=0)
@@ -52,7 +66,7 @@ def oriented_hypotheses(picture: Image.Image) -> list[Hypothesis]:
         for channel in picture.split():
             found += find_strokes(channel)
     if not found:
-        raise InputError("is blank: nothing like a digit found")
+        raise BlankPictureError("is blank: nothing like a digit found")
     return [hypothesis for strokes in found for hypothesis in _interpret(strokes)]
 
 
@@ -79,9 +93,14 @@ def _interpret(strokes: Strokes) -> list[Hypothesis]:
 
 def _normalize(strokes: Strokes, masks: Sequence[Array], apart: bool = False) -> Hypothesis:
     """The digits of these masks bool [H, W]."""
-    digits = [fit_and_center(_normalize_stroke_width(strokes.ink, mask)) for mask in masks]
+    digits = [normalize_digit(strokes.ink, mask) for mask in masks]
     segmentation = strokes.segmentation
-    return Hypothesis(str(segmentation), np.stack(digits), segmentation.dark, apart)
+    return Hypothesis(str(segmentation), np.stack(digits), segmentation.dark, apart, strokes.relative_box)
+
+
+def normalize_digit(ink: Array, mask: Array) -> Array:
+    """The digit of a mask bool [H, W], in MNIST's format: uint8 [28, 28]. `ink` is float32 [H, W] in [0, 1]."""
+    return fit_and_center(_normalize_stroke_width(ink, mask))
 
 
 def _normalize_stroke_width(ink: Array, mask: Array) -> Array:

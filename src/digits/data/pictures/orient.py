@@ -3,11 +3,12 @@
 from math import ceil, sqrt
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from digits.data.pictures.masks import Array
 from digits.data.pictures.segment import WORKING_SIZES
 
+TRANSPOSED = (5, 6, 7, 8)  # values of the EXIF orientation with exchanged width and height
 LARGE = 1 << 22  # pixels; a larger picture is reduced before anything else
 
 
@@ -22,6 +23,13 @@ def orient(picture: Image.Image) -> Image.Image:
         picture = _composite_alpha(picture.convert("RGBA"))
     is_gray = picture.mode in ("1", "L")
     return picture.convert("L" if is_gray else "RGB")
+
+
+def upright_size(picture: Image.Image) -> tuple[int, int]:
+    """Width and height of a picture file after its rotation by `orient`, before any reduction."""
+    width, height = picture.size
+    orientation = picture.getexif().get(ExifTags.Base.Orientation)
+    return (height, width) if orientation in TRANSPOSED else (width, height)
 
 
 def _shrink_large(picture: Image.Image) -> Image.Image:

@@ -10,7 +10,17 @@ from PIL import Image
 from scipy import ndimage
 
 from digits.data.pictures.components import group_components, label_components, remove_edge_regions
-from digits.data.pictures.masks import Array, Box, borders, bounding_box, longer_side, running_extreme
+from digits.data.pictures.masks import (
+    WHOLE_PICTURE,
+    Array,
+    Box,
+    RelativeBox,
+    borders,
+    bounding_box,
+    longer_side,
+    relative_box,
+    running_extreme,
+)
 
 WORKING_SIZES = (112, 400)  # pixels of the longer side; smaller pictures are enlarged, larger ones reduced
 MIN_CONTRAST = 0.06  # minimum ink, relative to the background's brightness
@@ -19,6 +29,7 @@ MIN_RELATIVE_SIZE = 0.2  # of the picture's longer side; a smaller digit is segm
 BACKGROUND_WINDOWS = (None, 0.5, 0.25, 0.12)  # of the shorter side; None: one brightness
 TIGHT_SEPARATION = 0.85  # minimum fraction of the variance between two tones
 CLEAR_POLARITY = 1.4  # the polarity whose contrast to its surroundings is higher by this factor is the ink
+SMOOTHING = 0.0035  # of the longer side
 FAINT = 0.12  # of the darkest ink: the lower threshold
 
 
@@ -61,6 +72,7 @@ class Strokes:
     contrast: float  # difference in brightness between strokes and background, in [0, 1]
     others: Sequence[Array]  # masks of strokes of similar size that lie apart
     parts: Sequence[Array]  # masks of the large parts of the strokes
+    region: RelativeBox = WHOLE_PICTURE  # of the picture: what the masks show
 
     @cached_property
     def box(self) -> Box:
@@ -69,6 +81,19 @@ class Strokes:
     @property
     def size(self) -> int:
         return longer_side(self.box)
+
+    @property
+    def relative_box(self) -> RelativeBox:
+        """The box relative to the picture."""
+        left, top, right, bottom = relative_box(self.box, self.mask.shape)
+        region_left, region_top, region_right, region_bottom = self.region
+        width, height = region_right - region_left, region_bottom - region_top
+        return (
+            region_left + left * width,
+            region_top + top * height,
+            region_left + right * width,
+            region_top + bottom * height,
+        )
 
 
 def find_strokes(picture: Image.Image) -> list[Strokes]:
@@ -143,27 +168,29 @@ def _clear_and_keep_border(
     return cleared, replace(cleared, segmentation=keep)  # the usual case: nothing is grouped again
 
 
-def measure_ink(gray: Array, window: float | None) -> Ink | None:
-    """The dark ink in brightness float32 [H, W]; None if there is only noise."""
-    return _ink_on_plain(gray) if window is None else _ink_on_uneven(gray, window)
+def measure_ink(gray: Array, window: float | None, smoothing: float | None = None) -> Ink | None:
+    """The dark ink in brightness float32 [H, W]; None if there is only noise. `smoothing` is in pixels."""
+    if smoothing is None:
+        smoothing = SMOOTHING * max(gray.shape)
+    return _ink_on_plain(gray, smoothing) if window is None else _ink_on_uneven(gray, window, smoothing)
 
 
-def _ink_on_plain(gray: Array) -> Ink | None:
+def _ink_on_plain(gray: Array, smoothing: float) -> Ink | None:
     """The ink on a background of one brightness."""
     _, separation = otsu(gray.ravel())
     if separation < MIN_SEPARATION:
         return None
     background = np.full_like(gray, np.percentile(gray, 90))
     ink = _relative_ink(gray, background)
-    return _ink_above(MIN_CONTRAST, ink, _smooth(ink), background - gray)
+    return _ink_above(MIN_CONTRAST, ink, ndimage.gaussian_filter(ink, smoothing), background - gray)
 
 
-def _ink_on_uneven(gray: Array, window: float) -> Ink | None:
+def _ink_on_uneven(gray: Array, window: float, smoothing: float) -> Ink | None:
     """The ink on a background whose brightness changes."""
     background = _local_background(gray, window)
     ink = _relative_ink(gray, background)
     ink = ink - np.median(ink)
-    smooth = _smooth(ink)
+    smooth = ndimage.gaussian_filter(ink, smoothing)
     noise = 1.4826 * np.median(np.abs(smooth))  # the standard deviation of normal values with this median
     return _ink_above(max(MIN_CONTRAST, 6 * noise), ink, smooth, background - gray)
 
@@ -171,11 +198,6 @@ def _ink_on_uneven(gray: Array, window: float) -> Ink | None:
 def _relative_ink(gray: Array, background: Array) -> Array:
     """How much darker each pixel is than its background, relative to it."""
     return (background - gray) / np.maximum(background, 0.05)
-
-
-def _smooth(ink: Array) -> Array:
-    smooth: Array = ndimage.gaussian_filter(ink, 0.0035 * max(ink.shape))
-    return smooth
 
 
 def _ink_above(threshold: float, ink: Array, smooth: Array, difference: Array) -> Ink | None:
@@ -210,7 +232,7 @@ def _find_in_ink(ink: Ink | None, segmentation: Segmentation, gray: Array) -> St
 
 def _label_ink(ink: Ink, faint: bool) -> Array:
     """The components of the ink above its threshold."""
-    return label_components(ink.smooth > _ink_threshold(ink.smooth, faint))
+    return label_components(ink.smooth > ink_threshold(ink.smooth, faint))
 
 
 def _find_in_labels(labels: Array, ink: Ink, segmentation: Segmentation, gray: Array) -> Strokes | None:
@@ -224,7 +246,7 @@ def _find_in_labels(labels: Array, ink: Ink, segmentation: Segmentation, gray: A
     return Strokes(segmentation, ink.relative, groups.main, contrast, groups.others, groups.parts)
 
 
-def _ink_threshold(smooth: Array, faint: bool) -> float:
+def ink_threshold(smooth: Array, faint: bool) -> float:
     """The least smoothed ink of a stroke."""
     inked = smooth[smooth > 0]
     peak = np.percentile(inked, 98)
@@ -269,19 +291,24 @@ def _is_small(strokes: Strokes, gray: Array, picture: Image.Image) -> bool:
 
 def _segment_crop(strokes: Strokes, picture: Image.Image) -> Strokes | None:
     """The same segmentation of a crop around the strokes, at the picture's full resolution; None if it finds none."""
-    gray = to_working_size(_crop_around(strokes, picture))
+    left, top, right, bottom = _surroundings(strokes, picture)
+    gray = to_working_size(picture.crop((left, top, right, bottom)))
     segmentation = strokes.segmentation
     ink = measure_ink(gray if segmentation.dark else 1 - gray, segmentation.window)
-    return _find_in_ink(ink, segmentation, gray)
+    found = _find_in_ink(ink, segmentation, gray)
+    if found is None:
+        return None
+    width, height = picture.size
+    return replace(found, region=(left / width, top / height, right / width, bottom / height))
 
 
-def _crop_around(strokes: Strokes, picture: Image.Image) -> Image.Image:
-    """The surroundings of a small digit at the picture's full resolution."""
+def _surroundings(strokes: Strokes, picture: Image.Image) -> tuple[int, int, int, int]:
+    """The surroundings of a small digit: left, top, right and bottom in pixels of the picture."""
     scale = max(picture.size) / max(strokes.ink.shape)
     rows, columns = enlarged_box(strokes.box, strokes.size)
     right = min(columns.stop * scale, picture.width)
     bottom = min(rows.stop * scale, picture.height)
-    return picture.crop((round(columns.start * scale), round(rows.start * scale), round(right), round(bottom)))
+    return round(columns.start * scale), round(rows.start * scale), round(right), round(bottom)
 
 
 def enlarged_box(box: Box, margin: int) -> Box:

@@ -1,0 +1,59 @@
+"""All digits of a picture in the order of reading: one by the hypotheses about a single digit, or those of a sheet."""
+
+from dataclasses import dataclass
+
+from digits.data.pictures.choose import Predict, choose
+from digits.data.pictures.decode import DecodedPicture
+from digits.data.pictures.masks import Array, RelativeBox
+from digits.data.pictures.normalize import Hypothesis
+from digits.data.pictures.sheet import Sheet, read_sheet
+
+MIN_DIGITS = 3  # of a sheet whose first hypotheses are convincing as a single digit
+
+
+@dataclass(frozen=True, eq=False)
+class FoundDigit:
+    """A digit of a picture."""
+
+    image: Array
+    """uint8 [28, 28]"""
+    box: tuple[int, int, int, int]
+    """left, top, right and bottom in pixels of the upright picture"""
+    line: int
+    """of the picture, from 1"""
+    description: str
+    """how it was found"""
+
+
+def find_all_digits(picture: DecodedPicture, predict: Predict) -> list[FoundDigit]:
+    """The digits of a picture that was read with `sheet`; none if it shows nothing like a digit. `predict` judges."""
+    assert picture.sheet is not None
+    [chosen] = choose([picture.hypotheses], predict) if picture.hypotheses else [None]
+    single = chosen if chosen is not None and len(chosen.digits) == 1 else None
+    may_be_sheet = any(len(hypothesis.digits) >= MIN_DIGITS for hypothesis in picture.hypotheses)
+    sheet = None
+    if single is None or may_be_sheet:
+        sheet = read_sheet(picture.sheet, predict)
+    if single is not None and (sheet is None or len(sheet.digits) < MIN_DIGITS):
+        return [_single_digit(single, picture)]
+    return _digits_of_sheet(sheet, picture) if sheet is not None else []
+
+
+def _single_digit(single: Hypothesis, picture: DecodedPicture) -> FoundDigit:
+    [image] = single.digits
+    return FoundDigit(image, box_in_pixels(single.box, picture.size), 1, single.description)
+
+
+def _digits_of_sheet(sheet: Sheet, picture: DecodedPicture) -> list[FoundDigit]:
+    found = []
+    for digit in sheet.digits:
+        box = box_in_pixels(digit.box, picture.size)
+        found.append(FoundDigit(digit.image, box, digit.line + 1, str(sheet.segmentation)))
+    return found
+
+
+def box_in_pixels(box: RelativeBox, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """A box in pixels of a picture of this width and height."""
+    width, height = size
+    left, top, right, bottom = box
+    return round(left * width), round(top * height), round(right * width), round(bottom * height)
