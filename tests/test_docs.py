@@ -48,6 +48,18 @@ def test_links_name_files_and_headings(page: Path) -> None:
             assert anchor in anchors(target), link
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tests_and_modules_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text()
+    tests = re.findall(r"`(tests/[\w/]+\.py)`", text)
+    modules = re.findall(r"`((?:data|models|evaluation|runs|training|prediction|studies|cli)\.\w+)[`.]", text)
+    settings = {"data.fold", "data.folds", "data.root", "data.split_seed", "data.transform", "data.val_size"}
+    paths = [PROJECT / test for test in tests]
+    paths += [PROJECT / "src" / "digits" / name.replace(".", "/") for name in {*modules} - settings]
+    missing = [path for path in paths if not path.exists() and not path.with_suffix(".py").exists()]
+    assert missing == []
+
+
 def test_readme_leads_to_every_page() -> None:
     readme = README.read_text()
     assert [page.name for page in PAGES[1:] if f"](docs/{page.name})" not in readme] == []

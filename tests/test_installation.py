@@ -10,7 +10,7 @@ import pytest
 from helpers import PROJECT
 
 from digits.errors import InputError
-from digits.installation import PACKAGES, needs
+from digits.installation import needs
 
 LINE = "error: training needs PyTorch and Lightning: make install\n"
 HIDE = "\n".join([
@@ -52,6 +52,12 @@ def test_training_is_refused_in_one_line(tmp_path: Path, words: str) -> None:
 
 
 @pytest.mark.usefixtures("hide")
+def test_explaining_the_network_of_a_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
+    process = run(str(PROJECT / "train.py"), "explain=model", "init=bundled", folder=tmp_path)
+    assert (process.returncode, process.stdout, process.stderr) == (1, "", "error: init= needs PyTorch: make install\n")
+
+
+@pytest.mark.usefixtures("hide")
 def test_tables_of_studies_are_refused_in_one_line(tmp_path: Path) -> None:
     process = run("-m", "digits.studies", str(PROJECT / "docs" / "results" / "default"), folder=tmp_path)
     line = "error: python -m digits.studies needs pandas and matplotlib: make install\n"
@@ -65,21 +71,56 @@ def test_help_and_configuration_need_no_heavy_package(tmp_path: Path, words: str
     assert (process.returncode, process.stderr) == (0, "")
 
 
+@pytest.mark.usefixtures("hide")
+def test_missing_checkpoint_needs_no_package(tmp_path: Path) -> None:
+    photo = PROJECT / "docs" / "photo.jpg"
+    process = run(str(PROJECT / "predict.py"), "checkpoint=none.ckpt", f"input={photo}", folder=tmp_path)
+    assert process.stderr.startswith("error: none.ckpt: no such checkpoint")
+
+
 def test_package_that_cannot_be_loaded_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "onnxruntime.py").write_text(
         "raise ImportError('libgomp.so.1: cannot open shared object file', name='onnxruntime.capi.native')"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
-    expected = r"^prediction needs ONNX Runtime, but onnxruntime cannot be loaded \(libgomp\.so\.1: .*\): make install$"
+    expected = r"^prediction needs ONNX Runtime, but onnxruntime cannot be loaded \(libgomp\.so\.1: .*\)"
     with pytest.raises(InputError, match=expected), needs("prediction", "ONNX Runtime"):
         import onnxruntime  # noqa: F401
 
 
-@pytest.mark.parametrize("name", ["digits.nothing", "module_of_the_user", None])
-def test_other_missing_modules_are_no_error_of_the_user(name: str | None) -> None:
-    with pytest.raises(ModuleNotFoundError), needs("training", "PyTorch"):
-        raise ModuleNotFoundError("No module", name=name)
+@pytest.mark.parametrize("package", ["numpy", "PIL", "scipy", "onnxruntime"])
+def test_broken_package_is_one_line(tmp_path: Path, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error without a name, as NumPy and Pillow raise it."""
+    (tmp_path / f"{package}.py").write_text("raise ImportError('made for\\nanother Python')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    process = run(str(PROJECT / "predict.py"), f"input={PROJECT / 'docs' / 'photo.jpg'}", folder=tmp_path)
+    assert (process.returncode, process.stdout) == (1, "")
+    assert process.stderr.startswith("error: prediction needs ")
+    assert "cannot be loaded (made for" in process.stderr
+    assert process.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("error", [ImportError, ModuleNotFoundError])
+def test_missing_modules_of_the_project_are_no_error_of_the_user(error: type[ImportError]) -> None:
+    with pytest.raises(error), needs("training", "PyTorch"):
+        raise error("No module", name="digits.nothing")
+
+
+def test_missing_package_of_a_package_is_an_error_of_the_user() -> None:
+    with pytest.raises(InputError, match="^the model needs the package onnx: make install$"):  # noqa: SIM117
+        with needs("the model", "the package onnx"):
+            raise ModuleNotFoundError("No module named 'google'", name="google")
+
+
+def test_prediction_sends_no_telemetry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With telemetry, ONNX Runtime writes an identifier into the home folder. It has none where a CI service runs."""
+    for name in list(os.environ):
+        if name.startswith(("CI", "GITHUB_", "ORT_", "XDG_", "TF_BUILD")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run(str(PROJECT / "predict.py"), f"input={PROJECT / 'docs' / 'photo.jpg'}", folder=tmp_path)
+    assert list(tmp_path.rglob("*onnxruntime*")) == []
 
 
 def test_light_installation_has_the_versions_of_the_full_one() -> None:
@@ -92,7 +133,7 @@ def test_light_installation_has_the_versions_of_the_full_one() -> None:
     )
     assert light_lock <= full_lock
     names = {line.partition("==")[0] for line in light_lock}
-    assert names.isdisjoint(PACKAGES[:5])  # PyTorch, Lightning, pandas
+    assert names.isdisjoint({"torch", "torchvision", "lightning", "torchmetrics", "pandas", "matplotlib"})
     assert "onnxruntime" in names
 
 

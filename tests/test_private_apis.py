@@ -71,7 +71,7 @@ from digits.private_apis.lightning import (
     monitored_folders,
     take_started_processes,
 )
-from digits.private_apis.pytorch import batch_statistics, is_gloo_error, scale_and_add, write_hparams, write_session_end
+from digits.private_apis.pytorch import batch_statistics, is_gloo_error, write_hparams, write_session_end
 from digits.runs.safe_archive import open_archive
 
 
@@ -478,6 +478,12 @@ def warn_of_unsynchronized_scores(folder: Path) -> None:
     warnings.warn("sync_dist=True" if "sync_dist=True" in inspect.getsource(result) else "", stacklevel=1)
 
 
+def warn_of_a_frozen_layer(folder: Path) -> None:
+    module = TinyModule()
+    module.layer.eval()
+    tiny_trainer(default_root_dir=folder).fit(module, DataLoader([torch.ones(1)]))
+
+
 CAUSES: dict[str, Callable[[Path], None]] = {
     ".*LeafSpec": warn_of_a_short_training,
     "Total length of `list` across ranks is zero": warn_of_an_empty_loader,
@@ -486,6 +492,7 @@ CAUSES: dict[str, Callable[[Path], None]] = {
     ".*smaller than the logging interval": warn_of_a_short_training,
     ".*exists and is not empty": warn_of_a_full_folder,
     ".*dirpath has changed": warn_of_another_folder,
+    ".*in eval mode at the start of training": warn_of_a_frozen_layer,
     SRUN_WARNING: warn_of_srun,
 }
 
@@ -501,15 +508,6 @@ def test_irrelevant_warning_is_recognized(message: str, tmp_path: Path, monkeypa
 
 
 # PyTorch
-
-
-def test_lists_of_tensors_are_scaled_and_added() -> None:
-    with coupling("torch._foreach_mul_, _foreach_mul, _foreach_add_"):
-        generator = torch.Generator().manual_seed(0)
-        totals, summands = ([torch.randn(size, generator=generator) for size in (3, 100, 1)] for _ in range(2))
-        expected = [total * 0.9 + summand * (1 - 0.9) for total, summand in zip(totals, summands, strict=True)]
-        scale_and_add(totals, 0.9, summands, 1 - 0.9)
-        assert all(torch.equal(total, one) for total, one in zip(totals, expected, strict=True))
 
 
 @pytest.mark.parametrize("shape", [(7, 3), (7, 3, 5, 5)])

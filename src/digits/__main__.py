@@ -1,7 +1,9 @@
 """The command `digits`, also as `python -m digits`: `digits train …` and `digits predict …`."""
 
+import os
 import runpy
 import sys
+from importlib import import_module
 
 from digits.cli.console import prepare_streams
 from digits.cli.signals import exit_on_signals
@@ -31,11 +33,26 @@ def main() -> None:
         sys.stdout.write(HELP)
         return
     command = words[0]
+    if command in ("-sc", "--shell-completion"):
+        _complete()
+        return
     if command not in COMMANDS:
         sys.exit(one_line(f"error: {command}: no such command; choose one of {', '.join(COMMANDS)}"))
     # As `python -m digits.cli.train` does: Lightning starts more processes with the module in `__main__`.
     sys.argv[1:] = words[1:]
     runpy.run_module(f"digits.cli.{command}", run_name="__main__", alter_sys=True)
+
+
+def _complete() -> None:
+    """Lets Hydra complete a line in bash, which runs `digits -sc query=bash` with `digits train opt…` in COMP_LINE."""
+    program, *parts = os.environ.get("COMP_LINE", "digits train ").split(" ", 2)
+    if len(parts) < 2:
+        sys.stdout.write(" ".join(COMMANDS))
+        return
+    command, settings = parts
+    if command in COMMANDS:
+        os.environ["COMP_LINE"] = f"{program} {settings}"
+        import_module(f"digits.cli.{command}").run(f"digits {command}")
 
 
 if __name__ == "__main__":

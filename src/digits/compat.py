@@ -22,6 +22,8 @@ ADDED_SETTINGS: dict[str, Any] = {
     "teacher_temperature": 1.0,
     "teacher_weight": 1.0,
     "test": True,
+    "init": None,
+    "freeze": None,
     "non_digits": 0.0,
     "debug": False,
     "find": None,
@@ -60,8 +62,11 @@ def add_missing_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     complete = dict(ADDED_SETTINGS)
     if settings.get("augment._target_") == "digits.data.augmentation.RandomTransform":
         complete.update(ADDED_TRANSFORM_SETTINGS)
-    if settings.get("data.source._target_") == "digits.data.sources.csv":
+    source = settings.get("data.source._target_")
+    if source == "digits.data.sources.csv":
         complete["data.transform"] = None
+    if source in ("digits.data.sources.csv", "digits.data.sources.file"):
+        complete["data.rehearsal"] = 0.0
     complete.update(settings)
     return complete
 

@@ -5,11 +5,7 @@ from contextlib import contextmanager
 
 from digits.errors import InputError
 
-PACKAGES = (
-    "torch", "torchvision", "lightning", "torchmetrics", "pandas", "scipy", "matplotlib", "PIL", "onnx", "onnxscript",
-    "onnxruntime", "mlxtend",
-)  # fmt: skip
-"""The packages of the project that a feature may need, by the names that Python imports."""
+OWN_PACKAGES = ("digits", "hydra_plugins")
 
 
 def require_training() -> None:
@@ -31,13 +27,17 @@ def require_packages(feature: str, names: str, *packages: str) -> None:
 def needs(feature: str, names: str) -> Iterator[None]:
     """Wraps what a feature imports. `names` are those of its packages for people.
 
-    Raises InputError if a package is not installed, or cannot be loaded."""
+    Raises InputError if a package, or one that it needs itself, is not installed or cannot be loaded. A module of this
+    project that is missing is a bug, whose ImportError passes."""
     try:
         yield
     except ImportError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing not in PACKAGES:
+        package = (error.name or "").partition(".")[0]  # NumPy and Pillow raise errors without a name
+        if package in OWN_PACKAGES:
             raise
         if isinstance(error, ModuleNotFoundError):
             raise InputError(f"{feature} needs {names}: make install") from None
-        raise InputError(f"{feature} needs {names}, but {missing} cannot be loaded ({error}): make install") from None
+        broken = package or "a package"
+        raise InputError(
+            f"{feature} needs {names}, but {broken} cannot be loaded ({error}); install it again"
+        ) from None

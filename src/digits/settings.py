@@ -55,6 +55,7 @@ class DataSettings:
     test: str | None = None
     transform: str | None = None
     as_is: bool = False
+    rehearsal: float = 0.0
 
     def __post_init__(self) -> None:
         require_count("data.batch_size", self.batch_size)
@@ -70,6 +71,7 @@ class DataSettings:
         require_path("data.test", self.test)
         require_transform("data.transform", self.transform)
         require_bool("data.as_is", self.as_is)
+        require_fraction("data.rehearsal", self.rehearsal, 100)
 
     @property
     def has_validation(self) -> bool:
@@ -128,6 +130,8 @@ class TrainSettings:
     teacher_temperature: float
     teacher_weight: float
     non_digits: float
+    init: str | None
+    freeze: int | None
     resume: str | None
     name: str
     study: str
@@ -186,15 +190,19 @@ class TrainSettings:
         if self.learning_rate is not None:
             require_positive("optimizer.lr", self.learning_rate)
         require_path("resume", self.resume)
+        require_path("init", self.init)
+        is_layer_count = self.freeze is None or (is_integer(self.freeze) and self.freeze >= 0)
+        require(is_layer_count, "freeze", self.freeze, "null, or a number of layers, from 0")
 
     def _check_combinations(self) -> None:
         if self.teacher is None and (self.teacher_temperature, self.teacher_weight) != (1.0, 1.0):
             raise InputError("teacher_temperature and teacher_weight need teacher=…")
-        if self.non_digits and not self.precise_bn:
+        if self.non_digits and not self.precise_bn and self.freeze is None:
             raise InputError(
                 f"non_digits={self.non_digits}: needs precise_bn=true, because images without a digit distort the "
                 "statistics of batch normalization"
             )
+        self._check_start()
         if self.weights == "best":
             self._check_best_weights()
         if self.debug and self.find:
@@ -203,6 +211,12 @@ class TrainSettings:
             raise InputError("debug=true starts with new weights; omit resume=…")
         if self.find and self.resume is not None:
             raise InputError("find=lr starts with new weights; omit resume=…")
+
+    def _check_start(self) -> None:
+        if self.freeze is not None and self.init is None:
+            raise InputError(f"freeze={self.freeze}: needs init=CHECKPOINT, because random weights must be trained")
+        if self.freeze is not None and self.precise_bn:
+            raise InputError(f"freeze={self.freeze} keeps the statistics of batch normalization; omit precise_bn=true")
 
     def _check_best_weights(self) -> None:
         if not self.data.has_validation:

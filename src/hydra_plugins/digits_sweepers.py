@@ -26,7 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from digits.cli.arguments import quote_text
-from digits.cli.job import require_name, resolve_config
+from digits.cli.job import require_name, resolve_training_config
 from digits.cli.signals import interrupt_on_signals
 from digits.errors import InputError, plural
 from digits.files import write_json
@@ -323,7 +323,7 @@ class JobComposer:
                 OmegaConf.update(composed, override.key, override.value, merge=True)
         except OmegaConfBaseException:
             composed = self._compose_by_hydra(tuple(overrides))  # raises its own error
-        return resolve_config(composed, self.sweep_config.hydra)
+        return resolve_training_config(composed, self.sweep_config.hydra, overrides)
 
     def _parse(self, text: str) -> "ParsedOverride":
         if text not in self.parsed:

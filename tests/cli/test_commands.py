@@ -63,6 +63,16 @@ def test_errors_are_those_of_the_program(tmp_path: Path, words: str) -> None:
     assert own.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(("line", "expected"), [
+    ("digits train optimizer=ada", "optimizer=adadelta optimizer=adam optimizer=adamw"),
+    ("digits predict conf", "confidence="), ("digits tr", "train predict"), ("digits tarin opt", ""),
+])  # fmt: skip
+def test_shell_completes_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, expected: str) -> None:
+    monkeypatch.setenv("COMP_LINE", line)
+    process = run_digits("-sc", "query=bash", folder=tmp_path)
+    assert (process.returncode, process.stdout.strip(), process.stderr) == (0, expected, "")
+
+
 def test_signal_during_the_imports_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "hydra.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)

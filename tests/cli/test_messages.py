@@ -8,6 +8,7 @@ from helpers import run_main
 
 @pytest.mark.parametrize(("argument", "message"), [
     ("optimizer=adm", "optimizer=adm: no such choice; choose one of adadelta, adam, "),
+    ("optimizer=null", "optimizer=null: no such choice"),
     ("experiment=kagle", "experiment=kagle: no such choice; choose one of adadelta, adadelta_slow, "),
     ("experiment=[compact,study/fold]", "experiment/study=fold: no such choice; choose one of adadelta, "),
     ("optimzer=adam", "optimzer: no such setting; did you mean optimizer? train has augment, data, "),
@@ -35,6 +36,7 @@ def test_error_on_the_command_line(tmp_path: Path, argument: str, message: str) 
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["+epochs=3"], "epochs: no such setting; train has augment, data, "),
+    (["-m", "optimizer=adam,null"], "optimizer=adam,null: no such choice"),
     (["-m", "seed=0,1", "+sed=3"], "sed: no such setting; did you mean seed? "),
 ], ids=str)  # fmt: skip
 def test_error_in_the_composed_configuration(tmp_path: Path, arguments: list[str], message: str) -> None:

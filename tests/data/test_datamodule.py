@@ -4,12 +4,12 @@ import torch
 from helpers import made_digits
 
 from digits.data.datamodule import DigitsDataModule
-from digits.data.sources import Digits, Source
+from digits.data.sources import Digits, Source, sample
 
 
-def make_datamodule(**options: int) -> DigitsDataModule:
+def make_datamodule(**options: float) -> DigitsDataModule:
     source = Source(Digits(*made_digits(120)), Digits(*made_digits(30, seed=1)))
-    datamodule = DigitsDataModule(lambda: source, **{"batch_size": 16, "val_size": 20} | options)
+    datamodule = DigitsDataModule(lambda: source, **{"batch_size": 16, "val_size": 20} | options)  # type: ignore[arg-type]
     datamodule.prepare_data()
     datamodule.setup("fit")
     return datamodule
@@ -36,3 +36,15 @@ def test_validation_is_optional() -> None:
     datamodule = make_datamodule(val_size=0)
     assert datamodule.val_dataloader() == []
     assert len(datamodule.splits["train"].labels) == 120
+
+
+def test_rehearsed_digits_are_those_of_the_package_and_in_training_only() -> None:
+    datamodule = make_datamodule(rehearsal=2.0)
+    packaged = set(map(bytes, sample().train.images.numpy()))
+    for batch, own in zip(datamodule.train_dataloader(), make_datamodule().train_dataloader(), strict=True):
+        count = len(own.labels)
+        assert torch.equal(batch.images[:count], own.images)
+        assert len(batch.labels) == 3 * count
+        assert packaged.issuperset(map(bytes, batch.images[count:].numpy()))
+    [validation] = datamodule.val_dataloader()
+    assert len(validation.labels) == 20

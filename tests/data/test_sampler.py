@@ -1,10 +1,12 @@
 """Batches of indices: complete, even, in an order that depends only on the seed and the epoch; shares of them."""
 
+from math import ceil
+
 import pytest
 import torch
 
 from digits.data import shares
-from digits.data.sampler import EvenBatchSampler
+from digits.data.sampler import EvenBatchSampler, RehearsalSampler
 
 
 def test_order_is_a_function_of_seed_and_epoch() -> None:
@@ -39,3 +41,26 @@ def test_ranks_share_complete_even_batches(monkeypatch: pytest.MonkeyPatch, tota
     for batch, *parts in zip(one_process, *by_rank, strict=True):
         assert torch.equal(torch.cat(parts), batch)
         assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@pytest.mark.parametrize(("per_digit", "counts"), [(0.5, [5, 5, 5]), (1.0, [10, 10, 10]), (3.0, [30, 30, 30])])
+def test_rehearsal_adds_other_digits_to_each_batch(per_digit: float, counts: list[int]) -> None:
+    own = list(EvenBatchSampler(30, 10, shuffle_seed=3))
+    batches = list(RehearsalSampler(30, 10, shuffle_seed=3, per_digit=per_digit, added_total=60))
+    for batch, expected in zip(batches, own, strict=True):
+        assert torch.equal(batch[:10], expected)
+    added = [batch[10:] for batch in batches]
+    assert [len(part) for part in added] == counts
+    assert all(part.min() >= 30 and part.max() < 90 for part in added)
+    assert torch.cat(added).unique(return_counts=True)[1].max() == ceil(sum(counts) / 60)
+
+
+def test_rehearsed_digits_are_a_function_of_seed_and_epoch() -> None:
+    sampler = RehearsalSampler(10, 10, shuffle_seed=3, per_digit=1.0, added_total=1000)
+    [first] = sampler
+    torch.rand(1)
+    [again] = sampler
+    assert torch.equal(first, again)
+    sampler.set_epoch(1)
+    [later] = sampler
+    assert not torch.equal(first[10:].sort().values, later[10:].sort().values)

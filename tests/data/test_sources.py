@@ -98,6 +98,22 @@ def test_inverted_digits_are_noticed(
     assert ("is invert needed?" in caplog.text) != is_applied
 
 
+@pytest.mark.parametrize(("transform", "is_changed"), [("auto", False), ("invert", True), (None, False)])
+def test_each_file_is_judged_by_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, transform: str | None, is_changed: bool
+) -> None:
+    """Inverted training digits, and test digits that follow MNIST's convention already."""
+    train, test, _ = sources.sample()
+    np.savez(tmp_path / "train.npz", X=255 - train.images[:100], y=train.labels[:100])
+    np.savez(tmp_path / "test.npz", X=test.images[:100], y=test.labels[:100])
+    paths = str(tmp_path / "train.npz"), str(tmp_path / "test.npz")
+    source = sources.file(*paths, transform=transform, judge=predict_with_bundled)
+    assert source.test is not None
+    assert source.train.images.equal(train.images[:100]) == (transform is not None)
+    assert source.test.images.equal(255 - test.images[:100]) == is_changed
+    assert caplog.text.count("is invert needed?") == (transform is None)
+
+
 @pytest.mark.parametrize(("shift", "is_noticed"), [(0, False), (1, True)])
 def test_labels_of_other_images_are_noticed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, shift: int, is_noticed: bool
@@ -134,3 +150,13 @@ def test_pictures_that_cannot_be_read_are_named_and_skipped(tmp_path: Path, capl
     assert len(source.train.labels) == 20
     assert "2 of 22 pictures" in caplog.text
     assert "large.png: is 40×40; data.as_is=true needs 28×28 pixels" in caplog.text
+
+
+def test_other_files_of_a_tree_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    digits = sources.sample().train
+    save_tree(tmp_path / "digits", digits.images[:20], digits.labels[:20])
+    (tmp_path / "digits" / "3" / "notes.txt").touch()
+    (tmp_path / "digits" / "letters").mkdir()
+    sources.file(str(tmp_path / "digits"), as_is=True)
+    assert "1 file skipped: .txt; 1 folder skipped: letters" in caplog.text

@@ -66,8 +66,9 @@ def assert_close(one: Path, other: Path) -> None:
             "model=kaggle_cnn", "optimizer=sgd", "ema=0.9", "label_smoothing=0.1",
             "+trainer.gradient_clip_val=0.5", "+trainer.accumulate_grad_batches=2",
         ],
+        ["init=bundled", "freeze=2", "non_digits=0.2"],
     ],
-    ids=["batch normalization", "dropout"],
+    ids=["batch normalization", "dropout", "frozen layers"],
 )  # fmt: skip
 def test_two_processes_train_the_weights_of_one(folder: Path, settings: list[str]) -> None:
     one = run_main("train.py", *SMALL, *float64(), *settings, "name=one", folder=folder)

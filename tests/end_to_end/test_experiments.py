@@ -22,6 +22,8 @@ GROUPS = ("experiment", "optimizer", "schedule", "augment")
 @pytest.mark.parametrize("choice", [f"{group}={choice}" for group in GROUPS for choice in choices(group)])
 def test_trains(tmp_path: Path, made_csv: Path, choice: str) -> None:
     data = ["data=csv", f"data.train_csv={made_csv}", f"data.test_csv={made_csv}", "data.batch_size=8"]
+    if choice == "experiment=finetune":
+        data.append("model=compact_cnn")  # as train.py takes it from the checkpoint
     composed = config(choice, *data, "trainer=cpu", "+trainer.limit_train_batches=3", "trainer.max_epochs=1")
     train(TrainingJob(composed, tmp_path))
     trained = last_checkpoint(tmp_path)["state_dict"]

@@ -46,7 +46,7 @@ def test_network_without_mistakes_keeps_some_doubt() -> None:
 def test_metrics_file_has_the_calibration_of_the_saved_network(trained: Path) -> None:
     calibration = read_metrics_json(trained)["calibration"]
     images, labels = sample().test
-    calibrated = load_classifier(trained, precision="32-true").predict(images).log()
+    calibrated = torch.from_numpy(load_classifier(trained, precision="32-true").predict(images)).log()
     for logits, stage in ((calibrated, "after"), (calibrated * calibration["temperature"], "before")):
         assert calibration_error(logits, labels) == pytest.approx(calibration["test"][stage], abs=1e-4)
     assert set(calibration["val"]) == {"before", "after"}

@@ -131,6 +131,14 @@ def test_each_picture_gives_its_digit_or_an_error_in_order() -> None:
     assert choose_digits(unreadable, judge).images.shape == (0, 28, 28)
 
 
+def test_files_of_the_same_name_keep_their_own_digits() -> None:
+    """An archive may have a name twice."""
+    made_ones = [("first", 1, [0.99], False), ("second", 1, [0.99], False)]
+    pictures = [Picture("same.png", decoded([one])) for one in made_ones]
+    digits = choose_digits(PictureChunk(pictures, progress=1), judge_of(*made_ones))
+    assert [source.description for source in digits.sources] == ["first", "second"]
+
+
 def scored(*candidates: MadeHypothesis) -> str | None:
     """The description of the chosen hypothesis."""
     [chosen] = choose([hypotheses_of(candidates)], judge_of(*candidates))

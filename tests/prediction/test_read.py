@@ -79,7 +79,7 @@ def two_digits() -> np.ndarray:
     (np.zeros((28, 0)), r"an array float64 \[28, 0\]"),
     (np.zeros((28, 28), str), r"an array <U1 \[28, 28\]"),
     (np.zeros((28, 28, 3)), r"an array float64 \[28, 28, 3\]; .* uint8 \[H, W, 3\]"),
-    (io.StringIO("text"), "the picture: cannot be decoded"),
+    (io.StringIO("text"), "the picture: a file in text mode; open it with the mode 'rb'"),
 ], ids=[
     "missing", "bytes", "white", "black", "two", "tiny", "4-D", "empty", "text", "float RGB", "text file",
 ])  # fmt: skip

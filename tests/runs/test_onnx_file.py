@@ -107,6 +107,13 @@ def test_made_model_is_accepted(tmp_path: Path) -> None:
     assert np.allclose(load_onnx_model(tmp_path / "made.onnx").predict(IMAGES), 0.1)
 
 
+def test_broken_onnx_runtime_is_no_error_of_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "made.onnx").write_bytes(seal_model(make(SOFTMAX).SerializeToString(), METADATA))
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(InputError, match="^prediction needs ONNX Runtime"):
+        load_onnx_model(tmp_path / "made.onnx")
+
+
 MODELS = {
     "other output": make(make_node("Relu", ["m"], ["p"])),
     "negative numbers": make(make_node("Softmax", ["m"], ["s"]), make_node("Neg", ["s"], ["p"])),

@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode, TaskFunction
 
 from digits.cli.arguments import asks_for_help, check_options, prepare_arguments
-from digits.cli.config_folders import hydra_options, take_folders
+from digits.cli.config_folders import hydra_options, require_choices, take_folders
 from digits.cli.console import prepare_streams
 from digits.cli.help import describe_groups, describe_settings, help_page
 from digits.cli.hydra_versions import VERSION_BASE, limit_targets, limited_targets, register_resolver, run_main
@@ -69,6 +69,7 @@ def _prepare_command(conf: Path, config_name: str) -> Command:
     Lightning gives to the other processes of a run."""
     folders, words = take_folders(sys.argv[1:], conf)
     words = prepare_arguments(words)
+    require_choices(folders, words)
     options = hydra_options(folders) if folders != [conf] else []
     sys.argv[1:] = [*options, *words]
     return Command(folders, config_name, words)

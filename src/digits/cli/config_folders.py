@@ -40,6 +40,15 @@ def config_loader(folders: Sequence[Path], job_name: str) -> Iterator[ConfigLoad
         yield search_more_folders(loader, folders[1:])
 
 
+def require_choices(folders: Sequence[Path], words: Sequence[str]) -> None:
+    """Raises InputError for `GROUP=null`, which is a ValueError in Hydra."""
+    for word in words:
+        group, _, choices = word.partition("=")
+        is_group = group != "" and any((folder / group).is_dir() for folder in folders)
+        if is_group and "null" in choices.split(","):
+            raise InputError(f"{word}: no such choice; --help lists them")
+
+
 def find_folder(folders: Sequence[Path], name: str) -> Path | None:
     """The first folder that has a configuration such as `optimizer/adam`."""
     for folder in folders:

@@ -13,9 +13,11 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from digits.cli.config_folders import config_loader, find_folder, read_file
-from digits.cli.job import register_resolvers
+from digits.cli.help import default_choices
+from digits.cli.job import is_model_given, register_resolvers
 from digits.cli.messages import Command
 from digits.errors import InputError
+from digits.installation import needs
 from digits.private_apis.hydra import compute_defaults, hydra_put_aside
 
 INTERPOLATION = re.compile(r"\$\{([\w.]+)\}")
@@ -53,6 +55,7 @@ class Composition:
     def __init__(self, command: Command) -> None:
         self.words = command.words
         self.folders = command.folders
+        self.config_name = command.config_name
         with config_loader(command.folders, command.config_name) as loader:
             self.config = loader.load_configuration(command.config_name, list(command.words), RunMode.RUN)
             defaults = compute_defaults(loader, command.config_name, command.words)
@@ -79,6 +82,10 @@ class Composition:
         else:
             nearest = _nearest(key, [*self.settings, *self.choices])
             raise InputError(f"explain={key}: no such setting; did you mean {nearest}?")
+        initial = self._initial_model() if key.partition(".")[0] == "model" else None
+        if initial is not None:
+            value = _as_text(initial.get(key.removeprefix("model."), initial["name"]))
+            places.append(Place(f"init={self.config.init}", "the network of the checkpoint"))
         lines = [f"{key} = {value}"]
         width = max((len(place.where) for place in places), default=0)
         for place in places:
@@ -88,6 +95,17 @@ class Composition:
         for reference in references:
             lines += self.describe(reference)
         return lines
+
+    def _initial_model(self) -> dict[str, Any] | None:
+        """The settings of the network in the checkpoint init=, if the run takes them from there."""
+        init = OmegaConf.select(self.config, "init")
+        default = default_choices(self.folders, self.config_name).get("model")
+        if not isinstance(init, str) or is_model_given(self.settings["model"], default, self.words):
+            return None
+        with needs("init=", "PyTorch"):
+            from digits.runs.initial_weights import initial_model  # imported late: needs torch
+
+        return initial_model(init)
 
     def _describe_value(self, key: str) -> tuple[str, list[str]]:
         """The resolved value of a setting as text, and the settings that it refers to."""

@@ -63,6 +63,11 @@ def top_level_settings(folders: Sequence[Path], config_name: str) -> list[str]:
     return [name for name in names if name not in ("defaults", "hydra")]
 
 
+def default_choices(folders: Sequence[Path], config_name: str) -> dict[str, str]:
+    """The choice of each config group in the defaults list of a configuration."""
+    return dict(DEFAULTS_ENTRY.findall(read_file(folders, config_name)))
+
+
 def describe_settings(folders: Sequence[Path], config_name: str) -> str:
     """The settings at the top level of a configuration with their defaults and comments."""
     lines: list[str] = []

@@ -3,7 +3,7 @@
 This module changes nothing of Hydra when it is imported: Hydra imports the sweepers, and with them this module, in
 every program of the same Python environment."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from digits.cli.help import top_level_settings
+from digits.cli.help import default_choices, top_level_settings
 from digits.cli.hydra_versions import register_resolver
 from digits.cli.messages import unknown_setting_message
 from digits.errors import InputError
@@ -36,14 +36,34 @@ def hydra_job(config: DictConfig) -> TrainingJob:
     for group, choice in hydra.runtime.choices.items():
         if "/" not in group:  # not a group of Hydra itself
             choices[str(group)] = str(choice)
+    overrides = list(hydra.overrides.task)
+    resolved = resolve_training_config(config, hydra, overrides)
+    model = resolved.get("model")
+    has_network = isinstance(model, dict) and "name" in model  # TrainSettings refuses others
+    if resolved.get("init") is not None and has_network:
+        choices["model"] = resolved["model"]["name"]
     return TrainingJob(
-        config=resolve_config(config, hydra),
+        config=resolved,
         folder=Path(hydra.runtime.output_dir),
-        overrides=list(hydra.overrides.task),
+        overrides=overrides,
         choices=choices,
         in_sweep=hydra.mode == RunMode.MULTIRUN,
         start_folder=Path(hydra.runtime.cwd),
     )
+
+
+def resolve_training_config(config: DictConfig, hydra: Any, overrides: Sequence[str]) -> dict[str, Any]:
+    """As `resolve_config`. With init= the network is that of the checkpoint, unless a network is given.
+
+    Raises InputError also for a checkpoint that cannot be read."""
+    resolved = resolve_config(config, hydra)
+    default = default_choices(_config_folders(hydra), hydra.job.config_name).get("model")
+    init = resolved.get("init")
+    if isinstance(init, str) and not is_model_given(resolved.get("model"), default, overrides):
+        from digits.runs.initial_weights import initial_model  # imported late: needs torch
+
+        resolved["model"] = initial_model(init)
+    return resolved
 
 
 def resolve_config(config: DictConfig, hydra: Any) -> dict[str, Any]:
@@ -51,12 +71,22 @@ def resolve_config(config: DictConfig, hydra: Any) -> dict[str, Any]:
 
     Raises InputError for a setting that `+name=…` or an experiment adds to the top level, where nothing reads it."""
     resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    folders = [Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file"]
-    known = top_level_settings(folders, hydra.job.config_name)
+    known = top_level_settings(_config_folders(hydra), hydra.job.config_name)
     for key in resolved:
         if key not in known:
             raise InputError(unknown_setting_message(key, known, hydra.job.config_name))
     return resolved
+
+
+def _config_folders(hydra: Any) -> list[Path]:
+    return [Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file"]
+
+
+def is_model_given(model: Any, default: str | None, overrides: Sequence[str]) -> bool:
+    """Whether the command line or an experiment sets the network. `model` is composed, `default` the default choice."""
+    if model != {"name": default}:
+        return True
+    return any(override.lstrip("+~").startswith(("model=", "model.")) for override in overrides)
 
 
 def _run_folder(

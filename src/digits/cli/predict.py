@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from digits.cli.app import job_errors, run_app
 from digits.cli.job import resolve_config
 from digits.cli.signals import interrupt_on_signals
+from digits.installation import needs
 from digits.instantiation import CONF
 from digits.settings import PredictSettings
 
@@ -19,7 +20,8 @@ def run(program: str, conf: Path = CONF) -> None:
 
 def predict_job(config: DictConfig) -> None:
     """Runs the only job of Hydra."""
-    with job_errors():
+    # The readers import SciPy and others when a file needs them.
+    with job_errors(), needs("prediction", "NumPy, SciPy, Pillow and ONNX Runtime"):
         from digits.prediction.predict import predict  # imported late: --help needs no network
 
         interrupt_on_signals()  # after the imports, which a signal ends at once

@@ -147,7 +147,7 @@ def check_convention(images: Images, predict: Predict, setting: str, *, is_appli
     if is_applied:
         log.info(f"{'transform':<12}{verdict.transform}: {gain}")
         return verdict.transform
-    log.warning(f"{'transform':<12}is {verdict.transform} needed? ({gain}); add {setting}={verdict.transform}")
+    log.warning(f"{'transform':<12}is {verdict.transform} needed? ({gain}); add {setting}={verdict.transform}, or auto")
     return None
 
 

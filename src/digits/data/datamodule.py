@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from digits.data.pictures.choose import Predict
-from digits.data.sampler import EvenBatchSampler
-from digits.data.sources import Digits, Source
+from digits.data.sampler import EvenBatchSampler, RehearsalSampler
+from digits.data.sources import Digits, Source, sample
 from digits.data.splits import split_indices
 from digits.errors import InputError
 
@@ -21,8 +21,9 @@ class DigitsDataModule(LightningDataModule):
     """Batches (images uint8 [B, 28, 28], labels int64 [B]) on the training device.
 
     `source` is a function of `digits.data.sources`, called with `source_options`. `split_seed` decides the validation
-    set (see `split_indices`), `seed` only the order of training. `judge` is a network that predicts digits, for sources
-    that check their images with one. Raises InputError if `source` has no such option."""
+    set (see `split_indices`), `seed` only the order of training. `rehearsal` digits of `sample` are added to a training
+    batch for each of its digits. `judge` is a network that predicts digits, for sources that check their images with
+    one. Raises InputError if `source` has no such option."""
 
     def __init__(  # noqa: PLR0913 - settings of a YAML file
         self,
@@ -34,6 +35,7 @@ class DigitsDataModule(LightningDataModule):
         folds: int | None = None,
         fold: int = 0,
         seed: int = 0,
+        rehearsal: float = 0.0,
         judge: Predict | None = None,
         **source_options: Any,
     ) -> None:
@@ -48,6 +50,7 @@ class DigitsDataModule(LightningDataModule):
         self.split_indices = partial(split_indices, val_size=val_size, seed=split_seed, folds=folds, fold=fold)
         self.batch_size = batch_size
         self.seed = seed
+        self.rehearsal = rehearsal
         self.source: Source | None = None
         self.splits: dict[str, Digits] = {}
         self.val_indices = torch.empty(0, dtype=torch.int64)
@@ -79,23 +82,34 @@ class DigitsDataModule(LightningDataModule):
             self.splits[name] = Digits(digits.images.to(device), digits.labels.to(device))
 
     def train_dataloader(self) -> DataLoader[Digits]:
-        return make_dataloader(self.splits["train"], self.batch_size, self.seed)
+        digits = self.splits["train"]
+        total = len(digits.labels)
+        device = digits.labels.device
+        if self.rehearsal == 0:
+            return _make_dataloader(digits, EvenBatchSampler(total, self.batch_size, self.seed, device))
+        images, labels = sample().train
+        added = Digits(images.to(device), labels.to(device))
+        sampler = RehearsalSampler(
+            total, self.batch_size, self.seed, device, per_digit=self.rehearsal, added_total=len(labels)
+        )
+        return _make_dataloader(digits.join(added), sampler)
 
     def val_dataloader(self) -> DataLoader[Digits] | list[Any]:
         if "val" not in self.splits:
             return []
-        return make_dataloader(self.splits["val"], self.eval_batch_size)
+        digits = self.splits["val"]
+        sampler = EvenBatchSampler(len(digits.labels), self.eval_batch_size, device=digits.labels.device)
+        return _make_dataloader(digits, sampler)
 
     @property
     def eval_batch_size(self) -> int:
         return max(self.batch_size, 256)
 
 
-def make_dataloader(digits: Digits, batch_size: int, shuffle_seed: int | None = None) -> DataLoader[Digits]:
-    """A loader that shuffles if there is a `shuffle_seed` (see `EvenBatchSampler`)."""
+def _make_dataloader(digits: Digits, sampler: EvenBatchSampler) -> DataLoader[Digits]:
     return DataLoader(
         TensorBatches(digits),
-        sampler=EvenBatchSampler(len(digits.labels), batch_size, shuffle_seed, digits.labels.device),
+        sampler=sampler,
         batch_size=None,  # the sampler yields whole batches
         generator=torch.Generator(),  # the default would draw from the global generator
     )

@@ -11,6 +11,8 @@ from torch.utils.data import Sampler
 from digits.data.shares import share
 from digits.seeding import seeded_generator
 
+REHEARSAL = 1  # in the key of a generator of its own
+
 
 @dataclass(eq=False)
 class EvenBatchSampler(Sampler[Tensor]):
@@ -46,3 +48,25 @@ class EvenBatchSampler(Sampler[Tensor]):
             order = torch.randperm(self.total, generator=seeded_generator(self.shuffle_seed, self.epoch))
         order = order.to(self.device)  # once: a copy per step would synchronize with a GPU
         return order.tensor_split(len(self))
+
+
+@dataclass(eq=False)
+class RehearsalSampler(EvenBatchSampler):
+    """Adds other digits to each batch, `per_digit` for each of its digits. Their indices follow those of the first
+    `total` digits. Each epoch takes random ones, none of them twice before all are taken."""
+
+    per_digit: float = 0.0
+    added_total: int = 1
+
+    def batches(self) -> Sequence[Tensor]:
+        assert self.shuffle_seed is not None
+        generator = seeded_generator(self.shuffle_seed, self.epoch, REHEARSAL)
+        order = torch.randperm(self.added_total, generator=generator).to(self.device)
+        batches = []
+        taken = 0
+        for batch in super().batches():
+            count = round(self.per_digit * len(batch))
+            positions = torch.arange(taken, taken + count, device=batch.device) % self.added_total
+            batches.append(torch.cat([batch, self.total + order[positions]]))
+            taken += count
+        return batches

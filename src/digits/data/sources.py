@@ -24,6 +24,10 @@ class Digits(NamedTuple):
         """The digits at these positions, int64 [B]."""
         return Digits(self.images[indices], self.labels[indices])
 
+    def join(self, others: "Digits") -> "Digits":
+        """These digits, followed by others."""
+        return Digits(torch.cat([self.images, others.images]), torch.cat([self.labels, others.labels]))
+
 
 class Source(NamedTuple):
     """Digits for training, from which validation is split, and a test set if the source has one."""
@@ -68,24 +72,30 @@ def file(
     """Any file of digits that `digits.data.formats` reads, or a folder with the folders 0 … 9 of pictures. Without
     `test`, the test digits are those of a file that has both.
 
-    `transform` is a key of `digits.data.conventions.TRANSFORMS`. Without it, `judge` looks at the first digits, and a
-    line in the log names a transform that makes them clearly more convincing; `auto` applies it. `as_is` takes
-    pictures of 28×28 pixels as they are. Otherwise `judge` chooses the digit in each picture.
+    `transform` is a key of `digits.data.conventions.TRANSFORMS`, for both files. Without it, `judge` looks at the first
+    digits of each file, and a line in the log names a transform that makes them clearly more convincing; `auto` applies
+    it to this file. `as_is` takes pictures of 28×28 pixels as they are. Otherwise `judge` chooses the digit in each
+    picture.
 
     Raises InputError for files that cannot be read, and for digits without labels."""
-    train_digits = read_labeled_file(train, "train", as_is=as_is, judge=judge)
-    test_digits = None
-    if test is not None or has_test_part(train):
-        test_digits = read_labeled_file(test or train, "test", as_is=as_is, judge=judge)
-    if transform in (None, "auto") and judge is not None:
-        transform = check_convention(train_digits.images, judge, "data.transform", is_applied=transform == "auto")
-    if judge is not None:
-        first = slice(0, JUDGED_DIGITS)
-        images = apply_transform(train_digits.images[first], transform)
-        check_labels(judge(images), train_digits.labels[first])
-    if test_digits is None:
-        return Source(_to_digits(train_digits, transform), None)
-    return Source(_to_digits(train_digits, transform), _to_digits(test_digits, transform))
+    train_digits = _read_file(train, "train", transform, as_is, judge)
+    if test is None and not has_test_part(train):
+        return Source(train_digits, None)
+    return Source(train_digits, _read_file(test or train, "test", transform, as_is, judge))
+
+
+def _read_file(path: str, part: str, transform: str | None, as_is: bool, judge: Predict | None) -> Digits:
+    """The digits of one file, with the transform that is named or found. Each file is judged by itself: one of two may
+    follow MNIST's convention already."""
+    read = read_labeled_file(path, part, as_is=as_is, judge=judge)
+    if judge is None:
+        return _to_digits(read, None if transform == "auto" else transform)
+    if transform in (None, "auto"):
+        transform = check_convention(read.images, judge, "data.transform", is_applied=transform == "auto")
+    first = slice(0, JUDGED_DIGITS)
+    images = apply_transform(read.images[first], transform)
+    check_labels(judge(images), read.labels[first])
+    return _to_digits(read, transform)
 
 
 def _to_digits(read: LabeledDigits, transform: str | None) -> Digits:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digits.installation import needs
-from digits.runs.find_checkpoints import BUNDLED_PATH
+from digits.runs.find_checkpoints import BUNDLED_PATH, require_checkpoint
 from digits.runs.onnx_model import bundled_model, load_onnx_model
 
 
@@ -41,7 +41,10 @@ def load_member(
     on_cpu_in_float32 = accelerator in ("auto", "cpu") and precision in ("auto", "32-true")
     if path == BUNDLED_PATH and on_cpu_in_float32 and not needs_pytorch:
         return bundled_model()
-    feature = "this accelerator or precision" if path == BUNDLED_PATH else f"the checkpoint {path}"
+    require_checkpoint(path)  # before PyTorch is needed
+    feature = (
+        "another device or precision than float32 on the CPU" if path == BUNDLED_PATH else f"the checkpoint {path}"
+    )
     with needs(feature, "PyTorch"):
         from digits.prediction.checkpoint_member import load_checkpoint_member  # imported late: PyTorch takes seconds
 

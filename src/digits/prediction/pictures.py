@@ -18,13 +18,13 @@ def choose_digits(chunk: PictureChunk, predict: Predict, *, several: bool = Fals
     `several`, a picture of several digits gives the digit with the most ink. Without it, the picture is refused."""
     readable = [picture for picture in chunk.pictures if isinstance(picture, Picture)]
     chosen = choose([picture.decoded.hypotheses for picture in readable], predict)
-    hypothesis_of = {picture.file: hypothesis for picture, hypothesis in zip(readable, chosen, strict=True)}
+    remaining = iter(chosen)  # not by name: two files of an archive may have the same
     images, labels, sources, errors = [], [], [], []
     for picture in chunk.pictures:
         if isinstance(picture, InputError):
             errors.append(str(picture))
             continue
-        hypothesis = hypothesis_of[picture.file]
+        hypothesis = next(remaining)
         if hypothesis is None:
             errors.append(f"{picture.file}: {NOTHING_FOUND}")
         elif len(hypothesis.digits) > 1 and not several:

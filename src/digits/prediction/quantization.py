@@ -6,6 +6,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from digits.runs.onnx_model import import_onnxruntime
+
 
 def quantize_int8(path: Path, images: NDArray[np.uint8]) -> None:
     """Replaces a float32 model by a model with int8 weights and uint8 activations. The range of each activation is its
@@ -13,6 +15,7 @@ def quantize_int8(path: Path, images: NDArray[np.uint8]) -> None:
 
     The convolution of the image and the layer of the ten logits stay in float32, so fewer labels change. Weights have
     7 bits, so the 16-bit sums of x86 CPUs without VNNI cannot saturate (2 × 255 × 64 < 2¹⁵)."""
+    import_onnxruntime()
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quant_pre_process, quantize_static
 
     class Batches(CalibrationDataReader):  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import TextIOBase
 from os import PathLike, fspath
 from typing import IO, Any, TypeAlias
 
@@ -100,6 +101,8 @@ def _decode(picture: Picture, *, sheet: bool = False) -> tuple[DecodedPicture, s
             return find_digits(_to_picture(picture), sheet=sheet), name
         if isinstance(picture, bytes):
             return decode_picture(picture, sheet=sheet), name
+        if isinstance(picture, TextIOBase):
+            raise InputError("a file in text mode; open it with the mode 'rb'")
         if hasattr(picture, "read"):  # an open file, also one that is no IOBase, as those of tempfile
             return decode_picture(picture.read(), sheet=sheet), name
     except Exception as error:  # damaged files raise almost any error in Pillow's decoders

@@ -91,5 +91,6 @@ IRRELEVANT_WARNINGS = (
     ".*smaller than the logging interval",
     ".*exists and is not empty",  # a resumed run
     ".*dirpath has changed",  # a run resumed in another folder
+    ".*in eval mode at the start of training",  # freeze= keeps the statistics of batch normalization
     SRUN_WARNING,
 )

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 PYTORCH_COUPLINGS = (
-    Coupling("torch", "torch._foreach_mul_, _foreach_mul, _foreach_add_", "ema= updates all weights at once", "2.15.0"),
     Coupling("torch", "torch.batch_norm_update_stats", "trainer=ddp computes what one process computes", "2.15.0"),
     Coupling("torch", "the error text gloo", "a lost process is reported in one line", "2.15.0"),
     Coupling(
@@ -19,16 +18,6 @@ PYTORCH_COUPLINGS = (
     ),
     Coupling("torch", "names in a file of torch.save", "a checkpoint is checked before it is loaded", "2.15.0"),
 )
-
-
-def scale_and_add(totals: list["Tensor"], keep: float, summands: list["Tensor"], weight: float) -> None:
-    """Sets each total to `keep` × total + `weight` × summand. On a GPU all tensors share a few kernels.
-
-    The public functions take one tensor, or a list in an optimizer. `get_ema_multi_avg_fn` rounds differently."""
-    import torch
-
-    torch._foreach_mul_(totals, keep)
-    torch._foreach_add_(totals, torch._foreach_mul(summands, weight))
 
 
 def batch_statistics(features: "Tensor") -> tuple["Tensor", "Tensor"]:

@@ -4,7 +4,7 @@ import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from warnings import catch_warnings
 
 import torch
@@ -14,6 +14,7 @@ from digits.errors import InputError
 from digits.files import atomic_write
 from digits.models.fusion import fuse_batch_norm
 from digits.models.networks import build_network
+from digits.runs.find_checkpoints import require_checkpoint
 from digits.runs.safe_archive import open_archive, verify_size
 
 FORMAT_VERSION = 1
@@ -33,8 +34,26 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: Path) -> None:
         temp_path.write_bytes(buffer.getbuffer())
 
 
+class TrainedNetwork(NamedTuple):
+    """The network of a checkpoint on the CPU."""
+
+    network: nn.Module
+    model: dict[str, Any]
+    """its settings: its name, and its options if it has any"""
+    temperature: float | None
+    """None if none was fitted"""
+
+
 def load_network(path: str | Path) -> tuple[nn.Module, str, float | None]:
     """The network of a checkpoint on the CPU, ready for prediction, its name, and its temperature if one was fitted.
+
+    Raises InputError as `read_network` does."""
+    network, model, temperature = read_network(path)
+    return fuse_batch_norm(network), model["name"], temperature
+
+
+def read_network(path: str | Path) -> TrainedNetwork:
+    """The network as it was trained, in evaluation mode.
 
     Raises InputError as `read_checkpoint` does, and if the weights are not finite or not those of that network."""
     checkpoint = read_checkpoint(path)
@@ -59,7 +78,7 @@ def load_network(path: str | Path) -> tuple[nn.Module, str, float | None]:
     for tensor in (*network.parameters(), *network.buffers()):
         if not tensor.isfinite().all():
             raise InputError(f"{path}: holds weights that are not finite numbers; its training diverged")
-    return fuse_batch_norm(network), model["name"], temperature
+    return TrainedNetwork(network, model, temperature)
 
 
 def _network_weights(state: Mapping[Any, Any]) -> dict[str, Any]:
@@ -81,8 +100,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
     Raises InputError if the file is missing, damaged, not from this project, or of an unknown format version.
     """
-    if not os.path.isfile(path):
-        raise InputError(f"{path}: no such checkpoint; a run saves outputs/…/checkpoints/last.ckpt")
+    require_checkpoint(path)
     try:
         with catch_warnings(action="ignore"):
             archive = open_archive(path)

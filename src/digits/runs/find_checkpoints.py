@@ -28,6 +28,12 @@ def find_checkpoints(given: str | Path | Sequence[str | Path]) -> list[Path]:
     return found
 
 
+def require_checkpoint(path: str | Path) -> None:
+    """Raises InputError if there is no such file."""
+    if not os.path.isfile(path):
+        raise InputError(f"{path}: no such checkpoint; a run saves outputs/…/checkpoints/last.ckpt")
+
+
 def _find(name: str) -> list[Path]:
     """The checkpoint of one name, or the checkpoints of a glob."""
     path = Path(name)

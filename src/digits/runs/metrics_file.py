@@ -36,6 +36,10 @@ class RunMetrics:
     git: dict[str, Any] | None = None
     teacher: dict[str, str] | None = None
     """the SHA-256 of each checkpoint that was distilled, by its path"""
+    init: dict[str, str] | None = None
+    """the SHA-256 of the checkpoint with the initial weights, by its path"""
+    trained_parameters: int | None = None
+    """those that freeze= does not keep"""
     epochs: int | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     images_per_second: float | None = None

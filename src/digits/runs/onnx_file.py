@@ -69,7 +69,7 @@ def read_sealed(path: Path) -> SealedModel:
         raise InputError(f"{path}: without a checksum, as of an older version; export it again")
     model = content.removesuffix(_serialize_entry(value))
     if _checksum(model, metadata) != checksum:
-        raise InputError(f"{path}: damaged; its checksum is wrong. Export it again")
+        raise InputError(f"{path}: damaged; its checksum is wrong. Copy or export it again")
     if not isinstance(name, str) or not name.isprintable():
         raise InputError(f"{path}: not a model that predict.py exported")
     return SealedModel(content, name, bool(metadata.get("calibrated")))

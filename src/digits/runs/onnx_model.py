@@ -1,5 +1,6 @@
 """A classifier in ONNX, run by ONNX Runtime on the CPU."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -39,6 +40,7 @@ def load_onnx_model(path: Path) -> "OnnxModel":
 
     Raises InputError for a file that is missing, damaged or from another program."""
     model = read_model(path)
+    import_onnxruntime()  # here, because its error is none of the model
     try:
         return OnnxModel(model, is_limited=True)
     except Exception:  # a model of another program can fail in any way
@@ -88,7 +90,7 @@ class OnnxModel:
 
 def _start_session(content: bytes, *, is_limited: bool) -> Any:
     """An InferenceSession of ONNX Runtime."""
-    onnxruntime = _import_onnxruntime()
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are raised, not logged
     options.intra_op_num_threads = onnx_runtime_threads()
@@ -103,8 +105,12 @@ def _start_session(content: bytes, *, is_limited: bool) -> Any:
     )
 
 
-def _import_onnxruntime() -> Any:
-    """The module, imported late: training on MNIST does not need it. Raises InputError if it cannot be imported."""
+def import_onnxruntime() -> Any:
+    """The module, imported late: training on MNIST does not need it. Its telemetry is off, unless the variable
+    ORT_DISABLE_TELEMETRY is 0. Since version 1.29 it sends events to Microsoft.
+
+    Raises InputError if it cannot be imported."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at the import
     with needs("prediction", "ONNX Runtime"):
         import onnxruntime
     return onnxruntime

@@ -6,6 +6,7 @@ from digits.data.datamodule import DigitsDataModule
 from digits.errors import InputError
 from digits.instantiation import build
 from digits.models.networks import build_network
+from digits.runs.initial_weights import load_initial_weights
 from digits.runs.onnx_model import predict_with_bundled
 from digits.settings import TrainSettings
 from digits.training.distillation import Teacher
@@ -25,7 +26,7 @@ def build_datamodule(settings: TrainSettings) -> DigitsDataModule:
 def build_module(settings: TrainSettings) -> DigitsModule:
     """Raises InputError for invalid settings of the network, the optimizer, the schedule and the augmentation."""
     schedule = _build_schedule(settings)
-    return DigitsModule(
+    module = DigitsModule(
         build_network(**settings.model),
         optimizer_factory=_build_optimizer(settings),
         schedule=schedule,
@@ -33,6 +34,11 @@ def build_module(settings: TrainSettings) -> DigitsModule:
         loss=_build_loss(settings),
         non_digits=settings.non_digits,
     )
+    if settings.init is not None:
+        module.initial = load_initial_weights(settings.init, module.network, settings.model)
+    if settings.freeze is not None:
+        module.freeze_layers(settings.freeze)
+    return module
 
 
 def _build_schedule(settings: TrainSettings) -> Schedule | None:

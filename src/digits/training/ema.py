@@ -7,9 +7,9 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from digits.private_apis.lightning import average_model
-from digits.private_apis.pytorch import scale_and_add
 
 
 class EmaWeights(WeightAveraging):
@@ -52,7 +52,8 @@ def ema_update(decay: float, average: Sequence[Tensor], current: Sequence[Tensor
             float_values.append(new)
         else:  # batch normalization counts its batches
             old.copy_(new)
-    scale_and_add(float_averages, keep, float_values, 1 - keep)
+    # Interpolates, so that a frozen weight, whose average it is, stays the same bit by bit.
+    get_ema_multi_avg_fn(keep)(float_averages, float_values, count)
 
 
 def _tensors(module: nn.Module) -> list[Tensor]:

@@ -17,6 +17,9 @@ from digits.runs.checkpoint import read_checkpoint, write_checkpoint
 from digits.training.fit import Training
 from digits.training.loggers import RunLoggers
 
+# Fewer have a temperature that comes from the smoothing of their labels more than from the digits.
+MIN_CALIBRATION_DIGITS = 100
+
 
 def finish_training(training: Training, loggers: RunLoggers) -> dict[str, Evaluation]:
     """Evaluates the final weights on the validation and test digits, and completes the final checkpoint: with
@@ -77,9 +80,11 @@ def _evaluate_stages(training: Training, loggers: RunLoggers) -> dict[str, Evalu
     evaluations: dict[str, Evaluation] = {}
 
     val = _evaluate_stage(training, loggers, "val")
+    temperature = _temperature(training, val)
+    if temperature is not None:
+        metrics.calibration = {"temperature": temperature}
     if val is not None:
         metrics.val = val.score.as_dict()
-        metrics.calibration = {"temperature": fit_temperature(val.logits, val.split.labels)}
         evaluations["val"] = _calibrate(training, "val", val)
 
     test = None
@@ -93,6 +98,18 @@ def _evaluate_stages(training: Training, loggers: RunLoggers) -> dict[str, Evalu
         evaluations["test"] = _calibrate(training, "test", test)
 
     return evaluations
+
+
+def _temperature(training: Training, val: Evaluation | None) -> float | None:
+    """Fitted to the validation digits. Without them, and if they are too few, that of the initial weights."""
+    initial = training.module.initial
+    carried = initial.temperature if initial is not None else None
+    if val is None:
+        return carried
+    is_too_few = len(val.split.labels) < MIN_CALIBRATION_DIGITS
+    if carried is not None and is_too_few:
+        return carried
+    return fit_temperature(val.logits, val.split.labels)
 
 
 def _evaluate_stage(training: Training, loggers: RunLoggers, stage: str) -> Evaluation | None:

@@ -57,6 +57,8 @@ class Training:
         metrics.precision = self.trainer.precision
         metrics.versions, metrics.git = versions(), git_state()
         metrics.teacher = self.module.teacher_hashes or None
+        metrics.init = self.module.init_hash or None
+        metrics.trained_parameters = sum(parameter.numel() for parameter in self.module.trained_parameters)
 
     def fit(self) -> None:
         """Trains, from the start or from the checkpoint to resume.

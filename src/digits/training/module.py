@@ -1,7 +1,7 @@
 """The LightningModule: prepare a batch, apply the network, compute the loss; optimizer, schedule and scores."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -18,7 +18,9 @@ from digits.errors import InputError
 from digits.evaluation.evaluate import count_batches
 from digits.evaluation.metrics import ErrorRate
 from digits.evaluation.score import Score
+from digits.models.freezing import batch_norms, freeze_layers
 from digits.models.layers import scale_images
+from digits.runs.initial_weights import InitialWeights
 from digits.training.loss import TrainingLoss
 from digits.training.sync_layers import SyncLayers
 
@@ -62,6 +64,8 @@ class DigitsModule(LightningModule):
         self.augment = augment or nn.Identity()
         self.loss = loss or TrainingLoss()
         self.non_digits = non_digits
+        self.initial: InitialWeights | None = None  # random weights
+        self.keeps_statistics = False  # of batch normalization
         self.train_error = ErrorRate()
         self.eval_error = ErrorRate()
         self.scores: dict[str, Score] = {}
@@ -79,6 +83,22 @@ class DigitsModule(LightningModule):
             self.sync_layers = SyncLayers(self.network)
         if self.loss.teacher is not None:
             self.loss.teacher.to(self.device)
+
+    def freeze_layers(self, count: int) -> None:
+        """Keeps the weights of the first `count` layers, and the statistics of batch normalization in all layers: a few
+        digits would give other statistics.
+
+        Raises InputError if no layer is left to train."""
+        freeze_layers(self.network, count)
+        self.keeps_statistics = True
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "DigitsModule":
+        super().train(mode)
+        if self.keeps_statistics:
+            for layer in batch_norms(self.network):
+                layer.eval()
+        return self
 
     def training_step(self, batch: Digits, batch_idx: int) -> Tensor:
         pixels, labels, whole_size = self._prepare(batch)
@@ -154,7 +174,7 @@ class DigitsModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         try:
-            optimizer = self.optimizer_factory(self.network.parameters())
+            optimizer = self.optimizer_factory(self.trained_parameters)
             epochs = self.trainer.max_epochs
             if self.schedule is None or epochs is None:
                 return optimizer
@@ -164,14 +184,30 @@ class DigitsModule(LightningModule):
             raise InputError(f"optimizer or schedule: {error}") from error
 
     @property
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """The parameters that are not frozen."""
+        return [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+
+    @property
+    def init_hash(self) -> dict[str, str]:
+        """The SHA-256 of the checkpoint with the initial weights, by its path; empty for random weights."""
+        return {self.initial.name: self.initial.sha256} if self.initial is not None else {}
+
+    @property
     def teacher_hashes(self) -> dict[str, str]:
         """The SHA-256 of each checkpoint of the teacher, by its path; empty without a teacher."""
         return self.loss.teacher.hashes if self.loss.teacher is not None else {}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["teacher"] = self.teacher_hashes
+        checkpoint["init"] = self.init_hash
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        old, new = checkpoint.get("teacher", {}), self.teacher_hashes
-        if sorted(old.values()) != sorted(new.values()):
-            raise InputError(f"teacher: the run started with {', '.join(old)}; resume with the same files")
+        _require_same_files("teacher", checkpoint.get("teacher", {}), self.teacher_hashes)
+        _require_same_files("init", checkpoint.get("init", {}), self.init_hash)
+
+
+def _require_same_files(setting: str, old: Mapping[str, str], new: Mapping[str, str]) -> None:
+    """Raises InputError unless a resumed run has the files that it started with. Both map paths to hashes."""
+    if sorted(old.values()) != sorted(new.values()):
+        raise InputError(f"{setting}: the run started with {', '.join(old)}; resume with the same files")

@@ -41,6 +41,9 @@ def summary(metrics: RunMetrics, evaluations: Mapping[str, Evaluation], folder: 
         "training": f"{metrics.epochs} epochs in {metrics.seconds['fit']:.1f} s, {metrics.images_per_second:,.0f} "
         f"images/s, {metrics.device}, {metrics.precision}, seed {metrics.seed}",
     }
+    if metrics.init:
+        [name] = metrics.init
+        lines["start"] = f"weights of {name}, {metrics.trained_parameters:,} parameters trained"
     for stage, evaluation in evaluations.items():
         lines[f"{stage} error"] = str(evaluation.score)
     if metrics.test_subsets:

@@ -1,6 +1,7 @@
 """NumPy's and MATLAB's files are read as the arrays that their own libraries wrote."""
 
 import io
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,21 @@ def test_npy_is_read_in_chunks(tmp_path: Path, images: Array) -> None:
     assert [len(chunk.images) for chunk in chunks] == [7, 7, 7, 7, 2]
     assert [chunk.progress for chunk in chunks] == [7 / 30, 14 / 30, 21 / 30, 28 / 30, 1]
     assert np.array_equal(read(open_npy(file(path), "test", 7))[0], images)
+
+
+def resident_kilobytes(path: Path) -> int:
+    """The memory of this process that holds pages of a file."""
+    mappings = Path("/proc/self/smaps").read_text().split(str(path))[1:]
+    return sum(int(mapping.partition("Rss:")[2].split()[0]) for mapping in mappings)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_pages_of_an_array_do_not_stay_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "digits.npy"
+    np.save(path, np.full((20_000, 28, 28), 200, np.uint8))  # 15 MB
+    sizes = [resident_kilobytes(path) for _ in open_npy(file(path), "test", 1000).chunks]
+    assert len(sizes) == 20
+    assert 0 < max(sizes) < 8000
 
 
 @pytest.mark.parametrize(("name", "labels_name"), [

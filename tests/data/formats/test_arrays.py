@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from digits.data.formats.arrays import FULL_RANGE, Array, ValueRange, find_layout, find_range, read_labels
+from digits.data.formats.arrays import (
+    FULL_RANGE,
+    Array,
+    ValueRange,
+    find_label_end,
+    find_layout,
+    find_range,
+    read_labels,
+)
 from digits.data.formats.digit_file import InputFile, NamedArray, convert_values, open_arrays
 from digits.errors import InputError
 
@@ -183,3 +191,12 @@ def test_table_of_labels_and_pixels_is_split(label_first: bool) -> None:
     assert np.array_equal(np.concatenate([chunk.images for chunk in chunks]), pixels.reshape(-1, 28, 28))
     assert np.concatenate([chunk.labels for chunk in chunks]).tolist() == labels.tolist()
     assert f"labels the {'first' if label_first else 'last'} column" in opened.description
+
+
+@pytest.mark.parametrize(("firsts", "lasts", "end"), [
+    ([5], [0], "first"), ([0], [7], "last"), ([0, 0], [0, 0], None), ([0, 0, 0], [0, 0, 1], "last"),
+    ([0, 1, 2, 3], [0, 0, 0, 0], "first"), ([1, 2], [0, 1], "first"), ([0, 1], [0, 128], "first"),
+    ([0, 0.5], [0, 0], "last"), ([0, np.nan], [0, 0], "last"),
+])  # fmt: skip
+def test_label_is_at_the_end_that_varies(firsts: list[float], lasts: list[float], end: str | None) -> None:
+    assert find_label_end(np.array(firsts), np.array(lasts)) == end

@@ -6,7 +6,6 @@ from digits.data.formats.csv_dialect import (
     dialect_of_header,
     dialect_without_header,
     find_delimiter,
-    find_label_end,
     is_header,
     split_row,
 )
@@ -112,19 +111,6 @@ def test_images_of_8_by_8_may_have_kaggles_names() -> None:
 def test_column_of_labels_without_a_name_is_named() -> None:
     with pytest.raises(InputError, match="785 columns of pixels; .*; name the column of the labels 'label'"):
         dialect_of_header(names(0, "", 785), ",", "a.csv")
-
-
-@pytest.mark.parametrize(("firsts", "lasts", "end"), [
-    ("5", "0", "first"), ("0", "7", "last"), ("00", "00", None), ("000", "001", "last"), ("0123", "0000", "first"),
-    ("12", "01", "first"),
-])  # fmt: skip
-def test_label_is_at_the_end_that_varies(firsts: str, lasts: str, end: str | None) -> None:
-    assert find_label_end(list(firsts), list(lasts)) == end
-
-
-def test_pixels_are_no_labels() -> None:
-    assert find_label_end(["0", "1"], ["0", "128"]) == "first"
-    assert find_label_end(["0", "0.5"], ["0", "0"]) == "last"
 
 
 def test_delimiter_at_the_end_of_each_row_is_no_value() -> None:

@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import os
+import subprocess
 import sys
 import threading
 import zipfile
@@ -196,3 +197,24 @@ def test_glob_of_one_file_of_digits_is_read(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_bytes(csv_content())
     with pytest.raises(InputError, match=r"matches 2 files, no picture \(a\.csv, b\.csv\); only one file of digits"):
         read_input(tmp_path / "*.csv")
+
+
+def test_arrays_beside_files_that_systems_add_are_read(tmp_path: Path) -> None:
+    """As the Finder packs them."""
+    with zipfile.ZipFile(tmp_path / "digits.zip", "w") as archive:
+        archive.writestr("__MACOSX/._x_test.npy", "x")
+        with zipfile.ZipFile(io.BytesIO(npz_content())) as arrays:
+            for name in arrays.namelist():
+                archive.writestr(name, arrays.read(name))
+    images, labels = read(open_digit_file(tmp_path / "digits.zip", "test", 8))
+    assert np.array_equal(images, IMAGES.numpy())
+    assert np.array_equal(labels, LABELS.numpy())  # type: ignore[arg-type]
+
+
+def test_readers_are_light() -> None:
+    """Prediction imports them without the weight of training."""
+    program = (
+        "import sys, digits.data.formats.open_file; "
+        "print(sorted({'torch', 'lightning', 'pandas', 'matplotlib', 'scipy'} & sys.modules.keys()))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "[]"

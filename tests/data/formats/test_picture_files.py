@@ -33,6 +33,14 @@ def test_other_files_of_a_folder_are_counted(tmp_path: Path) -> None:
     assert [picture.label for picture in found.pictures] == [None, None]
 
 
+def test_skipped_kinds_beyond_five_are_not_hidden(tmp_path: Path) -> None:
+    save(tmp_path, "a.png", "a.csv", "a.mat", "a.npz", "a.txt", "a.mov", "a.pkl")
+    found = find_in_folder(str(tmp_path))
+    assert found.skipped is not None
+    assert found.skipped.startswith("6 files skipped: ")
+    assert found.skipped.endswith(", …")
+
+
 def test_photographs_of_iphones_are_not_skipped(tmp_path: Path) -> None:
     save(tmp_path, "a.png", "b.HEIC")
     found = find_in_folder(str(tmp_path))
@@ -46,10 +54,17 @@ def test_folders_of_a_tree_are_labels(tmp_path: Path) -> None:
     assert [(picture.name, picture.label) for picture in found.pictures] == [
         (f"{tmp_path}/0/a.png", 0), (f"{tmp_path}/7/b.png", 7),
     ]  # fmt: skip
-    assert found.skipped == "1 file skipped: .txt"
+    assert found.skipped == "1 file skipped: .txt; 1 folder skipped: other"
     by_glob = find_by_glob(f"{tmp_path}/[0-9]/*.png")
     assert by_glob is not None
     assert [picture.label for picture in by_glob.pictures] == [0, 7]
+
+
+def test_tree_beside_pictures_is_not_skipped_in_silence(tmp_path: Path) -> None:
+    save(tmp_path, "preview.png", "7/a.png", "3/b.png")
+    found = find_in_folder(str(tmp_path))
+    assert [picture.path.name for picture in found.pictures] == ["preview.png"]
+    assert found.skipped == "2 folders skipped: 3, 7"
 
 
 def test_one_folder_named_after_a_digit_is_no_label(tmp_path: Path) -> None:

@@ -51,6 +51,11 @@ def test_other_cells_are_refused(cell: str, notation: str) -> None:
         assert parse_plain_decimals(join(rows), 20, 30) is None
 
 
+def test_line_end_inside_of_a_cell_is_refused() -> None:
+    """Python's `float` ignores it, and cells of equal widths hide it."""
+    assert parse_plain_decimals(b"1.25e+00,\n.25e+00,1.25e+00\n", 1, 3) is None
+
+
 def test_rows_of_other_lengths_are_refused() -> None:
     """Also if the number of all cells is right."""
     for text in (b"1,2\n3\n", b"1,2,3\n4\n", b"1,2\n3,4\n5,6\n", b"1\n2,3,4\n", b""):

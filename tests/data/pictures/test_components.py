@@ -6,8 +6,10 @@ from digits.data.pictures.components import (
     Component,
     distance,
     enclosing_box,
+    find_components,
     group_components,
     grow_group,
+    label_components,
     large_parts,
     remove_edge_regions,
 )
@@ -27,7 +29,7 @@ def mask_of(*boxes: Box) -> Array:
 
 def group(*boxes: Box) -> tuple[Array, list[Array], list[Array]]:
     mask = mask_of(*boxes)
-    groups = group_components(mask, mask.astype(np.float32))
+    groups = group_components(label_components(mask), mask.astype(np.float32))
     return groups.main, list(groups.others), list(groups.parts)
 
 
@@ -73,4 +75,20 @@ def test_the_group_with_the_most_ink_is_first_and_similar_ones_follow() -> None:
 
 def test_the_edge_of_a_table_is_removed() -> None:
     digit, edge, touching = box(20, 50, 60, 10), box(0, 0, 100, 5), box(80, 100, 20, 10)
-    assert np.array_equal(remove_edge_regions(mask_of(digit, edge, touching)), mask_of(digit, touching))
+    labels = label_components(mask_of(digit, edge, touching))
+    cleared = remove_edge_regions(labels)
+    assert np.array_equal(cleared > 0, mask_of(digit, touching))
+    assert np.array_equal(cleared[cleared > 0], labels[cleared > 0])
+
+
+def test_labels_without_an_edge_stay_as_they_are() -> None:
+    labels = label_components(mask_of(box(20, 50, 60, 10)))
+    assert remove_edge_regions(labels) is labels
+
+
+def test_components_of_removed_labels_are_left_out() -> None:
+    mask = mask_of(box(0, 0, 100, 5), box(20, 50, 60, 10), box(30, 90, 5, 5))
+    components = find_components(remove_edge_regions(label_components(mask)), mask.astype(np.float32))
+    assert [(component.box, component.mass) for component in components] == [
+        (box(20, 50, 60, 10), 600), (box(30, 90, 5, 5), 25),
+    ]  # fmt: skip

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import os
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -59,6 +60,19 @@ def unpack(file: InputFile, kind: str, folder: Path) -> list[Member]:
     except DAMAGE as error:
         raise InputError(f"{file.name}: damaged ({error}); copy or download it again") from None
     return [Member(file.path.stem, target)]
+
+
+def list_zip_names(path: Path) -> list[str]:
+    """The names of the files in a ZIP archive, without those that systems add; none of a file that is no archive, or a
+    damaged one, which is refused with a reason when it is read."""
+    if not os.path.isfile(path):  # False for impossible names too
+        return []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+        return []
+    return [name for name in names if not name.endswith("/") and not is_ignored_name(name)]
 
 
 def _open_compressed(path: Path, kind: str) -> BinaryIO:

@@ -71,14 +71,20 @@ def is_table(shape: Sequence[int]) -> bool:
     return len(shape) == 2 and shape[1] - 1 in [side * side for side in SIDES] and shape[0] != 784
 
 
-def is_label_first(firsts: Array, lasts: Array) -> bool:
-    """Whether the first value of each row is its label, not the last one. The other one is a pixel in a corner, mostly
-    black."""
-    first_can_be = bool(np.isin(firsts, range(10)).all())
-    last_can_be = bool(np.isin(lasts, range(10)).all())
-    if first_can_be and last_can_be:
-        return len(np.unique(firsts)) >= len(np.unique(lasts))
-    return first_can_be
+def find_label_end(firsts: Array, lasts: Array) -> str | None:
+    """Whether the `first` or the `last` value of each row of a table is its label. The other one is a pixel in a
+    corner, mostly black. None if both are always 0."""
+    digits = range(10)
+    if not np.isin(firsts, digits).all():
+        return "last"
+    if not np.isin(lasts, digits).all():
+        return "first"
+    first_count, last_count = len(np.unique(firsts)), len(np.unique(lasts))
+    if first_count != last_count:
+        return "first" if first_count > last_count else "last"
+    if firsts.any():
+        return "first"
+    return "last" if lasts.any() else None
 
 
 def _drop_channel(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -243,7 +249,7 @@ def _from_texts(labels: Array) -> Array:
     """Labels "0" … "9", as OpenML has them, as numbers. Other values stay as they are."""
     try:
         texts = labels.astype(str)
-    except UnicodeDecodeError:  # bytes that are no text
+    except ValueError:  # bytes that are no text, or lists
         return labels
     if not np.isin(texts, list("0123456789")).all():
         return labels

@@ -1,12 +1,15 @@
 """Dialects of digits as text: the delimiter, and what each column holds."""
 
 import csv
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from digits.data.formats.arrays import SIDES
+import numpy as np
+
+from digits.data.formats.arrays import SIDES, find_label_end
 from digits.errors import InputError, quoted
 
 DELIMITERS = {";": "semicolons", "\t": "tabs", ",": "commas", " ": "blanks"}
@@ -202,9 +205,7 @@ def dialect_without_header(rows: Sequence[Sequence[str]], delimiter: str, where:
         raise InputError(
             f"{where}: {count:,} values in a row and no names; 784 pixels, or a label and 784 pixels, are expected"
         )
-    firsts = [row[0] for row in rows]
-    lasts = [row[count - 1] for row in rows if len(row) >= count]
-    if find_label_end(firsts, lasts) == "last":
+    if find_label_column(rows) == "last":
         return Dialect(delimiter, False, side, range(count - 1), count - 1, columns, ignored)
     return Dialect(delimiter, False, side, range(1, count), 0, columns, ignored)
 
@@ -214,25 +215,14 @@ def count_values(row: Sequence[str]) -> int:
     return len(row) - 1 if row[-1] == "" else len(row)
 
 
-def find_label_end(firsts: Sequence[str], lasts: Sequence[str]) -> str | None:
-    """Whether the `first` or the `last` value of each row is its label. The other one is a pixel in a corner, mostly
-    black. None if both are always 0."""
-    first_values = {_to_digit(cell) for cell in firsts}
-    last_values = {_to_digit(cell) for cell in lasts}
-    if None in first_values:
-        return "last"
-    if None in last_values or len(first_values) > len(last_values):
-        return "first"
-    if len(last_values) > len(first_values):
-        return "last"
-    if first_values != {0}:
-        return "first"
-    return None if last_values == {0} else "last"
+def find_label_column(rows: Sequence[Sequence[str]]) -> str | None:
+    """Whether the `first` or the `last` value of each row is its label. None if both are always 0."""
+    last = count_values(rows[0]) - 1
+    firsts = [_to_value(row[0]) for row in rows]
+    lasts = [_to_value(row[last]) for row in rows if len(row) > last]
+    return find_label_end(np.array(firsts), np.array(lasts))
 
 
-def _to_digit(cell: str) -> int | None:
-    """The label in a cell. None for other values."""
-    if not is_number(cell):
-        return None
-    value = float(cell.replace(",", "."))
-    return int(value) if value in range(10) else None
+def _to_value(cell: str) -> float:
+    """The number in a cell. Not a number for other texts."""
+    return float(cell.replace(",", ".")) if is_number(cell) else math.nan

@@ -11,11 +11,10 @@ from typing import BinaryIO
 from digits.data.formats.arrays import FULL_RANGE, ValueRange
 from digits.data.formats.csv_dialect import (
     Dialect,
-    count_values,
     dialect_of_header,
     dialect_without_header,
     find_delimiter,
-    find_label_end,
+    find_label_column,
     is_header,
     split_row,
 )
@@ -101,21 +100,9 @@ def _read_chunks(
 
 def _read_dialect(reader: LineReader, name: str) -> tuple[Dialect, int]:
     """The dialect of a text, and the number of its first row of values."""
-    row = 1
-    line = reader.readline(MAX_HEADER_BYTES)
-    while _is_skipped(line) and row <= MAX_BLANK_ROWS:
-        line = reader.readline(MAX_HEADER_BYTES)
-        row += 1
+    line, row = _read_first_line(reader)
     where = f"{name}, row {row}"
-    if b"\0" in line:
-        raise InputError(f"{name}: {NOT_TEXT}")
-    if b"\r" in line.rstrip(b"\r\n"):
-        raise InputError(f"{name}: lines end in CR alone; save the file with line ends LF or CRLF")
-    if len(line) == MAX_HEADER_BYTES:
-        raise InputError(f"{where}: no header; it is longer than {MAX_HEADER_BYTES:,} bytes")
-    text = line.decode()
-    if not text.strip():
-        raise InputError(f"{name}: empty; the header label,pixel0,…,pixel783 and one row per image are expected")
+    text = _decode_first_line(line, name, where)
     delimiter = find_delimiter(text)
     if delimiter is None:
         raise InputError(f"{where}: {_describe_few_columns(text)}")
@@ -127,11 +114,35 @@ def _read_dialect(reader: LineReader, name: str) -> tuple[Dialect, int]:
     return _read_dialect_without_header(reader, delimiter, where), row
 
 
+def _read_first_line(reader: LineReader) -> tuple[bytes, int]:
+    """The first line that is not skipped, and its number."""
+    line = reader.readline(MAX_HEADER_BYTES)
+    row = 1
+    while _is_skipped(line) and row <= MAX_BLANK_ROWS:
+        line = reader.readline(MAX_HEADER_BYTES)
+        row += 1
+    return line, row
+
+
 def _is_skipped(line: bytes) -> bool:
     """Whether a line above the header is blank, a comment, or Excel's name of the delimiter."""
     is_blank = line != b"" and not line.strip()
     is_complete = len(line) < MAX_HEADER_BYTES
     return is_complete and (is_blank or line.startswith((b"#", b"sep=")))
+
+
+def _decode_first_line(line: bytes, name: str, where: str) -> str:
+    """The text of the first line. Raises InputError if the file is no text, empty, or has unusual line ends."""
+    if b"\0" in line:
+        raise InputError(f"{name}: {NOT_TEXT}")
+    if b"\r" in line.rstrip(b"\r\n"):
+        raise InputError(f"{name}: lines end in CR alone; save the file with line ends LF or CRLF")
+    if len(line) == MAX_HEADER_BYTES:
+        raise InputError(f"{where}: no header; it is longer than {MAX_HEADER_BYTES:,} bytes")
+    text = line.decode()
+    if not text.strip():
+        raise InputError(f"{name}: empty; the header label,pixel0,…,pixel783 and one row per image are expected")
+    return text
 
 
 def _read_dialect_without_header(reader: LineReader, delimiter: str, where: str) -> Dialect:
@@ -148,8 +159,7 @@ def _read_dialect_without_header(reader: LineReader, delimiter: str, where: str)
         size += sum(map(len, block))
         texts = [line.decode() for line in block]
         rows += [split_row(text, delimiter) for text in texts if text.strip()]
-        last = count_values(rows[0]) - 1
-        label_end = find_label_end([row[0] for row in rows], [row[last] for row in rows if len(row) > last])
+        label_end = find_label_column(rows)
     for line in reversed(lines):
         reader.push_back(line)
     return dialect_without_header(rows, delimiter, where)

@@ -17,7 +17,7 @@ MAX_ROW_BYTES = 1 << 15  # 41 characters for each value; a longer line is not a 
 # Rows that are parsed at a time: their temporary arrays stay in the CPU's cache.
 INTEGER_ROWS = 256
 DECIMAL_ROWS = 40
-CONVERTED_ROWS = 512
+CONVERTED_ROWS = 256
 
 Values: TypeAlias = np.ndarray[tuple[int, int], np.dtype[Any]]
 
@@ -101,7 +101,7 @@ def _parse_plain(rows: Rows) -> Values | None:
                 return None
         blocks.append(values)
         start += len(block)
-    return np.concatenate(blocks)
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)  # one block of integers is not copied
 
 
 def _to_plain_text(lines: Sequence[bytes], dialect: Dialect) -> bytes | None:
@@ -117,16 +117,19 @@ def _to_plain_text(lines: Sequence[bytes], dialect: Dialect) -> bytes | None:
         text = text.replace(b"\r\n", b"\n")
     if not text.endswith(b"\n"):
         text += b"\n"
-    # The first line shows whether the columns are aligned. A later line that differs is read cell by cell.
+    # The first line shows the notation. Rows that differ from it are read cell by cell.
     if delimiter == b" " and _has_several_blanks(lines[0]):
         text = _collapse_blanks(text)
     if delimiter != b",":
         text = text.replace(b",", b".")  # decimal commas
         text = text.replace(delimiter, b",")
-    elif b" " in text:
+    if b'"' in lines[0]:
+        unquoted = _strip_quotes(text)
+        if unquoted is None:
+            return None
+        text = unquoted
+    if delimiter == b"," and b" " in lines[0]:
         text = text.replace(b", ", b",").replace(b" ,", b",")
-    if b'"' in text:
-        return _strip_quotes(text)
     return text
 
 
@@ -172,7 +175,8 @@ def _strip_quotes(text: bytes) -> bytes | None:
     is_cell = separators_before[opening] == separators_before[closing]
     if not (is_cell & is_separator[opening - 1] & is_separator[closing + 1]).all():
         return None
-    return characters[~is_quote][1:].tobytes()
+    unquoted: Array = characters[~is_quote]
+    return unquoted.tobytes()[1:]
 
 
 def _parse_cells(rows: Rows) -> Values:

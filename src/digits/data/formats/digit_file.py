@@ -11,9 +11,9 @@ from digits.data.formats.arrays import (
     Array,
     Layout,
     ValueRange,
+    find_label_end,
     find_layout,
     find_range,
-    is_label_first,
     is_table,
     read_labels,
 )
@@ -99,10 +99,10 @@ def describe_changes(layout: Layout, value_range: ValueRange) -> list[str]:
 def _split_table(table: NamedArray) -> tuple[NamedArray, NamedArray]:
     """The images and the labels of an array [N, 785], in which the first or the last column is the label."""
     values = table.values
-    if is_label_first(values[:, 0], values[:, -1]):
-        images, labels, place = values[:, 1:], values[:, 0], "the first column"
-    else:
+    if find_label_end(values[:, 0], values[:, -1]) == "last":
         images, labels, place = values[:, :-1], values[:, -1], "the last column"
+    else:
+        images, labels, place = values[:, 1:], values[:, 0], "the first column"
     return NamedArray(table.name, images), NamedArray(place, labels)
 
 

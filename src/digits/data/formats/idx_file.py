@@ -17,6 +17,7 @@ from digits.data.formats.digit_file import (
     convert_values,
     describe_changes,
 )
+from digits.data.formats.labels_file import find_labels_file
 from digits.data.formats.resize import resize_to_mnist
 from digits.errors import InputError
 from digits.files import open_binary, translate_read_errors
@@ -24,16 +25,6 @@ from digits.files import open_binary, translate_read_errors
 TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 """The types of NumPy by the third byte of a file: big-endian."""
 MAX_DIMENSIONS = 4
-# Parts of the name of a file of images, and those of its labels: MNIST's names, also with a dot as Kaggle and Windows
-# have them, and QMNIST's.
-LABELS_OF_IMAGES = (
-    ("images-idx3", "labels-idx1"),
-    ("images.idx3", "labels.idx1"),
-    ("images-idx3-ubyte", "labels-idx2-int"),
-    ("images-idx3", "labels.idx1"),
-    ("images.idx3", "labels-idx1"),
-    ("images", "labels"),
-)
 
 
 @dataclass(frozen=True)
@@ -108,7 +99,7 @@ def open_idx(file: InputFile, stream: BinaryIO, chunk_size: int) -> DigitFile:
         )
     count = 1 if layout.axis is None else reader.count
     parts = [reader.header.describe()]
-    labels_path = find_labels_file(file.path)
+    labels_path = find_labels_file(file.path, suffixes=("", ".gz"))
     labels = None
     files = [file.path]
     if labels_path is not None:
@@ -135,21 +126,6 @@ def _read_chunks(
         part = None if labels is None else labels[start:end]
         yield FileChunk(np.array(images), part, end / reader.count)
     reader.require_end()
-
-
-def find_labels_file(path: Path) -> Path | None:
-    """The file of labels beside a file of images: plain or gzipped, whichever is there."""
-    stem = path.name.removesuffix(".gz")
-    for of_images, of_labels in LABELS_OF_IMAGES:
-        if of_images not in stem:
-            continue
-        name = stem.replace(of_images, of_labels)
-        suffixes = (".gz", "") if path.name.endswith(".gz") else ("", ".gz")
-        for suffix in suffixes:
-            candidate = path.with_name(name + suffix)
-            if candidate.is_file():
-                return candidate
-    return None
 
 
 def read_idx_labels(path: Path, count: int, images_name: str) -> Array:

@@ -1,6 +1,6 @@
 """Files with several named arrays: which of them are images, which labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from digits.data.formats.arrays import Array
@@ -57,10 +57,10 @@ def choose_arrays(arrays: Mapping[str, Array], where: str, part: str) -> tuple[N
     raise InputError(f"{where}: no array named x_test, x_train, X, images or data; it holds {held or 'no arrays'}")
 
 
-def has_part(arrays: Mapping[str, Array], part: str) -> bool:
+def has_part(array_names: Iterable[str], part: str) -> bool:
     """Whether the file holds a separate set of digits for this part."""
     names = TRAIN_NAMES if part == "train" else TEST_NAMES
-    lower_names = {name.lower() for name in arrays}
+    lower_names = {name.lower() for name in array_names}
     return any(one.images in lower_names for one in names)
 
 

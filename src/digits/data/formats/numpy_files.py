@@ -1,35 +1,48 @@
 """NumPy's files: one array (.npy), or several in a ZIP archive (.npz)."""
 
+import mmap
+import sys
 import warnings
 import zipfile
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.lib import format as npy_format
 
+from digits.data.formats.archives import list_zip_names
 from digits.data.formats.arrays import Array
-from digits.data.formats.digit_file import DigitFile, InputFile, NamedArray, open_arrays
+from digits.data.formats.digit_file import DigitFile, FileChunk, InputFile, NamedArray, open_arrays
+from digits.data.formats.labels_file import find_labels_file
 from digits.data.formats.named_arrays import choose_arrays
 from digits.errors import InputError
+from digits.files import translate_read_errors
 
 MAX_NPZ_BYTES = 4 << 30
 """Of the arrays of an .npz file, which are read into memory: MNIST has 0.055 GB, as float64 0.44 GB."""
-LABELS_OF_IMAGES = (("images", "labels"), ("X", "y"), ("X", "Y"), ("x", "y"), ("data", "labels"), ("data", "target"))
-"""A part of the name of a file of images, and what a file of their labels has in its place."""
 
 
 def open_npy(file: InputFile, part: str, chunk_size: int) -> DigitFile:
     """An array of images, mapped into memory. Labels are read from a file beside it: y_test.npy beside X_test.npy.
 
     Raises InputError for a damaged file, and for an array that holds no images."""
-    images = NamedArray("", map_array(file))
+    mapped = map_array(file)
     labels_path = find_labels_file(file.path)
-    if labels_path is None:
-        return open_arrays(file, images, None, chunk_size)
-    labels_file = InputFile(labels_path, str(labels_path))
-    labels = NamedArray(labels_path.name, np.asarray(map_array(labels_file)))
-    opened = open_arrays(file, images, labels, chunk_size)
-    return DigitFile(opened.description, opened.chunks, [file.path, labels_path])
+    labels = None
+    files = [file.path]
+    if labels_path is not None:
+        labels_file = InputFile(labels_path, str(labels_path))
+        labels = NamedArray(labels_path.name, np.asarray(map_array(labels_file)))
+        files.append(labels_path)
+    opened = open_arrays(file, NamedArray("", mapped), labels, chunk_size)
+    return DigitFile(opened.description, _release_pages(opened.chunks, mapped), files)
+
+
+def _release_pages(chunks: Iterator[FileChunk], mapped: Array) -> Iterator[FileChunk]:
+    """The same chunks. The pages of a mapped file that were read would otherwise stay in the memory of the process."""
+    for chunk in chunks:
+        yield chunk
+        if sys.platform != "win32" and isinstance(mapped.base, mmap.mmap):
+            mapped.base.madvise(mmap.MADV_DONTNEED)
 
 
 def map_array(file: InputFile) -> Array:
@@ -49,16 +62,6 @@ def map_array(file: InputFile) -> Array:
     return array
 
 
-def find_labels_file(path: Path) -> Path | None:
-    """The file of labels beside a file of images: y_test.npy beside X_test.npy."""
-    for of_images, of_labels in LABELS_OF_IMAGES:
-        if of_images in path.stem:
-            candidate = path.with_name(path.stem.replace(of_images, of_labels) + path.suffix)
-            if candidate.is_file():
-                return candidate
-    return None
-
-
 def open_npz(file: InputFile, part: str, chunk_size: int) -> DigitFile:
     """The images of one part, train or test, and their labels.
 
@@ -68,27 +71,25 @@ def open_npz(file: InputFile, part: str, chunk_size: int) -> DigitFile:
     return open_arrays(file, images, labels, chunk_size)
 
 
-def is_npz(path: Path) -> bool:
-    """Whether an archive holds only arrays."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):  # refused with a reason when it is read
-        return False
+def is_npz(names: Sequence[str]) -> bool:
+    """Whether an archive with these files holds only arrays."""
     return bool(names) and all(name.endswith(".npy") for name in names)
 
 
 def read_npz(file: InputFile) -> dict[str, Array]:
     """All arrays of an .npz file by their names."""
     try:
-        with zipfile.ZipFile(file.path) as archive, warnings.catch_warnings(action="ignore"):
+        with (
+            translate_read_errors(file.name),
+            zipfile.ZipFile(file.path) as archive,
+            warnings.catch_warnings(action="ignore"),
+        ):
             _require_size(file, archive)
             arrays = {}
-            for member in archive.infolist():
-                name = member.filename.removesuffix(".npy")
-                arrays[name] = _read_member(file, archive, member)
+            for name in list_zip_names(file.path):
+                arrays[name.removesuffix(".npy")] = _read_member(file, archive, archive.getinfo(name))
             return arrays
-    except (InputError, OSError):
+    except InputError:
         raise
     except Exception:  # a header is a Python literal, which can be damaged in any way
         raise InputError(f"{file.name}: damaged, or not arrays of numbers") from None

@@ -12,12 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
-from digits.data.formats.archives import unpack
+from digits.data.formats.archives import list_zip_names, unpack
 from digits.data.formats.csv_file import open_csv
 from digits.data.formats.digit_file import DigitFile, FileChunk, InputFile
 from digits.data.formats.idx_file import open_idx
 from digits.data.formats.matlab import open_mat
-from digits.data.formats.numpy_files import open_npy, open_npz
+from digits.data.formats.numpy_files import is_npz, open_npy, open_npz
 from digits.data.formats.parquet import open_parquet
 from digits.data.formats.recognize import HEAD_BYTES, find_refusal, recognize
 from digits.errors import InputError
@@ -25,7 +25,7 @@ from digits.files import translate_read_errors
 
 STREAM_OPENERS: dict[str, Any] = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open}
 """Compressed files that can be read from the beginning to the end without unpacking them."""
-ARRAY_FORMATS = {"npy": open_npy, "npz": open_npz, "mat": open_mat, "parquet": open_parquet}
+ARRAY_FORMATS = {"npy": open_npy, "mat": open_mat, "parquet": open_parquet}
 """Formats that need a file on the disk."""
 
 PICTURE_BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"RIFF")
@@ -113,11 +113,10 @@ def _open_compressed(file: InputFile, kind: str, part: str, chunk_size: int, dep
 
 def _open_zip(file: InputFile, part: str, chunk_size: int, depth: int) -> DigitFile:
     """NumPy's archive of arrays, or an archive with one file of digits."""
+    if is_npz(list_zip_names(file.path)):
+        return open_npz(file, part, chunk_size)
     folder = TemporaryDirectory(prefix="digits-")
     members = unpack(file, "zip", Path(folder.name))
-    if all(member.name.endswith(".npy") for member in members):
-        folder.cleanup()
-        return open_npz(file, part, chunk_size)
     data_files = [member for member in members if not member.name.lower().endswith((".txt", ".md"))] or members
     if len(data_files) > 1:
         names = ", ".join(member.name for member in data_files[:3])

@@ -29,7 +29,7 @@ def open_parquet(file: InputFile, part: str, chunk_size: int) -> DigitFile:
     label_name = next((by_lower_name[name] for name in LABEL_NAMES if name in by_lower_name), None)
     image_name = next((by_lower_name[name] for name in IMAGE_NAMES if name in by_lower_name), None)
     if image_name is not None:
-        values = _read_images(table[image_name].to_pylist(), f"{file.name}, column {image_name}")
+        values = _read_images(table[image_name], f"{file.name}, column {image_name}")
     else:
         dialect = dialect_of_header(names, ",", f"{file.name}, columns")
         image_name = f"{len(dialect.pixels)} columns"
@@ -59,13 +59,38 @@ def _read_table(file: InputFile) -> Any:
         raise InputError(f"{file.name}: damaged, or not a Parquet file ({error})") from None
 
 
-def _read_images(cells: list[Any], where: str) -> Array:
+def _read_images(column: Any, where: str) -> Array:
     """Lists of numbers, or pictures as bytes, in an array [N, …]."""
     try:
-        images = [_read_cell(cell) for cell in cells]
+        flat = _read_lists(column)
+        if flat is not None:
+            return flat
+        images = [_read_cell(cell.as_py()) for cell in column]
         return np.stack(images)
-    except (ValueError, TypeError, OSError):
-        raise InputError(f"{where}: not images of one size") from None
+    except MemoryError:
+        raise
+    except Exception:  # damaged pictures raise almost any error in Pillow's decoders
+        raise InputError(f"{where}: not images of one size, or damaged") from None
+
+
+def _read_lists(column: Any) -> Array | None:
+    """Lists of numbers, or of lists of numbers, as an array [N, …], without Python objects. None for other columns."""
+    from pyarrow import compute, types
+
+    values = column.combine_chunks()
+    shape = [len(values)]
+    while types.is_list(values.type) or types.is_large_list(values.type) or types.is_fixed_size_list(values.type):
+        if values.null_count > 0 or len(values) == 0:
+            return None
+        lengths = compute.list_value_length(values).to_numpy(zero_copy_only=False)
+        if (lengths != lengths[0]).any():
+            return None
+        shape.append(int(lengths[0]))
+        values = values.flatten()
+    if len(shape) == 1 or values.null_count > 0 or not types.is_primitive(values.type):
+        return None
+    flat: Array = values.to_numpy(zero_copy_only=False).reshape(shape)
+    return flat
 
 
 def _read_cell(cell: Any) -> Array:

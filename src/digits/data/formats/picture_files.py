@@ -1,25 +1,24 @@
 """Which files are pictures: those of a folder, a glob, an archive or a tree with one folder for each digit."""
 
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from digits.data.formats.archives import IGNORED_NAMES, is_ignored_name, unpack
+from digits.data.formats.archives import IGNORED_NAMES, list_zip_names, unpack
 from digits.data.formats.digit_file import InputFile
 from digits.data.pictures.picture_formats import PICTURE_SUFFIXES, PictureFile
 from digits.errors import InputError, plural
 from digits.files import glob_matches, translate_read_errors
 
 DIGIT_NAMES = tuple("0123456789")
-MAX_NAMED_SUFFIXES = 5
+MAX_NAMED = 5  # suffixes or folders in a line
 
 
 @dataclass(frozen=True)
 class FoundPictures:
-    """Pictures, and a description of the other files beside them."""
+    """Pictures, and a description of the other files and folders beside them."""
 
     pictures: Sequence[PictureFile]
     skipped: str | None = None
@@ -29,17 +28,17 @@ def find_in_folder(folder: str) -> FoundPictures:
     """The pictures of a folder, or of its folders 0 to 9, sorted by name. Hidden files are not counted.
 
     Raises InputError if there is none."""
-    files = _list_files(Path(folder))
+    files, unread_folders = _list_folder(Path(folder))
     if not _has_picture(files):
-        for digit in DIGIT_NAMES:
-            subfolder = Path(folder, digit)
-            if subfolder.is_dir():
-                files += _list_files(subfolder)
+        digit_folders = [subfolder for subfolder in unread_folders if subfolder.name in DIGIT_NAMES]
+        unread_folders = [subfolder for subfolder in unread_folders if subfolder.name not in DIGIT_NAMES]
+        for digit_folder in digit_folders:
+            files += _list_folder(digit_folder)[0]
     if not _has_picture(files):
         if files:
             raise InputError(f"{folder}: holds {_describe_others(files)}")
         raise InputError(f"{folder}: a folder without pictures ({describe_suffixes()})")
-    return _sort_out([PictureFile(path, str(path)) for path in files])
+    return _sort_out([PictureFile(path, str(path)) for path in files], unread_folders)
 
 
 def find_by_glob(pattern: str) -> FoundPictures | None:
@@ -61,14 +60,7 @@ def find_by_glob(pattern: str) -> FoundPictures | None:
 
 def is_archive_of_pictures(path: Path) -> bool:
     """Whether a file is a ZIP archive with at least one picture."""
-    if not os.path.isfile(path):
-        return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):  # no archive, or a damaged one
-        return False
-    return any(is_picture_name(name) and not is_ignored_name(name) for name in names)
+    return any(is_picture_name(name) for name in list_zip_names(path))
 
 
 def find_in_archive(path: Path, folder: Path) -> FoundPictures:
@@ -85,12 +77,20 @@ def describe_suffixes() -> str:
     return ", ".join(suffix[1:] for suffix in PICTURE_SUFFIXES)
 
 
-def _list_files(folder: Path) -> list[Path]:
-    """The files of a folder, sorted by name, without hidden ones and what systems add."""
+def _list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The files and the folders in a folder, sorted by name, without hidden ones and what systems add."""
     with translate_read_errors(str(folder)):
         names = sorted(os.listdir(folder))
     visible = [name for name in names if not name.startswith(".") and name not in IGNORED_NAMES]
-    return [folder / name for name in visible if not (folder / name).is_dir()]
+    files = []
+    folders = []
+    for name in visible:
+        path = folder / name
+        if path.is_dir():
+            folders.append(path)
+        else:
+            files.append(path)
+    return files, folders
 
 
 def _has_picture(files: Sequence[Path]) -> bool:
@@ -105,7 +105,7 @@ def _describe_others(files: Sequence[Path]) -> str:
     return f"{plural(len(files), 'file')}, no picture ({names}); only one file of digits can be read at a time"
 
 
-def _sort_out(files: Sequence[PictureFile]) -> FoundPictures:
+def _sort_out(files: Sequence[PictureFile], unread_folders: Sequence[Path] = ()) -> FoundPictures:
     """Separates pictures from other files by their names."""
     pictures = []
     others = []
@@ -114,7 +114,7 @@ def _sort_out(files: Sequence[PictureFile]) -> FoundPictures:
             pictures.append(file)
         else:
             others.append(file.name)
-    return FoundPictures(_with_labels(pictures), _describe_skipped(others))
+    return FoundPictures(_with_labels(pictures), _describe_skipped(others, unread_folders))
 
 
 def _with_labels(pictures: Sequence[PictureFile]) -> Sequence[PictureFile]:
@@ -129,11 +129,23 @@ def _with_labels(pictures: Sequence[PictureFile]) -> Sequence[PictureFile]:
     return labeled if has_several_labels else pictures
 
 
-def _describe_skipped(names: Sequence[str]) -> str | None:
-    """A line about files that are no pictures: `2 files skipped: .mov, .txt`."""
-    if not names:
-        return None
+def _describe_skipped(names: Sequence[str], folders: Sequence[Path]) -> str | None:
+    """A line about what is not read: `2 files skipped: .mov, .txt; 1 folder skipped: old`."""
+    parts = []
+    if names:
+        parts.append(f"{plural(len(names), 'file')} skipped: {_join_suffixes(names)}")
+    if folders:
+        shown = ", ".join(folder.name for folder in folders[:MAX_NAMED])
+        if len(folders) > MAX_NAMED:
+            shown += ", …"
+        parts.append(f"{plural(len(folders), 'folder')} skipped: {shown}")
+    return "; ".join(parts) or None
+
+
+def _join_suffixes(names: Sequence[str]) -> str:
+    """The most common suffixes of files, or the names of those that have none."""
     suffixes = Counter(PurePosixPath(name).suffix.lower() or name for name in names)
-    shown = ", ".join(suffix for suffix, _ in suffixes.most_common(MAX_NAMED_SUFFIXES))
-    noun = "file" if len(names) == 1 else "files"
-    return f"{len(names):,} {noun} skipped: {shown}"
+    shown = ", ".join(suffix for suffix, _ in suffixes.most_common(MAX_NAMED))
+    if len(suffixes) > MAX_NAMED:
+        shown += ", …"
+    return shown

@@ -50,8 +50,8 @@ def parse_plain_decimals(text: bytes, rows: int, columns: int) -> Values | None:
 
 
 def to_number(cell: str) -> float | None:
-    """A finite number in any notation of Python without underscores. None for other texts."""
-    if not cell.isascii() or "_" in cell or "\r" in cell:
+    """A finite number in any notation of Python without underscores and line ends. None for other texts."""
+    if not cell.isascii() or not {"_", "\r", "\n"}.isdisjoint(cell):
         return None
     try:
         number = float(cell)
@@ -151,7 +151,7 @@ def _require_digits(characters: Array, cells: Cells, other_characters: Array, is
 
 def _parse_integers(characters: Array, ends: Array, counts: Array) -> Array:
     """The integers uint64 of one to three digits that end before `ends`."""
-    integers = (characters[ends - 1] - np.uint8(ord("0"))).astype(np.uint64)
+    integers: Array = (characters[ends - 1] - np.uint8(ord("0"))).astype(np.uint64)
     for place in range(1, MAX_INTEGER_DIGITS):
         longer = np.flatnonzero(counts > place)
         digits = characters[ends[longer] - 1 - place] - np.uint8(ord("0"))

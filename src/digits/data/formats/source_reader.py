@@ -9,13 +9,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from digits.data.formats.archives import list_zip_names
 from digits.data.formats.arrays import Array
 from digits.data.formats.digit_file import InputFile
 from digits.data.formats.matlab import read_mat
 from digits.data.formats.named_arrays import has_part
-from digits.data.formats.numpy_files import is_npz, read_npz
 from digits.data.formats.open_file import open_digit_file, read_head
-from digits.data.formats.picture_files import find_in_archive, find_in_folder, is_archive_of_pictures
+from digits.data.formats.picture_files import FoundPictures, find_in_archive, find_in_folder, is_archive_of_pictures
 from digits.data.formats.recognize import recognize
 from digits.data.pictures.choose import Predict, choose
 from digits.data.pictures.decode import read_pictures
@@ -44,11 +44,10 @@ def read_labeled_file(path: str, part: str, *, as_is: bool, judge: Predict | Non
 
     Raises InputError for a file that cannot be read, and for digits without labels."""
     if os.path.isdir(path):
-        return _read_pictures(path, find_in_folder(path).pictures, as_is, judge)
+        return _read_pictures(path, find_in_folder(path), as_is, judge)
     if is_archive_of_pictures(Path(path)):
         with TemporaryDirectory(prefix="digits-") as folder:
-            pictures = find_in_archive(Path(path), Path(folder)).pictures
-            return _read_pictures(path, pictures, as_is, judge)
+            return _read_pictures(path, find_in_archive(Path(path), Path(folder)), as_is, judge)
     opened = open_digit_file(path, part, CHUNK_DIGITS)
     log.info(f"{'read':<12}{path}: {opened.description}")
     images, labels = [], []
@@ -69,27 +68,28 @@ def has_test_part(path: str) -> bool:
         return False
     with translate_read_errors(path):
         kind = recognize(read_head(Path(path)))
-    file = InputFile(Path(path), path)
+    array_names: list[str] = []
     if kind == "mat":
-        arrays = read_mat(file)
-    elif kind == "zip" and is_npz(Path(path)):
-        arrays = read_npz(file)
-    else:
-        return False
-    return has_part(arrays, "train") and has_part(arrays, "test")
+        array_names = list(read_mat(InputFile(Path(path), path)))
+    elif kind == "zip":
+        array_names = [name.removesuffix(".npy") for name in list_zip_names(Path(path))]
+    return has_part(array_names, "train") and has_part(array_names, "test")
 
 
-def _read_pictures(path: str, pictures: Sequence[PictureFile], as_is: bool, judge: Predict | None) -> LabeledDigits:
+def _read_pictures(path: str, found: FoundPictures, as_is: bool, judge: Predict | None) -> LabeledDigits:
+    pictures = found.pictures
     for picture in pictures:
         if picture.label is None:
             raise InputError(f"{path}: pictures without labels; training needs a folder for each digit, {path}/7/a.png")
     log.info(f"{'read':<12}{path}: {len(pictures):,} pictures, labeled by their folders")
+    if found.skipped is not None:
+        log.info(f"{'read':<12}{path}: {found.skipped}")
     images, labels = [], []
     errors: list[str] = []
     for start in range(0, len(pictures), PICTURES_PER_CHUNK):
         chunk = pictures[start : start + PICTURES_PER_CHUNK]
-        found = _pixels(chunk) if as_is else _chosen_digits(chunk, judge)
-        for picture, image in zip(chunk, found, strict=True):
+        read = _pixels(chunk) if as_is else _chosen_digits(chunk, judge)
+        for picture, image in zip(chunk, read, strict=True):
             if isinstance(image, InputError):
                 errors.append(str(image))
             else:

@@ -35,10 +35,16 @@ class Groups:
     parts: Sequence[Array]  # the large components of the main group
 
 
-def group_components(mask: Array, ink: Array) -> Groups:
-    """Groups the components of a mask bool [H, W], which is not empty, by their distance. `ink` float32 [H, W] is the
-    weight of each pixel."""
+def label_components(mask: Array) -> Array:
+    """The number of the component of each pixel of a mask bool [H, W], int32 [H, W], from 1. 0 where there is none."""
+    labels: Array
     labels, _ = ndimage.label(mask, EIGHT_NEIGHBORS)
+    return labels
+
+
+def group_components(labels: Array, ink: Array) -> Groups:
+    """Groups components by their distance. `labels` [H, W] has at least one, see `label_components`. `ink` float32
+    [H, W] is the weight of each pixel."""
     remaining = find_components(labels, ink)
     groups: list[list[Component]] = []
     while remaining and len(groups) < MAX_GROUPS:
@@ -48,16 +54,18 @@ def group_components(mask: Array, ink: Array) -> Groups:
         groups.append(group)
         remaining = [component for component in remaining if component not in group]
     main, *others = [_mask_of(labels, group) for group in groups]
-    parts = [labels == part.label for part in large_parts(groups[0])]
+    parts = [_mask_of(labels, [part]) for part in large_parts(groups[0])]
     return Groups(main, others, parts)
 
 
 def find_components(labels: Array, ink: Array) -> list[Component]:
     """The components of labels int [H, W], those with the most ink first."""
     boxes = ndimage.find_objects(labels)
-    masses = ndimage.sum_labels(ink, labels, range(1, len(boxes) + 1))
-    by_mass = np.argsort(-masses)[:MAX_COMPONENTS]
-    return [Component(int(index) + 1, masses[index], boxes[index]) for index in by_mass]
+    inked = np.flatnonzero(labels)  # few pixels of most pictures
+    masses = np.bincount(labels.ravel()[inked], weights=ink.ravel()[inked])
+    numbers = [number for number, box in enumerate(boxes, 1) if box is not None]  # None: it was removed
+    by_mass = sorted(numbers, key=lambda number: -masses[number])
+    return [Component(number, masses[number], boxes[number - 1]) for number in by_mass[:MAX_COMPONENTS]]
 
 
 def grow_group(main: Component, others: Sequence[Component]) -> list[Component]:
@@ -102,14 +110,23 @@ def enclosing_box(one: Box, other: Box) -> Box:
 
 
 def _mask_of(labels: Array, group: Sequence[Component]) -> Array:
-    return np.isin(labels, [component.label for component in group])
+    is_in_group = np.zeros(labels.max() + 1, bool)
+    is_in_group[[component.label for component in group]] = True
+    mask: Array = is_in_group.take(labels)
+    return mask
 
 
-def remove_edge_regions(mask: Array) -> Array:
-    """Removes components that cover most of one border, e.g. the edge of a table or a shadow."""
-    labels, _ = ndimage.label(mask, EIGHT_NEIGHBORS)
-    regions: set[int] = set()
+def remove_edge_regions(labels: Array) -> Array:
+    """The labels without components that cover most of one border, e.g. the edge of a table or a shadow. The same array
+    if there are none."""
+    regions: list[int] = []
     for border in borders(labels):
-        touching, lengths = np.unique(border[border > 0], return_counts=True)
-        regions |= set(touching[lengths > 0.5 * len(border)])
-    return mask & ~np.isin(labels, list(regions))
+        lengths = np.bincount(border)
+        lengths[0] = 0
+        regions += np.flatnonzero(lengths > 0.5 * len(border)).tolist()
+    if not regions:
+        return labels
+    kept = np.arange(labels.max() + 1, dtype=labels.dtype)
+    kept[regions] = 0
+    remaining: Array = kept.take(labels)
+    return remaining

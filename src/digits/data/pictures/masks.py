@@ -1,4 +1,4 @@
-"""Measures of masks: bounding boxes, borders, and the width of strokes."""
+"""Measures of masks: bounding boxes, borders, and the width of strokes; extremes of windows."""
 
 from typing import Any, TypeAlias
 
@@ -34,6 +34,18 @@ def longer_side(box: Box) -> int:
 def borders(values: Array) -> list[Array]:
     """The first and last row, the first and last column."""
     return [values[0], values[-1], values[:, 0], values[:, -1]]
+
+
+def running_extreme(values: Array, size: int, extreme: np.ufunc) -> Array:
+    """The maximum (`np.maximum`) or minimum (`np.minimum`) of `size` consecutive rows, [H - size + 1, W]. Windows of
+    1, 2, 4, … rows are joined, so the time grows with the logarithm of the size."""
+    rows = len(values) - size + 1
+    width = 1
+    while 2 * width <= size:
+        values = extreme(values[:-width], values[width:])
+        width *= 2
+    result: Array = extreme(values[:rows], values[size - width :][:rows])  # two windows that overlap
+    return result
 
 
 def stroke_width(mask: Array) -> float:

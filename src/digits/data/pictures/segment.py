@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from digits.data.pictures.components import group_components, remove_edge_regions
+from digits.data.pictures.components import group_components, label_components, remove_edge_regions
 from digits.data.pictures.masks import (
     WHOLE_PICTURE,
     Array,
@@ -19,6 +19,7 @@ from digits.data.pictures.masks import (
     bounding_box,
     longer_side,
     relative_box,
+    running_extreme,
 )
 
 WORKING_SIZES = (112, 400)  # pixels of the longer side; smaller pictures are enlarged, larger ones reduced
@@ -143,10 +144,28 @@ def _segment(gray: Array, window: float | None) -> Iterator[Strokes]:
     dark_ink = measure_ink(gray, window)
     light_ink = measure_ink(1 - gray, window)
     for faint in (False, True):
-        for clear_border in (True, False):
-            dark = _find_in_ink(dark_ink, Segmentation(window, True, faint, clear_border), gray)
-            light = _find_in_ink(light_ink, Segmentation(window, False, faint, clear_border), gray)
-            yield from _without_background(dark, light, gray)
+        dark_cleared, dark_kept = _clear_and_keep_border(dark_ink, window, dark=True, faint=faint, gray=gray)
+        light_cleared, light_kept = _clear_and_keep_border(light_ink, window, dark=False, faint=faint, gray=gray)
+        yield from _without_background(dark_cleared, light_cleared, gray)
+        yield from _without_background(dark_kept, light_kept, gray)
+
+
+def _clear_and_keep_border(
+    ink: Ink | None, window: float | None, *, dark: bool, faint: bool, gray: Array
+) -> tuple[Strokes | None, Strokes | None]:
+    """The strokes in the ink without the regions at the border, and with them."""
+    if ink is None:
+        return None, None
+    clear = Segmentation(window, dark, faint, clear_border=True)
+    keep = replace(clear, clear_border=False)
+    labels = _label_ink(ink, faint)
+    cleared_labels = remove_edge_regions(labels)
+    cleared = _find_in_labels(cleared_labels, ink, clear, gray)
+    if cleared_labels is not labels:
+        return cleared, _find_in_labels(labels, ink, keep, gray)
+    if cleared is None:
+        return None, None
+    return cleared, replace(cleared, segmentation=keep)  # the usual case: nothing is grouped again
 
 
 def measure_ink(gray: Array, window: float | None, smoothing: float | None = None) -> Ink | None:
@@ -190,23 +209,37 @@ def _ink_above(threshold: float, ink: Array, smooth: Array, difference: Array) -
 
 
 def _local_background(gray: Array, window: float) -> Array:
-    """The brightness without the dark strokes that are narrower than the window, float32 [H, W]."""
+    """The brightness without the dark strokes that are narrower than the window, float32 [H, W]: for each pixel the
+    lowest maximum of the windows that contain it, a morphological closing. This takes a tenth of the time of SciPy's
+    `grey_closing`, with the same result."""
     side = max(7, round(window * min(gray.shape)))
-    padded = np.pad(gray, side, mode="edge")
-    closed: Array = ndimage.grey_closing(padded, (side, side))
-    return closed[side:-side, side:-side]
+    closed = np.pad(gray, side - 1, mode="edge")
+    for extreme in (np.maximum, np.minimum):
+        closed = running_extreme(closed, side, extreme)
+        closed = running_extreme(closed.T, side, extreme).T
+    return closed
 
 
 def _find_in_ink(ink: Ink | None, segmentation: Segmentation, gray: Array) -> Strokes | None:
     """The strokes in the ink of a picture of brightness `gray`; None if there are none."""
     if ink is None:
         return None
-    mask = ink.smooth > ink_threshold(ink.smooth, segmentation.faint)
+    labels = _label_ink(ink, segmentation.faint)
     if segmentation.clear_border:
-        mask = remove_edge_regions(mask)
-    if not mask.any():
+        labels = remove_edge_regions(labels)
+    return _find_in_labels(labels, ink, segmentation, gray)
+
+
+def _label_ink(ink: Ink, faint: bool) -> Array:
+    """The components of the ink above its threshold."""
+    return label_components(ink.smooth > ink_threshold(ink.smooth, faint))
+
+
+def _find_in_labels(labels: Array, ink: Ink, segmentation: Segmentation, gray: Array) -> Strokes | None:
+    """The strokes among the components `labels` [H, W] of the ink; None if there are none."""
+    if not labels.any():
         return None
-    groups = group_components(mask, ink.smooth)
+    groups = group_components(labels, ink.smooth)
     contrast = float(np.percentile(ink.difference[groups.main], 80))
     if contrast < MIN_CONTRAST * gray.max():  # the texture of the paper
         return None

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import ndimage
 
 from digits.data.pictures.choose import Predict
-from digits.data.pictures.components import remove_edge_regions
+from digits.data.pictures.components import label_components, remove_edge_regions
 from digits.data.pictures.masks import Array, RelativeBox, longer_side, relative_box
 from digits.data.pictures.normalize import normalize_digit
 from digits.data.pictures.reading_order import reading_order
@@ -131,7 +131,8 @@ def _segment(brightness: Array, segmentation: Segmentation) -> tuple[Array, list
     if ink is None:
         return None
     mask = ink.smooth > LOW * ink_threshold(ink.smooth, segmentation.faint)
-    mask = remove_ruled_lines(remove_edge_regions(mask))
+    mask = remove_edge_regions(label_components(mask)) > 0
+    mask = remove_ruled_lines(mask)
     shapes = find_shapes(mask, ink.smooth)
     return (ink.relative, shapes) if shapes else None
 
