@@ -131,7 +131,8 @@ def _segment(brightness: Array, segmentation: Segmentation) -> tuple[Array, list
     if ink is None:
         return None
     mask = ink.smooth > LOW * ink_threshold(ink.smooth, segmentation.faint)
-    mask = remove_ruled_lines(remove_edge_regions(label_components(mask)) > 0)
+    mask = remove_edge_regions(label_components(mask)) > 0
+    mask = remove_ruled_lines(mask)
     shapes = find_shapes(mask, ink.smooth)
     return (ink.relative, shapes) if shapes else None
 
