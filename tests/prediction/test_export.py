@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from helpers import made_digits, predict_settings
+from helpers import PROJECT, made_digits, predict_settings
 from onnx.numpy_helper import to_array
 
 from digits.data.sources import sample
@@ -39,6 +39,14 @@ def test_model_equals_pytorch(tmp_path: Path, name: str) -> None:
     assert exported.name == name
     assert exported.members[0].calibrated
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_model_has_no_paths_of_the_machine(tmp_path: Path) -> None:
+    export_onnx(Classifier([member("fast_cnn")]), tmp_path / "model.onnx", IMAGES)
+    content = (tmp_path / "model.onnx").read_bytes()
+    assert b"stack_trace" not in content
+    for folder in (PROJECT, Path(torch.__file__).parent, tmp_path):
+        assert str(folder).encode() not in content
 
 
 def test_ensemble_is_one_model(tmp_path: Path) -> None:

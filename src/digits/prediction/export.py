@@ -8,6 +8,7 @@ from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -64,7 +65,8 @@ class Ensemble(nn.Module):
 
 
 def write_onnx(members: Sequence[CheckpointMember], path: Path) -> None:
-    """Writes one model, without its seal. Raises InputError if a network cannot be traced."""
+    """Writes one model, without its seal and without paths of this machine. Raises InputError if a network cannot be
+    traced."""
     example = torch.zeros(2, 28, 28, dtype=torch.uint8)
     for name in ("torch.onnx", "onnxscript", "onnx_ir"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -80,6 +82,18 @@ def write_onnx(members: Sequence[CheckpointMember], path: Path) -> None:
         raise InputError(
             f"export: torch.export cannot trace {Classifier(members).name}; predict with its checkpoint"
         ) from error
+    _remove_traces(path)
+
+
+def _remove_traces(path: Path) -> None:
+    """Removes the metadata of PyTorch's exporter: for each node the stack trace of its call, with the paths of this
+    machine, see findings/torch_onnx_export_writes_paths_of_the_machine.sh."""
+    model = onnx.load(path)
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    onnx.save(model, path)
 
 
 def _require_agreement(agreement: Agreement, path: str | Path, dtype: str) -> None:
