@@ -72,7 +72,7 @@ def test_layers_that_no_network_here_has(tmp_path: Path) -> None:
 def test_page_of_trained_networks_equals_pytorch(tmp_path: Path, trained: Path, program: str) -> None:
     """The page is written only if all labels are equal."""
     for checkpoints, count in ("bundled", 500), ([trained, trained, "bundled"], 50):
-        classifier = load_classifier(checkpoints)  # type: ignore[arg-type]
+        classifier = load_classifier(checkpoints, needs_pytorch=True)  # type: ignore[arg-type]
         check = write_page(classifier, tmp_path / "digits.html", IMAGES[:count], program)
         assert check is not None
         assert check.agreement.difference < 0.01

@@ -2,6 +2,7 @@
 
 Hydra itself searches `--config-dir` last, where a file cannot replace one of `conf/`."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,8 +45,10 @@ def require_choices(folders: Sequence[Path], words: Sequence[str]) -> None:
     """Raises InputError for `GROUP=null`, which is a ValueError in Hydra."""
     for word in words:
         group, _, choices = word.partition("=")
-        is_group = group != "" and any((folder / group).is_dir() for folder in folders)
-        if is_group and "null" in choices.split(","):
+        if group == "" or "null" not in choices.split(","):
+            continue
+        # os.path: other than a Path, it accepts a name that is too long for a folder.
+        if any(os.path.isdir(folder / group) for folder in folders):
             raise InputError(f"{word}: no such choice; --help lists them")
 
 
@@ -78,7 +81,7 @@ def _take_option(words: Sequence[str], *names: str) -> tuple[Path | None, list[s
         if not has_value:
             value = next(remaining, "")
         folder = Path(value).absolute()
-        if not value or not folder.is_dir():
+        if not value or not os.path.isdir(folder):
             given = f"{name} {value}".strip()
             raise InputError(f"{given}: no such folder")
     return folder, others
