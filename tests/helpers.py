@@ -21,10 +21,13 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import LightningModule, Trainer
 from omegaconf import DictConfig, OmegaConf
+from PIL import Image
 from torch import Tensor, nn
 
 import digits.cli.app  # noqa: F401  # registers the resolvers
 from digits.cli.hydra_versions import VERSION_BASE
+from digits.data.pictures.normalize import Hypothesis, oriented_hypotheses
+from digits.data.pictures.orient import orient
 from digits.models.networks import build_network
 from digits.processes import ENDING_SIGNALS
 from digits.runs.checkpoint import read_checkpoint
@@ -81,6 +84,11 @@ def frame(images: Tensor, labels: Tensor | None) -> pd.DataFrame:
     if labels is not None:
         table.insert(0, "label", labels.numpy())
     return table
+
+
+def hypotheses(picture: Image.Image) -> list[Hypothesis]:
+    """The hypotheses about a picture of any size, mode, orientation and polarity."""
+    return oriented_hypotheses(orient(picture))
 
 
 def run_main(program: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

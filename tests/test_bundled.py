@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import PROJECT, config
+from helpers import PROJECT, config, hypotheses
 from PIL import Image
 
 import digits
 from digits.data.mnist_files import read_mnist
 from digits.data.pictures.choose import choose
-from digits.data.pictures.normalize import hypotheses
 from digits.data.sources import sample
 from digits.errors import InputError
 from digits.prediction.checkpoint_member import CheckpointMember, load_checkpoint_member

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import PROJECT
+from helpers import PROJECT, hypotheses
 from PIL import Image
 
 from digits.data.pictures.choose import choose
-from digits.data.pictures.normalize import hypotheses
 from digits.data.sources import sample
 from digits.prediction.classifier import load_classifier
 from digits.prediction.javascript import BROWSERS

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import predict_settings, slow
+from helpers import hypotheses, predict_settings, slow
 from PIL import Image, ImageDraw
 from torch import nn
 
 from digits.data.pictures.choose import choose
-from digits.data.pictures.normalize import Hypothesis, hypotheses
+from digits.data.pictures.normalize import Hypothesis
 from digits.data.sources import sample
 from digits.errors import InputError
 from digits.models.networks import build_network

@@ -5,13 +5,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
-from helpers import slow
+from helpers import hypotheses, slow
 from PIL import Image
 
 from digits.data.pictures.choose import Predict, choose
 from digits.data.pictures.decode import DecodedPicture
 from digits.data.pictures.masks import Array
-from digits.data.pictures.normalize import Hypothesis, hypotheses
+from digits.data.pictures.normalize import Hypothesis
 from digits.data.sources import sample
 from digits.errors import InputError
 from digits.prediction.chunks import Picture, PictureChunk

@@ -53,7 +53,7 @@ def hydra_job(config: DictConfig) -> TrainingJob:
 
 
 def resolve_training_config(config: DictConfig, hydra: Any, overrides: Sequence[str]) -> dict[str, Any]:
-    """As `resolve_config`. With init= the network is that of the checkpoint, unless a network is given.
+    """As `resolve_config`. With `init=`, takes the network of the checkpoint, unless the user chooses one.
 
     Raises InputError also for a checkpoint that cannot be read."""
     resolved = resolve_config(config, hydra)

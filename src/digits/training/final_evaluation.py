@@ -101,7 +101,8 @@ def _evaluate_stages(training: Training, loggers: RunLoggers) -> dict[str, Evalu
 
 
 def _temperature(training: Training, val: Evaluation | None) -> float | None:
-    """Fitted to the validation digits. Without them, and if they are too few, that of the initial weights."""
+    """Fits the temperature to the validation digits. If these are missing or too few, keeps the one of the initial
+    weights."""
     initial = training.module.initial
     carried = initial.temperature if initial is not None else None
     if val is None:

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import slow
+from helpers import hypotheses, slow
 from PIL import Image
 
 from digits.data.pictures.choose import choose
 from digits.data.pictures.masks import Array
-from digits.data.pictures.normalize import hypotheses
 from digits.data.sources import sample
 from digits.errors import InputError
 from digits.prediction.classifier import load_classifier

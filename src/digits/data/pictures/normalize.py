@@ -17,7 +17,6 @@ from digits.data.pictures.masks import (
     stroke_width,
 )
 from digits.data.pictures.mnist_format import DIGIT_SIDE, SIDE, fit_and_center, is_mnist_format
-from digits.data.pictures.orient import orient
 from digits.data.pictures.segment import Strokes, find_strokes
 from digits.errors import InputError
 
@@ -41,16 +40,10 @@ class BlankPictureError(InputError):
     """Raised for a picture without anything that may be a stroke."""
 
 
-def hypotheses(picture: Image.Image) -> list[Hypothesis]:
-    """The hypotheses about a picture of any size, mode, orientation and polarity, the simplest first.
-
-    Raises InputError if it is smaller than 8×8 pixels, or blank.
-    """
-    return oriented_hypotheses(orient(picture))
-
-
 def oriented_hypotheses(picture: Image.Image) -> list[Hypothesis]:
-    """`hypotheses` for a picture that `orient` returned."""
+    """The hypotheses about a picture of any size that `orient` returned, the simplest first.
+
+    Raises InputError if it is smaller than 8×8 pixels, or blank."""
     if min(picture.size) < MIN_SIDE:
         raise InputError(f"is {picture.width}×{picture.height}; at least {MIN_SIDE}×{MIN_SIDE} pixels are needed")
     gray = picture.convert("L")

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from digits.data.pictures.components import EIGHT_NEIGHBORS
+from digits.data.pictures.components import label_components
 from digits.data.pictures.masks import Array
 
 MIN_LENGTH = 0.5  # of a line, relative to the sheet
@@ -26,7 +26,7 @@ def _horizontal_lines(mask: Array) -> Array:
         return straight
     # Pieces of a line that is interrupted by strokes or noise touch after a dilation.
     connected = ndimage.maximum_filter1d(ndimage.maximum_filter1d(straight, run, axis=1), 3, axis=0)
-    labels, _ = ndimage.label(connected, EIGHT_NEIGHBORS)
+    labels = label_components(connected)
     lines = np.zeros_like(mask)
     for label, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
         if columns.stop - columns.start >= MIN_LENGTH * width:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from digits.data.pictures.components import EIGHT_NEIGHBORS, enclosing_box
+from digits.data.pictures.components import enclosing_box, label_components
 from digits.data.pictures.masks import Array, Box, longer_side
 
 MAX_SHAPES = 2000  # those with the most ink, to bound the work for a page of text
@@ -55,11 +55,9 @@ def find_shapes(mask: Array, ink: Array) -> list[Shape]:
 
 def _find_components(mask: Array, ink: Array) -> list[Shape]:
     """The connected components, those with the most ink first."""
-    labels, count = ndimage.label(mask, EIGHT_NEIGHBORS)
-    if count == 0:
-        return []
+    labels = label_components(mask)
     boxes = ndimage.find_objects(labels)
-    masses = np.bincount(labels.ravel(), ink.ravel(), count + 1)[1:]
+    masses = np.bincount(labels.ravel(), ink.ravel())[1:]
     by_mass = np.argsort(-masses, kind="stable")[:MAX_SHAPES]
     return [Shape(boxes[index], labels[boxes[index]] == index + 1) for index in by_mass]
 
@@ -75,7 +73,8 @@ def typical_size(shapes: Sequence[Shape]) -> float:
 
 def _find_hosts(components: Sequence[Shape], size: float) -> list[int]:
     """For each component the one that it is joined to, or itself. The largest come first."""
-    edges = np.array([[rows.start, rows.stop, columns.start, columns.stop] for rows, columns in _boxes(components)])
+    boxes = [component.box for component in components]
+    edges = np.array([[rows.start, rows.stop, columns.start, columns.stop] for rows, columns in boxes])
     hosts = list(range(len(components)))
     for index in range(1, len(components)):
         component = components[index]
@@ -85,10 +84,6 @@ def _find_hosts(components: Sequence[Shape], size: float) -> list[int]:
         if near is not None:
             hosts[index] = hosts[near]
     return hosts
-
-
-def _boxes(shapes: Sequence[Shape]) -> list[Box]:
-    return [shape.box for shape in shapes]
 
 
 def _near_components(others: Array, edges: Array, size: float) -> int | None:
