@@ -12,7 +12,7 @@ let pointer = null; // that draws it: { id, type }; null if the keyboard does
 let pen = null; // the position [x, y] of the keyboard's pen
 const penStrokes = new Set(); // those that a pen drew
 let picture = null; // { bitmap, image }: the dropped one, and the image that the network sees; or { bitmap, problem }
-let problem = ""; // with a file, or that it is being read
+let message = ""; // while nothing is drawn: a problem with a file, that it is being read, or that a digit is kept
 let changes = 0; // of the drawing; a picture that was being decoded meanwhile is dropped
 let scheduled = false;
 
@@ -32,20 +32,26 @@ function update() {
 }
 
 function showPrediction() {
-  if (!picture && !strokes.length) return showNothing(problem || "Nothing drawn");
-  if (picture?.problem) return showNothing(picture.problem);
   const start = performance.now();
-  const image = picture ? picture.image : imageOfStrokes(strokes);
+  const image = seenImage();
+  if (!image) return showNothing(picture?.problem || message || "Nothing drawn");
   const prediction = predict(members, image);
   show({ image, ...prediction }, performance.now() - start);
 }
 
-function showNothing(message) {
-  $("result").textContent = message;
+/** The image that the network sees. None if nothing is drawn, and of a picture without a digit. */
+function seenImage() {
+  if (picture) return picture.image;
+  return strokes.length ? imageOfStrokes(strokes) : undefined;
+}
+
+function showNothing(reason) {
+  $("result").textContent = reason;
   $("time").textContent = "";
   $("features").replaceChildren();
   paint($("seen"), new Float32Array(SIDE * SIDE));
   showBars(new Array(10).fill(0));
+  showLabels(null);
 }
 
 function show({ image, probabilities, convolutions }, milliseconds) {
@@ -54,6 +60,7 @@ function show({ image, probabilities, convolutions }, milliseconds) {
   $("time").textContent = `${milliseconds.toFixed(0)} ms per prediction`;
   paint($("seen"), image);
   showBars(probabilities);
+  showLabels(label);
   showFeatures(convolutions);
 }
 
@@ -195,7 +202,7 @@ function drawCanvas() {
 function startStroke() {
   changes++;
   picture = null;
-  problem = "";
+  message = "";
   stroke = [];
   strokes.push(stroke);
 }
@@ -288,7 +295,7 @@ function clear() {
   strokes = [];
   penStrokes.clear();
   picture = pen = null;
-  problem = "";
+  message = "";
   endStroke();
 }
 
@@ -327,7 +334,7 @@ drawing.addEventListener("keydown", (event) => {
 /** Reads a picture file; of an animation, the first frame. */
 async function readFile(file) {
   clear();
-  problem = `Reading ${file.name} …`;
+  message = `Reading ${file.name} …`;
   const before = changes;
   try {
     if (file.size > MAX_BYTES) throw new Error("too large");
@@ -335,10 +342,10 @@ async function readFile(file) {
     await new Promise((resolve) => setTimeout(resolve, 50)); // shows the line above before the work begins
     if (changes !== before) return;
     picture = { bitmap, ...readPicture(bitmap, members) };
-    problem = "";
+    message = "";
     schedule();
   } catch {
-    if (changes === before) problem = `${file.name}: not a picture that this browser can read`;
+    if (changes === before) message = `${file.name}: not a picture that this browser can read`;
     schedule();
   }
 }
@@ -379,4 +386,5 @@ $("bars").innerHTML = Array.from(
   { length: 10 },
   (_, digit) => `<li><span>${digit}</span><span class="bar"><span></span></span><span class="percent"></span></li>`,
 ).join("");
+startKeeping();
 setTheme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
