@@ -1,4 +1,5 @@
-"""The page that `predict.py page=` writes, used in Chromium: mouse, pen, touch, keyboard, files, a hidden canvas."""
+"""The page that `predict.py page=` writes, used in Chromium: mouse, pen, touch, keyboard, files, a hidden canvas, kept
+digits."""
 
 import io
 import os
@@ -10,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from helpers import PROJECT, hypotheses
+from helpers import PROJECT, hypotheses, run_program
 from PIL import Image
 
 from digits.data.pictures.choose import choose
-from digits.data.sources import sample
+from digits.data.sources import file, sample
 from digits.prediction.classifier import load_classifier
 from digits.prediction.javascript import BROWSERS
 from digits.prediction.page import build_page
@@ -595,6 +597,242 @@ def test_mode_follows_the_system_and_the_button(tab: Any) -> None:
     assert is_dark() == starts_dark
     tab.locator("#theme").click()
     assert is_dark() != starts_dark
+
+
+def keep(page: Any, *labels: int) -> None:
+    """Keeps a drawn digit of each label by its button. The strokes come from a script, which is faster than a mouse."""
+    for label in labels:
+        strokes = [[(560 * x, 560 * y) for x, y in line] for line in DIGITS[label]]
+        page.evaluate("(drawn) => { strokes = drawn; schedule(); }", strokes)
+        page.get_by_role("button", name=f"Keep as {label}").click()
+
+
+def kept_labels(page: Any) -> list[int]:
+    return [int(text) for text in page.locator("#thumbnails li").all_inner_texts()]
+
+
+def save(page: Any, button: str, folder: Path) -> Path:
+    """Saves the kept digits, and returns the file."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button).click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def test_from_drawn_digits_to_a_network_that_reads_them(tab: Any, tmp_path: Path) -> None:
+    """The commands of docs/finetuning.md, with one epoch."""
+    for label in (7, 4, 0, 1, 2):
+        draw(tab, DIGITS[label])
+        tab.get_by_role("button", name=f"Keep as {label}").click()
+    tab.get_by_role("button", name="Remove last").click()
+    save(tab, "Save CSV", tmp_path)
+    short = ["trainer.max_epochs=1", "trainer.accelerator=cpu", "trainer.precision=32-true"]
+    finetune = ["experiment=finetune", "data.train=digits.csv", "name=mine"]
+    trained = run_program("train.py", *finetune, *short, folder=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    assert trained.stderr == ""
+    predict = ["checkpoint=outputs/mine", "input=digits.csv", "output=labels.csv"]
+    predicted = run_program("predict.py", *predict, folder=tmp_path)
+    assert predicted.returncode == 0, predicted.stderr
+    assert pd.read_csv(tmp_path / "labels.csv")["Label"].tolist() == [7, 4, 0, 1]
+
+
+@pytest.mark.parametrize("as_is", [True, False])
+def test_pngs_and_csv_hold_the_same_digits(tab: Any, tmp_path: Path, as_is: bool) -> None:
+    keep(tab, *range(10), 0, 1)
+    csv = file(str(save(tab, "Save CSV", tmp_path))).train
+    judge = load_classifier(accelerator="cpu").predict
+    pngs = file(str(save(tab, "Save PNGs", tmp_path)), as_is=as_is, judge=judge).train
+    assert csv.labels.tolist() == [*range(10), 0, 1]
+    assert pngs.labels.equal(csv.labels)
+    assert pngs.images.equal(csv.images)
+
+
+def test_kept_digit_is_the_image_that_the_network_sees(tab: Any, tmp_path: Path) -> None:
+    draw(tab, DIGITS[5])
+    seen = tab.evaluate("Array.from(imageOfStrokes(strokes))")
+    tab.keyboard.press("6")  # any label may be given
+    table = pd.read_csv(save(tab, "Save CSV", tmp_path))
+    assert table["label"].tolist() == [6]
+    pixels = table.drop(columns="label").to_numpy()[0]
+    assert np.abs(pixels - 255 * np.array(seen)).max() <= 0.51
+    assert pixels.max() == 255
+
+
+def test_keeping_clears_the_drawing_and_counts_the_digits(tab: Any) -> None:
+    keep(tab, 3)
+    expect_result(tab, "^Kept as 3$")
+    playwright.expect(tab.get_by_role("status")).to_have_text("Kept as 3")
+    assert tab.evaluate("strokes.length") == 0
+    counts = tab.locator("#counts")
+    playwright.expect(counts).to_have_text("1 digit; 0, 1, 2, 4, 5, 6, 7, 8, 9 missing")
+    keep(tab, 0, 1, 2, 3, 4, 5, 6, 7, 9)
+    playwright.expect(counts).to_have_text("10 digits; 8 missing")
+    assert tab.locator("#labels small").all_inner_texts() == ["1", "1", "1", "2", "1", "1", "1", "1", "", "1"]
+
+
+def test_predicted_label_is_marked(tab: Any) -> None:
+    draw(tab, DIGITS[4])
+    expect_result(tab, "^4 ")
+    marked = tab.locator("#labels .predicted")
+    assert marked.count() == 1
+    assert marked.get_attribute("aria-label") == "Keep as 4, the prediction, 0 kept"
+
+
+def test_keys_keep_digits(tab: Any) -> None:
+    for label in (2, 8):
+        draw(tab, DIGITS[label])
+        tab.keyboard.press("Control+5")
+        tab.keyboard.press(str(label))
+        tab.keyboard.press(str(label))  # nothing is drawn any more
+    assert kept_labels(tab) == [2, 8]
+
+
+def test_key_during_a_stroke_keeps_nothing(tab: Any, hands: Hands) -> None:
+    hands.draw(DIGITS[0][0], "mouse", lambda step: tab.keyboard.press("0"))
+    expect_result(tab, "^0 ")
+    assert tab.evaluate("kept.length") == 0
+
+
+def test_keyboard_alone_draws_and_keeps(tab: Any) -> None:
+    tab.locator("#drawing").focus()
+    for key in [*9 * ["ArrowUp"], "Space", *18 * ["ArrowDown"], "Space"]:
+        tab.keyboard.press(key)
+    expect_result(tab, "^1 ")
+    tab.get_by_role("button", name="Keep as 1").press("Enter")
+    assert kept_labels(tab) == [1]
+    assert tab.evaluate("document.activeElement.id") == "drawing"
+    tab.get_by_role("button", name="Remove digit 1, a 1").press("Enter")
+    assert tab.evaluate("document.activeElement.id") == "drawing"
+
+
+@pytest.mark.parametrize("content", ["nothing", "cleared", "blank", "two digits"])
+def test_nothing_and_refused_pictures_cannot_be_kept(tab: Any, tmp_path: Path, content: str) -> None:
+    expected = "Nothing"
+    if content == "cleared":
+        draw(tab, DIGITS[0])
+        tab.get_by_role("button", name="Clear").click()
+    elif content == "blank":
+        Image.new("L", (100, 80), 255).save(tmp_path / "picture.png")
+        tab.set_input_files("#photo", tmp_path / "picture.png")
+    elif content == "two digits":
+        images = sample().train.images.numpy()
+        SCENES["two beside"]([*images[:4]], np.random.default_rng(0)).save(tmp_path / "picture.png")
+        tab.set_input_files("#photo", tmp_path / "picture.png")
+        expected = "seems to hold 2 digits"
+    expect_result(tab, expected)
+    tab.keyboard.press("0")
+    assert tab.locator("#labels button:disabled").count() == 10
+    assert not tab.locator("#kept").is_visible()
+    assert tab.evaluate("kept.length") == 0
+
+
+def test_photo_is_kept_as_predict_reads_it(tab: Any, tmp_path: Path) -> None:
+    photo = PROJECT / "docs" / "photo.jpg"
+    tab.set_input_files("#photo", photo)
+    expect_result(tab, "^7 ")
+    tab.get_by_role("button", name="Keep as 7").click()
+    table = pd.read_csv(save(tab, "Save CSV", tmp_path))
+    assert table["label"].tolist() == [7]
+    with Image.open(photo) as picture:
+        [chosen] = choose([hypotheses(picture)], load_classifier(accelerator="cpu").predict)
+    assert chosen is not None
+    gaps = table.drop(columns="label").to_numpy()[0] - chosen.digits.reshape(784).astype(int)
+    assert np.abs(gaps).mean() < 1  # decoders of JPEG differ a little
+
+
+def test_any_kept_digit_is_removed(tab: Any, tmp_path: Path) -> None:
+    keep(tab, 0, 1, 2, 3)
+    tab.get_by_role("button", name="Remove digit 2, a 1").click()
+    assert kept_labels(tab) == [0, 2, 3]
+    tab.get_by_role("button", name="Remove last").click()
+    assert pd.read_csv(save(tab, "Save CSV", tmp_path))["label"].tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("is_sure", [True, False])
+def test_all_digits_are_removed_if_that_is_confirmed(tab: Any, is_sure: bool) -> None:
+    tab.on("dialog", lambda dialog: dialog.accept() if is_sure else dialog.dismiss())
+    keep(tab, 0, 1)
+    tab.get_by_role("button", name="Remove all").click()
+    assert kept_labels(tab) == ([] if is_sure else [0, 1])
+    assert tab.locator("#kept").is_visible() != is_sure
+
+
+def test_kept_digits_survive_a_reload(tab: Any, tmp_path: Path) -> None:
+    keep(tab, 6, 9)
+    before = save(tab, "Save CSV", tmp_path).read_bytes()
+    tab.reload()
+    assert kept_labels(tab) == [6, 9]
+    assert save(tab, "Save CSV", tmp_path).read_bytes() == before
+    for _ in range(2):
+        tab.get_by_role("button", name="Remove last").click()
+    tab.reload()
+    assert kept_labels(tab) == []
+
+
+def test_damaged_storage_is_an_empty_collection(tab: Any) -> None:
+    keep(tab, 6)
+    tab.evaluate("localStorage.setItem(STORAGE_KEY, localStorage.getItem(STORAGE_KEY).slice(8))")
+    tab.reload()
+    assert kept_labels(tab) == []
+    keep(tab, 9)
+    assert kept_labels(tab) == [9]
+
+
+def test_digits_of_another_tab_are_not_overwritten(tab: Any) -> None:
+    other = tab.context.new_page()
+    other.goto(tab.url)
+    tab.bring_to_front()  # a browser draws no tab in the background
+    keep(tab, 3)
+    playwright.expect(other.locator("#counts")).to_contain_text("1 digit;")
+    other.bring_to_front()
+    keep(other, 5)
+    playwright.expect(tab.locator("#counts")).to_contain_text("2 digits;")
+    assert kept_labels(tab) == [3, 5]
+
+
+def warns_before_closing(page: Any) -> bool:
+    """Whether the browser would ask before it closes the page."""
+    event = "new Event('beforeunload', { cancelable: true })"
+    warns: bool = page.evaluate(f"!dispatchEvent({event})")
+    return warns
+
+
+def test_browser_without_storage_warns_until_the_digits_are_saved(tab: Any, tmp_path: Path) -> None:
+    """As some browsers do for a file, or when the storage is full."""
+    tab.evaluate(
+        "() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }; }"
+    )
+    assert not warns_before_closing(tab)
+    keep(tab, 0, 1)
+    assert warns_before_closing(tab)
+    assert tab.locator("#risk").is_visible()
+    save(tab, "Save PNGs", tmp_path)
+    assert not warns_before_closing(tab)
+    assert not tab.locator("#risk").is_visible()
+    keep(tab, 2)
+    assert warns_before_closing(tab)
+    for _ in range(3):
+        tab.get_by_role("button", name="Remove last").click()
+    assert not warns_before_closing(tab)
+
+
+def test_stored_digits_do_not_hinder_closing(tab: Any) -> None:
+    keep(tab, 0)
+    assert not warns_before_closing(tab)
+    assert not tab.locator("#risk").is_visible()
+
+
+@pytest.mark.parametrize("tab", [TOUCH], indirect=True)
+def test_kept_digits_fit_on_a_phone(tab: Any) -> None:
+    keep(tab, *range(10))
+    assert tab.evaluate("document.documentElement.scrollWidth") == 390
+    sizes = tab.locator("button:visible, .button").evaluate_all(
+        "(buttons) => buttons.map((button) => Math.min(button.offsetWidth, button.offsetHeight))"
+    )
+    assert len(sizes) == 4 + 10 + 10 + 4  # drawing and mode, labels, thumbnails, files
+    assert min(sizes) >= 40
 
 
 @pytest.mark.parametrize("tab", [{"viewport": {"width": 1000, "height": 860}}], indirect=True)

@@ -1,14 +1,17 @@
 """A page predicts as its checkpoints do, or is not written. Its JavaScript reads pictures as predict.py does."""
 
 import base64
+import io
 import json
 import shutil
+import zipfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers import hypotheses, predict_settings, slow
@@ -16,6 +19,7 @@ from PIL import Image, ImageDraw
 from torch import nn
 
 from digits.data.pictures.choose import choose
+from digits.data.pictures.mnist_format import is_mnist_format
 from digits.data.pictures.normalize import Hypothesis
 from digits.data.sources import sample
 from digits.errors import InputError
@@ -110,7 +114,7 @@ def test_without_node_and_browser_the_page_is_written_unchecked(
 
 def test_page_contains_the_sources_and_no_link() -> None:
     text = build_page(Classifier([member("fast_cnn")]))
-    for name in ("network", "filters", "digit", "segment", "picture", "page"):
+    for name in [path.stem for path in page.SOURCES.glob("*.js") if path.stem != "check"]:
         assert (page.SOURCES / f"{name}.js").read_text() in text
     assert (page.SOURCES / "page.css").read_text() in text
     assert "src=" not in text
@@ -312,3 +316,100 @@ def test_page_chooses_the_hypothesis_of_predict() -> None:
 def _given(probabilities: np.ndarray, images: np.ndarray) -> np.ndarray:
     """A judge with these probabilities."""
     return probabilities
+
+
+def run_sources(names: str, expression: str) -> Any:
+    """The value of a JavaScript expression beside some scripts of the page. Bytes are lists."""
+    scripts = "\n".join((page.SOURCES / f"{name}.js").read_text(encoding="utf-8") for name in names.split())
+    return run_javascript(f"{scripts}\nconst result = {expression};", PROGRAMS[0])
+
+
+def as_javascript(images: np.ndarray[Any, Any], labels: Sequence[int]) -> str:
+    """The digits as the page keeps them."""
+    texts = [
+        f"{{ label: {label}, pixels: Uint8Array.from({image.reshape(784).tolist()}) }}"
+        for image, label in zip(images, labels, strict=True)
+    ]
+    return f"[{', '.join(texts)}]"
+
+
+@needs_javascript
+def test_pngs_of_a_zip_are_the_digits() -> None:
+    labels = [3, 0, 3, 9]
+    archive = run_sources("digit bytes png zip save", f"Array.from(zipOfDigits({as_javascript(IMAGES[:4], labels)}))")
+    with zipfile.ZipFile(io.BytesIO(bytes(archive))) as opened:
+        assert opened.testzip() is None
+        assert opened.namelist() == ["3/1.png", "0/1.png", "3/2.png", "9/1.png"]
+        for name, image in zip(opened.namelist(), IMAGES, strict=False):
+            with Image.open(opened.open(name)) as picture:
+                picture.load()
+                assert picture.mode == "L"
+                assert np.array_equal(picture, image)
+
+
+@needs_javascript
+@pytest.mark.parametrize("files", [{}, {"empty.txt": b""}, {"a.bin": bytes(range(256)) * 300, "b/c.bin": b"\xff"}])
+def test_zip_holds_any_files(files: dict[str, bytes]) -> None:
+    described = [{"name": name, "bytes": [*content]} for name, content in files.items()]
+    archive = run_sources("bytes zip", f"Array.from(zipOfFiles({json.dumps(described)}))")
+    with zipfile.ZipFile(io.BytesIO(bytes(archive))) as opened:
+        assert opened.testzip() is None
+        assert {name: opened.read(name) for name in opened.namelist()} == files
+
+
+@needs_javascript
+def test_csv_holds_the_digits(tmp_path: Path) -> None:
+    text = run_sources("save", f"csvOfDigits({as_javascript(IMAGES[:3], [5, 0, 4])})")
+    (tmp_path / "digits.csv").write_text(text)
+    table = pd.read_csv(tmp_path / "digits.csv")
+    assert table.columns.tolist() == ["label", *(f"pixel{index}" for index in range(784))]
+    assert table["label"].tolist() == [5, 0, 4]
+    assert np.array_equal(table.drop(columns="label"), IMAGES[:3].reshape(3, 784))
+
+
+@needs_javascript
+def test_stored_digits_are_the_kept_ones() -> None:
+    digits = as_javascript(IMAGES[:30], [index % 10 for index in range(30)])
+    result = run_sources("collection", f"[encodeDigits({digits}), decodeDigits(encodeDigits({digits})), {digits}]")
+    text, decoded, kept = result
+    assert decoded == kept
+    assert len(text) < 1100 * 30
+    assert run_sources("collection", "decodeDigits(encodeDigits([]))") == []
+
+
+@needs_javascript
+@pytest.mark.parametrize("text", ["digits", "AAAA", base64.b64encode(bytes([10] * 785)).decode(), "\n"])
+def test_damaged_storage_is_noticed(text: str) -> None:
+    script = f"(() => {{ try {{ return decodeDigits({json.dumps(text)}); }} catch {{ return 'damaged'; }} }})()"
+    assert run_sources("collection", script) == "damaged"
+
+
+@needs_javascript
+@pytest.mark.parametrize(
+    ("labels", "description"),
+    [
+        ([7], "1 digit; 0, 1, 2, 3, 4, 5, 6, 8, 9 missing"),
+        ([0, 1, 2, 4, 5, 6, 7, 9, 9], "9 digits; 3, 8 missing"),
+        ([*range(10), *range(10)] * 2 + [*range(1, 9)], "48 digits; fewer than 5 of 0, 9"),
+        ([*range(10)] * 5, "50 digits; at least 5 of each"),
+    ],
+)
+def test_description_of_kept_digits_names_what_is_missing(labels: list[int], description: str) -> None:
+    digits = json.dumps([{"label": label} for label in labels])
+    assert run_sources("collection", f"describeDigits({digits})") == description
+
+
+@needs_javascript
+def test_drawn_digits_are_in_mnist_format() -> None:
+    """Training reads their PNGs without a change."""
+    drawn = [
+        [[[100, 100], [400, 120], [250, 500]]],
+        [[[10, 10], [12, 300], [15, 490]]],
+        [[[0, 0], [300, 0], [300, 300], [20, 310], [0, 10]], [[300, 300], [310, 500]]],
+        [[[200, 20], [190, 300]], [[20, 280], [550, 300]], [[20, 280], [200, 25]]],
+    ]
+    for pixels in run_sources(
+        "filters digit", f"{json.dumps(drawn)}.map((lines) => Array.from(imageOfStrokes(lines)))"
+    ):
+        digit = np.array(pixels, dtype=np.float32).reshape(28, 28)
+        assert is_mnist_format((255 * digit).round() / 255)

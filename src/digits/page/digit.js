@@ -78,15 +78,15 @@ function addLine({ values, width, height }, start, end, radius) {
   }
 }
 
-/** Moves the center of mass of 28×28 pixels to the center, by whole pixels. */
+/** Moves the center of mass of 28×28 pixels to the pixel 14, counted from 0, as MNIST's digits have it. */
 function center(pixels) {
   let mass = 0,
     x = 0,
     y = 0;
   pixels.forEach((value, index) => {
     mass += value;
-    x += value * ((index % SIDE) + 0.5);
-    y += value * (Math.floor(index / SIDE) + 0.5);
+    x += value * (index % SIDE);
+    y += value * Math.floor(index / SIDE);
   });
   const [right, down] = [x, y].map((moment) => Math.round(SIDE / 2 - moment / Math.max(mass, 1e-6)));
   return pixels.map((_, index) => {
