@@ -141,6 +141,29 @@ def test_tree_of_pictures_is_labeled_by_its_folders(tmp_path: Path, as_is: bool)
     assert source.train.labels.equal(digits.labels[:50][order])
 
 
+def test_tree_may_have_one_digit_only_and_empty_folders(tmp_path: Path) -> None:
+    digits = sources.sample().train
+    save_tree(tmp_path, digits.images[:3], torch.full((3,), 7))
+    for label in range(7):
+        (tmp_path / str(label)).mkdir()
+    assert sources.file(str(tmp_path), as_is=True).train.labels.tolist() == [7, 7, 7]
+
+
+def test_tree_of_empty_folders_is_refused(tmp_path: Path) -> None:
+    for label in range(10):
+        (tmp_path / str(label)).mkdir()
+    with pytest.raises(InputError, match=r": a folder without pictures \(png, jpg"):
+        sources.file(str(tmp_path), as_is=True)
+
+
+@pytest.mark.parametrize("name", ["a.png", "11/a.png", "x/a.png"])
+def test_pictures_in_no_folder_of_a_digit_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    Image.new("L", (28, 28)).save(tmp_path / name)
+    with pytest.raises(InputError, match=": (pictures without labels|a folder without pictures)"):
+        sources.file(str(tmp_path), as_is=True)
+
+
 def test_pictures_that_cannot_be_read_are_named_and_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     digits = sources.sample().train
     save_tree(tmp_path / "digits", digits.images[:20], digits.labels[:20])

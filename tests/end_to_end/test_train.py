@@ -9,6 +9,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+import torch
 from helpers import PROJECT, SMALL, frame, last_checkpoint, made_digits, read_metrics_json, run_main, run_program, slow
 
 
@@ -47,6 +48,16 @@ def test_run_from_csv_and_errors_in_it(tmp_path: Path, run: Callable[..., Comple
     assert second.stderr.startswith("error: train.csv, row 5, column 'pixel5': ")
     assert second.stderr.count("\n") == 1
     assert read_metrics_json(tmp_path / "outputs" / "second")["status"] == "failed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("labels", [[1, 1, 1], [3, 8, 8]])
+def test_three_drawings_are_enough_to_fine_tune(tmp_path: Path, labels: list[int]) -> None:
+    frame(made_digits(3)[0], torch.tensor(labels)).to_csv(tmp_path / "digits.csv", index=False)
+    settings = ["experiment=finetune", "data.train=digits.csv", "trainer.max_epochs=2", "trainer.accelerator=cpu"]
+    process = run_main("train.py", *settings, "name=mine", folder=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert read_metrics_json(tmp_path / "outputs" / "mine")["status"] == "completed"
 
 
 def test_debug_run_can_be_repeated(tmp_path: Path) -> None:

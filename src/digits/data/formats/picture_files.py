@@ -73,6 +73,12 @@ def is_picture_name(name: str) -> bool:
     return name.lower().endswith(PICTURE_SUFFIXES)
 
 
+def label_of_folder(picture: PictureFile) -> int | None:
+    """The digit after which the folder of a picture is named, if it is."""
+    folder = PurePosixPath(picture.name.replace(os.sep, "/")).parent.name
+    return int(folder) if folder in DIGIT_NAMES else None
+
+
 def describe_suffixes() -> str:
     return ", ".join(suffix[1:] for suffix in PICTURE_SUFFIXES)
 
@@ -119,14 +125,11 @@ def _sort_out(files: Sequence[PictureFile], unread_folders: Sequence[Path] = ())
 
 def _with_labels(pictures: Sequence[PictureFile]) -> Sequence[PictureFile]:
     """The same pictures, with labels if all lie in folders that are named after several digits."""
-    labeled = []
-    for picture in pictures:
-        folder = PurePosixPath(picture.name.replace(os.sep, "/")).parent.name
-        if folder not in DIGIT_NAMES:
-            return pictures
-        labeled.append(replace(picture, label=int(folder)))
-    has_several_labels = len({picture.label for picture in labeled}) > 1
-    return labeled if has_several_labels else pictures
+    labels = [label_of_folder(picture) for picture in pictures]
+    has_several_labels = len(set(labels)) > 1
+    if None in labels or not has_several_labels:
+        return pictures
+    return [replace(picture, label=label) for picture, label in zip(pictures, labels, strict=True)]
 
 
 def _describe_skipped(names: Sequence[str], folders: Sequence[Path]) -> str | None:

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,7 +15,13 @@ from digits.data.formats.digit_file import InputFile
 from digits.data.formats.matlab import read_mat
 from digits.data.formats.named_arrays import has_part
 from digits.data.formats.open_file import open_digit_file, read_head
-from digits.data.formats.picture_files import FoundPictures, find_in_archive, find_in_folder, is_archive_of_pictures
+from digits.data.formats.picture_files import (
+    FoundPictures,
+    find_in_archive,
+    find_in_folder,
+    is_archive_of_pictures,
+    label_of_folder,
+)
 from digits.data.formats.recognize import recognize
 from digits.data.pictures.choose import Predict, choose
 from digits.data.pictures.decode import read_pictures
@@ -77,10 +83,12 @@ def has_test_part(path: str) -> bool:
 
 
 def _read_pictures(path: str, found: FoundPictures, as_is: bool, judge: Predict | None) -> LabeledDigits:
-    pictures = found.pictures
-    for picture in pictures:
-        if picture.label is None:
+    pictures = []
+    for picture in found.pictures:
+        label = label_of_folder(picture)  # also if all have the same: a hand may differ in one digit only
+        if label is None:
             raise InputError(f"{path}: pictures without labels; training needs a folder for each digit, {path}/7/a.png")
+        pictures.append(replace(picture, label=label))
     log.info(f"{'read':<12}{path}: {len(pictures):,} pictures, labeled by their folders")
     if found.skipped is not None:
         log.info(f"{'read':<12}{path}: {found.skipped}")
