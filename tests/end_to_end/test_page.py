@@ -746,6 +746,7 @@ def test_any_kept_digit_is_removed(tab: Any, tmp_path: Path) -> None:
     keep(tab, 0, 1, 2, 3)
     tab.get_by_role("button", name="Remove digit 2, a 1").click()
     assert kept_labels(tab) == [0, 2, 3]
+    assert tab.evaluate("document.activeElement.ariaLabel") == "Remove digit 2, a 2"
     tab.get_by_role("button", name="Remove last").click()
     assert pd.read_csv(save(tab, "Save CSV", tmp_path))["label"].tolist() == [0, 2]
 
