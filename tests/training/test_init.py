@@ -191,8 +191,9 @@ def test_run_without_a_network_is_refused_in_one_line(tmp_path: Path, made_csv: 
 
 
 @pytest.mark.slow
-def test_finished_jobs_of_a_sweep_are_recognized(tmp_path: Path, made_csv: Path) -> None:
-    sweep = ["-m", "init=bundled", "freeze=5,6", "study=s"]
+@pytest.mark.parametrize("swept", [["freeze=5,6"], ["freeze=6", "data.folds=2", "data.fold=0,1"]])
+def test_finished_jobs_of_a_sweep_are_recognized(tmp_path: Path, made_csv: Path, swept: list[str]) -> None:
+    sweep = ["-m", "init=bundled", *swept, "study=s"]
     assert train_main(tmp_path, made_csv, *sweep).returncode == 0
     metrics = sorted(tmp_path.glob("outputs/s/*/metrics.json"))
     contents = [path.read_bytes() for path in metrics]
