@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from digits.prediction.classifier import load_classifier
 from digits.studies.leaderboard import Leaderboard
 from digits.studies.report import read_extra_columns
 from digits.studies.results import read_results
-from tools.records import add_ensemble, update_page
+from tools.records import add_ensemble, trials_table, update_page
 
 RESULTS = PROJECT / "docs" / "results"
 RECORDS = PROJECT / "docs" / "records"
@@ -102,6 +103,18 @@ def test_tables_of_the_records_are_rebuilt_from_their_files() -> None:
     assert update_page(page, RECORDS) == page
     assert re.findall("<!-- (.*) -->", page) == ["results", "end", "seeds", "end", "trials", "end"]
     assert re.search(r"\| light +\|", page)
+
+
+def test_trials_are_compared_on_the_folds_that_both_have(tmp_path: Path) -> None:
+    (tmp_path / "trials.csv").write_text("trial,change,expected,against\nold,,,\nnew,,,old\nplanned,,,old\n")
+    mistaken = {"old-0": [1, 2, 3], "old-1": [5, 6], "new-0": [3, 4]}
+    for name, indices in mistaken.items():
+        run = shutil.copytree(RECORDS / "folds" / "light-0", tmp_path / "folds" / name)
+        rows = [f"val,{index},7,1,0.5" for index in indices]
+        (run / "mistakes.csv").write_text("\n".join(["split,index,label,predicted,confidence", *rows]) + "\n")
+    _, _, old, new = trials_table(tmp_path)
+    assert cells(old) == ["old", "", "", "", "60,000", "5", "0.008%", "", "", ""]
+    assert cells(new) == ["new", "", "", "old", "30,000", "2", "0.007%", "1", "2", "1"]
 
 
 def test_ensemble_is_scored_by_its_mean_probability(

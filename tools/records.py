@@ -10,7 +10,8 @@ others in peers.csv, the trials in trials.csv, and their runs in folds/.
 import argparse
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -101,29 +102,57 @@ def seeds_table(folder: Path) -> list[str]:
 
 
 def trials_table(folder: Path) -> list[str]:
-    """One row per trial of trials.csv, beside the trial that it is compared with by McNemar's test."""
-    header = ["trial", "change", "expected", "against", "mistakes", "error", "only this one", "only the other", "p"]
-    trials = {}
-    for run in read_results([folder / "folds"])[0]:
-        trials.setdefault(run.folder.name.rpartition("-")[0], []).append(run)
+    """One row per trial of trials.csv. McNemar's test compares it with another trial on the folds that both have."""
+    header = ["trial", "change", "expected", "against", "digits", "mistakes", "error"]
+    header += ["only this one", "only the other", "p"]
+    trials = _read_trials(folder / "folds")
     rows = []
     with (folder / "trials.csv").open(newline="") as file:
-        for trial in csv.DictReader(file):
-            if trial["trial"] not in trials:
+        for registered in csv.DictReader(file):
+            trial = trials.get(registered["trial"])
+            if trial is None:
                 continue  # registered, not yet run
-            mistakes = _mistakes(trials[trial["trial"]])
-            total = sum(run.metrics.val["total"] for run in trials[trial["trial"]])
-            row = [*trial.values(), str(len(mistakes)), f"{len(mistakes) / total:.3%}", "", "", ""]
-            if trial["against"]:
-                other = _mistakes(trials[trial["against"]])
-                only = len(mistakes - other), len(other - mistakes)
-                row[6:] = [*map(str, only), f"{mcnemar_p_value(*only):.2g}"]
-            rows.append(row)
+            digits, mistakes = trial.digits, len(trial.mistakes())
+            row = [*registered.values(), f"{digits:,}", str(mistakes), f"{mistakes / digits:.3%}"]
+            if registered["against"]:
+                only_this, only_other = trial.discordant(trials[registered["against"]])
+                row += [str(only_this), str(only_other), f"{mcnemar_p_value(only_this, only_other):.2g}"]
+            rows.append(row + [""] * (len(header) - len(row)))
     return markdown_table(header, rows)
 
 
-def _mistakes(runs: Sequence[RunResult]) -> set[int]:
-    return {index for run in runs for index in read_mistakes(run.files, "val")["index"]}
+@dataclass(frozen=True)
+class Trial:
+    """The runs of one recipe by their fold."""
+
+    runs: dict[int, RunResult]
+
+    @property
+    def digits(self) -> int:
+        """The number of validation digits."""
+        return sum(run.metrics.val["total"] for run in self.runs.values() if run.metrics.val)
+
+    def mistakes(self, folds: Iterable[int] | None = None) -> set[int]:
+        """The indices of the misclassified digits, of these folds or of all."""
+        indices: set[int] = set()
+        for fold in self.runs if folds is None else folds:
+            indices.update(read_mistakes(self.runs[fold].files, "val")["index"])
+        return indices
+
+    def discordant(self, other: "Trial") -> tuple[int, int]:
+        """How many digits only this trial misclassifies, and only the other, on the folds that both have."""
+        common = self.runs.keys() & other.runs.keys()
+        this_one, other_one = self.mistakes(common), other.mistakes(common)
+        return len(this_one - other_one), len(other_one - this_one)
+
+
+def _read_trials(folder: Path) -> dict[str, Trial]:
+    """By name. The folder of a run is NAME-FOLD."""
+    trials: dict[str, Trial] = {}
+    for run in read_results([folder])[0]:
+        name, _, fold = run.folder.name.rpartition("-")
+        trials.setdefault(name, Trial({})).runs[int(fold)] = run
+    return trials
 
 
 def _recipes(folder: Path) -> Iterator[tuple[str, list[RunResult]]]:
