@@ -106,14 +106,14 @@ def test_tables_of_the_records_are_rebuilt_from_their_files() -> None:
 
 
 def test_trials_are_compared_on_the_folds_that_both_have(tmp_path: Path) -> None:
-    (tmp_path / "trials.csv").write_text("trial,change,expected,against\nold,,,\nnew,,,old\nplanned,,,old\n")
+    (tmp_path / "trials.csv").write_text("trial,change,expected,against\nold,,,planned\nnew,,,old\nplanned,,,old\n")
     mistaken = {"old-0": [1, 2, 3], "old-1": [5, 6], "new-0": [3, 4]}
     for name, indices in mistaken.items():
         run = shutil.copytree(RECORDS / "folds" / "light-0", tmp_path / "folds" / name)
         rows = [f"val,{index},7,1,0.5" for index in indices]
         (run / "mistakes.csv").write_text("\n".join(["split,index,label,predicted,confidence", *rows]) + "\n")
     _, _, old, new = trials_table(tmp_path)
-    assert cells(old) == ["old", "", "", "", "60,000", "5", "0.008%", "", "", ""]
+    assert cells(old) == ["old", "", "", "planned", "60,000", "5", "0.008%", "", "", ""]
     assert cells(new) == ["new", "", "", "old", "30,000", "2", "0.007%", "1", "2", "1"]
 
 

@@ -114,8 +114,9 @@ def trials_table(folder: Path) -> list[str]:
                 continue  # registered, not yet run
             digits, mistakes = trial.digits, len(trial.mistakes())
             row = [*registered.values(), f"{digits:,}", str(mistakes), f"{mistakes / digits:.3%}"]
-            if registered["against"]:
-                only_this, only_other = trial.discordant(trials[registered["against"]])
+            other = trials.get(registered["against"])
+            if other is not None:
+                only_this, only_other = trial.discordant(other)
                 row += [str(only_this), str(only_other), f"{mcnemar_p_value(only_this, only_other):.2g}"]
             rows.append(row + [""] * (len(header) - len(row)))
     return markdown_table(header, rows)
