@@ -2,9 +2,10 @@
 
     python -m tools.records --page docs/records.md
     python -m tools.records --ensemble "5 × compact" outputs/compact-[0-4] --root data
+    python -m tools.records --family compact outputs/folds/compact-* --family flat outputs/folds/flat-*
 
 docs/records/ holds one folder of runs (metrics.json, mistakes.csv) for each recipe, ensembles.json, the results of
-others in peers.csv, the trials in trials.csv, and their runs in folds/.
+others in peers.csv, the trials in trials.csv, their runs in folds/, and diversity.json, the measurements of families.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from digits.runs.find_checkpoints import find_checkpoints
 from digits.studies.configuration import MeanStd
 from digits.studies.mcnemar import mcnemar_p_value
 from digits.studies.results import RunResult, read_results
+from tools.diversity import diversity_table, measure
 
 FOLDER = Path("docs/records")
 
@@ -38,11 +40,21 @@ def main() -> None:
     add("--folder", type=Path, default=FOLDER, help=f"of the records (default: {FOLDER})")
     add("--page", type=Path, help="rebuild the tables of this page")
     add("--ensemble", nargs="+", metavar=("TITLE", "CHECKPOINT"), help="add an ensemble to ensembles.json")
+    add(
+        "--family",
+        nargs="+",
+        action="append",
+        metavar=("NAME", "FOLDER"),
+        help="measure families of networks on folds: the name, and the folders of its runs; give two or more",
+    )
     add("--root", default="data", help="folder of MNIST/raw (default: data)")
     options = parser.parse_args()
     if options.ensemble:
         title, *checkpoints = options.ensemble
         add_ensemble(options.folder / "ensembles.json", title, checkpoints, options.root)
+    if options.family:
+        folders = {name: [Path(folder) for folder in paths] for name, *paths in options.family}
+        write_json(measure(folders), options.folder / "diversity.json")
     if options.page:
         options.page.write_text(update_page(options.page.read_text(), options.folder))
 
@@ -70,7 +82,7 @@ def read_ensembles(path: Path) -> list[dict[str, Any]]:
 
 def update_page(page: str, folder: Path) -> str:
     """Returns the page with each block `<!-- NAME -->` … `<!-- end -->` rebuilt."""
-    tables = {"results": results_table, "seeds": seeds_table, "trials": trials_table}
+    tables = {"results": results_table, "seeds": seeds_table, "trials": trials_table, "diversity": _diversity_table}
     return replace_blocks(page, lambda name: tables[name](folder))
 
 
@@ -120,6 +132,10 @@ def trials_table(folder: Path) -> list[str]:
                 row += [str(only_this), str(only_other), f"{mcnemar_p_value(only_this, only_other):.2g}"]
             rows.append(row + [""] * (len(header) - len(row)))
     return markdown_table(header, rows)
+
+
+def _diversity_table(folder: Path) -> list[str]:
+    return diversity_table(json.loads((folder / "diversity.json").read_text()))
 
 
 @dataclass(frozen=True)
