@@ -92,3 +92,9 @@ def test_run_without_probabilities_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "a" / "0-first" / "out_of_fold.csv").unlink()
     with pytest.raises(InputError, match=r"out_of_fold\.csv: damaged"):
         measure(folders)
+
+
+def test_two_recipes_in_one_family_are_one_line(tmp_path: Path) -> None:
+    folders = example(tmp_path)
+    with pytest.raises(InputError, match="two runs with the same seed"):
+        measure({"both": [*folders["a"], *folders["b"]]})

@@ -36,7 +36,7 @@ def measure(folders: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
     """The mistakes of each family, the share of common mistakes of a pair of networks, and the mistakes of ensembles.
     `folders` are the runs of each family by its name.
 
-    Raises InputError if a run has no out-of-fold probabilities."""
+    Raises InputError if a run has no out-of-fold probabilities, or two runs with one seed have the same fold."""
     families, labels = read_families(folders)
     pairs = [*((family, family) for family in families if len(family.members) > 1), *combinations(families, 2)]
     return {
@@ -78,7 +78,10 @@ def _read_members(paths: Sequence[Path]) -> list[pd.DataFrame]:
     folds: dict[int | None, list[pd.DataFrame]] = {}
     for run in runs:
         folds.setdefault(run.metrics.seed, []).append(read_out_of_fold(run.files))
-    return [pd.concat(tables).set_index("index") for _, tables in sorted(folds.items())]
+    members = [pd.concat(tables).set_index("index") for _, tables in sorted(folds.items())]
+    if not all(member.index.is_unique for member in members):
+        raise InputError(f"{paths[0]}: two runs with the same seed predicted the same digits; a family is one recipe")
+    return members
 
 
 def find_mistakes(probabilities: np.ndarray, labels: np.ndarray) -> set[int]:
