@@ -1,0 +1,58 @@
+"""Muon: gradient descent with orthogonalized updates of the convolutions."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import AdamW
+
+NEWTON_SCHULZ_STEPS = 3
+
+
+class Muon(AdamW):
+    """Muon for the weights of convolutions (K. Jordan et al. 2024, kellerjordan.github.io/posts/muon), and AdamW for all
+    other parameters.
+
+    A weight [O, I, K, K] is updated as a matrix [O, I·K·K]. Its momentum is the first of the `betas`. The update has the
+    root mean square 0.2 of AdamW's updates (J. Liu et al. 2025, arXiv:2502.16982), so that both have the same rate."""
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.ndim == 4 and weight.grad is not None:
+                    self._update_convolution(weight, group)
+                    weight.grad = None  # AdamW skips it
+        super().step()
+        return loss
+
+    def _update_convolution(self, weight: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[weight]
+        if not state:
+            state["step"] = torch.zeros(())  # AdamW expects it in each state that it loads
+            state["momentum"] = torch.zeros_like(weight)
+        state["step"] += 1
+        momentum, (beta, _) = state["momentum"], group["betas"]
+        momentum.lerp_(weight.grad, 1 - beta)
+        nesterov = weight.grad.lerp(momentum, beta)
+        direction = orthogonalize(nesterov.flatten(1)).view(weight.shape)
+        size = max(weight.shape[0], weight[0].numel())
+        weight.mul_(1 - group["lr"] * group["weight_decay"])
+        weight.add_(direction, alpha=-0.2 * size**0.5 * group["lr"])
+
+
+def orthogonalize(matrix: Tensor) -> Tensor:
+    """The matrix with singular values near 1: U V of the decomposition U S V, by a Newton–Schulz iteration."""
+    is_tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if is_tall else matrix
+    x = x / (x.norm() + 1e-7)
+    for _ in range(NEWTON_SCHULZ_STEPS):
+        gram = x @ x.T
+        # The polynomial 3.4445 s - 4.7750 s³ + 2.0315 s⁵ of each singular value s
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    return x.T if is_tall else x
