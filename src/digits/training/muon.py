@@ -8,14 +8,15 @@ from torch import Tensor
 from torch.optim import AdamW
 
 NEWTON_SCHULZ_STEPS = 3
+ADAMW_RMS = 0.2
+"""The usual root mean square of an update of AdamW, as a part of its rate."""
 
 
 class Muon(AdamW):
-    """Muon for the weights of convolutions (K. Jordan et al. 2024, kellerjordan.github.io/posts/muon), and AdamW for all
-    other parameters.
+    """AdamW, but with Muon for the weights of convolutions (K. Jordan et al. 2024, kellerjordan.github.io/posts/muon).
 
-    A weight [O, I, K, K] is updated as a matrix [O, I·K·K]. Its momentum is the first of the `betas`. The update has the
-    root mean square 0.2 of AdamW's updates (J. Liu et al. 2025, arXiv:2502.16982), so that both have the same rate."""
+    A weight [O, I, K, K] is updated as a matrix [O, I·K·K]. Its momentum is the first of the `betas`. Its update has
+    the size of AdamW's updates (J. Liu et al. 2025, arXiv:2502.16982), so that one rate serves both."""
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -41,9 +42,10 @@ class Muon(AdamW):
         momentum.lerp_(weight.grad, 1 - beta)
         nesterov = weight.grad.lerp(momentum, beta)
         direction = orthogonalize(nesterov.flatten(1)).view(weight.shape)
-        size = max(weight.shape[0], weight[0].numel())
+        longer_side = max(weight.shape[0], weight[0].numel())
+        scale = ADAMW_RMS * longer_side**0.5  # an orthogonal matrix has the root mean square 1 / √longer_side
         weight.mul_(1 - group["lr"] * group["weight_decay"])
-        weight.add_(direction, alpha=-0.2 * size**0.5 * group["lr"])
+        weight.add_(direction, alpha=-scale * group["lr"])
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
