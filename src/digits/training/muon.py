@@ -27,20 +27,20 @@ class Muon(AdamW):
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.ndim == 4 and weight.grad is not None:
-                    self._update_convolution(weight, group)
+                    self._update_convolution(weight, weight.grad, group)
                     weight.grad = None  # AdamW skips it
         super().step()
         return loss
 
-    def _update_convolution(self, weight: Tensor, group: dict[str, Any]) -> None:
+    def _update_convolution(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[weight]
         if not state:
             state["step"] = torch.zeros(())  # AdamW expects it in each state that it loads
             state["momentum"] = torch.zeros_like(weight)
         state["step"] += 1
         momentum, (beta, _) = state["momentum"], group["betas"]
-        momentum.lerp_(weight.grad, 1 - beta)
-        nesterov = weight.grad.lerp(momentum, beta)
+        momentum.lerp_(gradient, 1 - beta)
+        nesterov = gradient.lerp(momentum, beta)
         direction = orthogonalize(nesterov.flatten(1)).view(weight.shape)
         longer_side = max(weight.shape[0], weight[0].numel())
         scale = ADAMW_RMS * longer_side**0.5  # an orthogonal matrix has the root mean square 1 / √longer_side
@@ -51,7 +51,7 @@ class Muon(AdamW):
 def orthogonalize(matrix: Tensor) -> Tensor:
     """The matrix with singular values near 1: U V of the decomposition U S V, by a Newton–Schulz iteration."""
     is_tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if is_tall else matrix
+    x: Tensor = matrix.T if is_tall else matrix
     x = x / (x.norm() + 1e-7)
     for _ in range(NEWTON_SCHULZ_STEPS):
         gram = x @ x.T
