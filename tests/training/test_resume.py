@@ -26,6 +26,7 @@ CONSTANT = ["schedule=constant", "ema=0.8"]
 @pytest.mark.parametrize("settings", [
     ["schedule=onecycle", "optimizer=adam"],
     ["schedule=cosine", "model=compact_cnn", "ema=0.9"],
+    ["schedule=onecycle", "model=compact_cnn", "optimizer=muon"],
     ["schedule=exponential", "optimizer=sgd", "optimizer.lr=0.01"],
     ["schedule=plateau", "schedule.stalled_epochs=1", "optimizer=rmsprop", "optimizer.lr=0.0001"],
     ["schedule=constant", "optimizer=adadelta", "augment=elastic", "augment.erasing=0.5", "weights=best"],

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.optim import AdamW
+from torch.optim.optimizer import ParamsT
 
 NEWTON_SCHULZ_STEPS = 3
 ADAMW_RMS = 0.2
@@ -15,8 +16,20 @@ ADAMW_RMS = 0.2
 class Muon(AdamW):
     """AdamW, but with Muon for the weights of convolutions (K. Jordan et al. 2024, kellerjordan.github.io/posts/muon).
 
-    A weight [O, I, K, K] is updated as a matrix [O, I·K·K]. Its momentum is the first of the `betas`. Its update has
-    the size of AdamW's updates (J. Liu et al. 2025, arXiv:2502.16982), so that one rate serves both."""
+    A weight [O, I, K, K] is updated as a matrix [O, I·K·K]; torch.optim.Muon takes matrices only. Its momentum is the
+    first of the `betas`. Its update has the size of AdamW's updates (J. Liu et al. 2025, arXiv:2502.16982), so that one
+    rate serves both."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 0.01,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        # Without `fused`: a fused optimizer gets float16 gradients still scaled, and infinite ones too.
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -54,7 +67,8 @@ def orthogonalize(matrix: Tensor) -> Tensor:
     x: Tensor = matrix.T if is_tall else matrix
     x = x / (x.norm() + 1e-7)
     for _ in range(NEWTON_SCHULZ_STEPS):
-        gram = x @ x.T
         # The polynomial 3.4445 s - 4.7750 s³ + 2.0315 s⁵ of each singular value s
-        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+        gram = x @ x.T
+        factor = torch.addmm(gram, gram, gram, beta=-4.7750, alpha=2.0315)
+        x = torch.addmm(x, factor, x, beta=3.4445)
     return x.T if is_tall else x
