@@ -242,6 +242,7 @@ class PredictSettings:
     confidence: bool
     probabilities: bool
     preview: str | None
+    review: str | None
     export: str | None
     export_dtype: str
     page: str | None
@@ -286,6 +287,7 @@ class PredictSettings:
         require_bool("confidence", self.confidence)
         require_bool("probabilities", self.probabilities)
         require_file_type("preview", self.preview, ".png")
+        require_file_type("review", self.review, ".html")
         require_file_type("export", self.export, ".onnx")
         require_choice("export_dtype", self.export_dtype, EXPORT_DTYPES)
         require_file_type("page", self.page, ".html")

@@ -3,7 +3,6 @@
 
 const STRONGEST = 4; // enlarged features of each convolution
 const MAX_BYTES = 100e6;
-const $ = (id) => document.getElementById(id);
 const members = loadModel(JSON.parse($("model").textContent));
 const drawing = $("drawing");
 let strokes = []; // of points [x, y] in pixels of the canvas
@@ -139,16 +138,6 @@ function filterOf({ weights, outputs, kernel }, channel) {
 function setSize(canvas, width, height) {
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
-}
-
-/** Paints gray values in [0, 1] on a canvas of the same size. */
-function paint(canvas, values) {
-  const pixels = new ImageData(canvas.width, canvas.height);
-  values.forEach((value, index) => {
-    const gray = 255 * value;
-    pixels.data.set([gray, gray, gray, 255], 4 * index);
-  });
-  canvas.getContext("2d").putImageData(pixels, 0, 0);
 }
 
 /** Paints positive values in orange, negative ones in blue. */
@@ -372,19 +361,12 @@ document.addEventListener("drop", (event) => {
   if (event.dataTransfer.files.length) readFile(event.dataTransfer.files[0]);
 });
 
-function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-  $("theme").textContent = theme === "dark" ? "Light mode" : "Dark mode";
-  schedule();
-}
-
-$("theme").addEventListener("click", () =>
-  setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
-);
+$("theme").addEventListener("click", schedule);
 
 $("bars").innerHTML = Array.from(
   { length: 10 },
   (_, digit) => `<li><span>${digit}</span><span class="bar"><span></span></span><span class="percent"></span></li>`,
 ).join("");
 startKeeping();
-setTheme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+startTheme();
+schedule();

@@ -1,7 +1,6 @@
 """A page to draw digits on: one HTML file with the network and its JavaScript, from the sources in digits/page."""
 
 import base64
-import json
 import re
 from dataclasses import dataclass
 from html import escape
@@ -18,9 +17,8 @@ from digits.prediction.agreement import Agreement, compare, in_float32
 from digits.prediction.classifier import Classifier
 from digits.prediction.javascript import find_program, run_javascript
 from digits.prediction.page_layers import describe_member
+from digits.prediction.page_sources import json_in_page, read_page, read_source
 
-SOURCES = Path(__file__).parents[1] / "page"
-LINK = re.compile(r'<(?:link|script)[^>]* (?:href|src)="([\w.]+)"[^>]*>(?:</script>)?')
 NO_LAYERS = "page: an ONNX model cannot be read; give checkpoints"
 TOLERANCE = 1e-2  # of a probability; the weights are float16
 
@@ -73,10 +71,10 @@ def build_page(classifier: Classifier) -> str:
     members = [describe_member(member, weights) for member in in_float32(classifier.members, NO_LAYERS)]
     model = {"members": members, "weights": _encode(weights, classifier.name)}
     negation = "" if classifier.calibrated else "not "
-    page = LINK.sub(_inline, (SOURCES / "page.html").read_text(encoding="utf-8"))
+    page = read_page("page.html")
     page = page.replace("MODEL_NAME", escape(classifier.name))
     page = page.replace("CALIBRATION", f"The probabilities are {negation}calibrated.")
-    return page.replace('{"members":[]}', json.dumps(model))
+    return page.replace('{"members":[]}', json_in_page(model))
 
 
 def _encode(weights: list[Tensor], name: str) -> str:
@@ -87,20 +85,12 @@ def _encode(weights: list[Tensor], name: str) -> str:
     return base64.b64encode(halves.numpy().astype("<f2").tobytes()).decode()
 
 
-def _inline(link: re.Match[str]) -> str:
-    """The element with the content of the file that a link names."""
-    name = link[1]
-    element = "style" if name.endswith(".css") else "script"
-    content = (SOURCES / name).read_text(encoding="utf-8")
-    return f'<{element} id="{Path(name).stem}">\n{content}</{element}>'
-
-
 def run_page(page: str, images: NDArray[np.uint8], program: str) -> tuple[NDArray[np.float32], float]:
     """The probabilities [N, 10] that the JavaScript of the page computes for images [N, 28, 28], in Node or a Chromium
     browser, and its milliseconds per digit.
 
     Raises InputError if the program fails."""
-    check = (SOURCES / "check.js").read_text(encoding="utf-8")
+    check = read_source("check.js")
     model = script_of(page, "model")
     digits = base64.b64encode(images.tobytes()).decode()
     script = f'{script_of(page, "network")}\n{check}\nconst result = predictDigits({model}, "{digits}");'

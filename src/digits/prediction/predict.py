@@ -18,6 +18,7 @@ from digits.prediction.input_check import transform_digits, warn_about_labels
 from digits.prediction.inputs import DigitStream, PictureStream, open_input
 from digits.prediction.pictures import choose_digits, read_all_digits
 from digits.prediction.progress import ProgressBar
+from digits.prediction.review import Review, write_review
 from digits.prediction.summary import PredictionSummary
 from digits.prediction.writer import PredictionWriter, open_output
 from digits.runs.find_checkpoints import find_checkpoints
@@ -74,12 +75,15 @@ def _check_files(
     """Raises InputError if an output would replace an input or another output, or cannot be written."""
     if settings.preview is not None and not isinstance(stream, PictureStream):
         raise InputError(f"preview={settings.preview}: needs pictures as input")
+    if settings.review is not None and stream is None:
+        raise InputError(f"review={settings.review}: needs digits, input=…")
     if settings.input_transform is not None and not isinstance(stream, DigitStream):
         raise InputError(f"input_transform={settings.input_transform}: needs a file of digits as input, not pictures")
     inputs = [*checkpoints, *stream.files] if stream else checkpoints
     uses = {os.path.realpath(path): "is read" for path in inputs if str(path) != "-"}
     outputs = {
         "export": settings.export, "page": settings.page, "output": settings.output, "preview": settings.preview,
+        "review": settings.review,
     }  # fmt: skip
     for setting, path in outputs.items():
         if path is None or path == "-":
@@ -135,6 +139,7 @@ def _write_predictions(settings: PredictSettings, classifier: Classifier, digits
     """Writes the predictions and the preview, and logs the summary."""
     summary = PredictionSummary(classifier)
     previewed = []
+    review = Review()
     with open_output(settings.output) as file, ProgressBar(settings.output) as bar:
         writer = PredictionWriter(file, settings)
         for chunk in digits:
@@ -146,6 +151,8 @@ def _write_predictions(settings: PredictSettings, classifier: Classifier, digits
             bar.update(summary.total, chunk.progress)
             if settings.preview is not None and summary.total <= MAX_PREVIEW:
                 previewed.append(predicted)
+            if settings.review is not None:
+                review.add(predicted)
         if summary.total == 0:
             log.error("\n".join(summary.unreadable))
             raise InputError("none of the pictures could be read; nothing is written")
@@ -156,6 +163,9 @@ def _write_predictions(settings: PredictSettings, classifier: Classifier, digits
         log.error(error)
     if settings.preview is not None:
         _write_preview(settings, previewed, summary.total)
+    if settings.review is not None:
+        write_review(review, settings.review)
+        log.info(f"{'review':<12}{settings.review}: {review.describe()}")
     if summary.unreadable:
         total = summary.pictures + len(summary.unreadable)
         raise InputError(f"{len(summary.unreadable):,} of {total:,} pictures could not be read (see above)")
