@@ -72,6 +72,14 @@ def test_help_and_configuration_need_no_heavy_package(tmp_path: Path, words: str
 
 
 @pytest.mark.usefixtures("hide")
+def test_page_to_correct_labels_needs_no_heavy_package(tmp_path: Path) -> None:
+    photo = PROJECT / "docs" / "photo.jpg"
+    process = run(str(PROJECT / "predict.py"), f"input={photo}", "review=wrong.html", folder=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert (tmp_path / "wrong.html").is_file()
+
+
+@pytest.mark.usefixtures("hide")
 def test_missing_checkpoint_needs_no_package(tmp_path: Path) -> None:
     photo = PROJECT / "docs" / "photo.jpg"
     process = run(str(PROJECT / "predict.py"), "checkpoint=none.ckpt", f"input={photo}", folder=tmp_path)

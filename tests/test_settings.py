@@ -53,7 +53,7 @@ def test_debug_run_and_search_start_new_and_alone(settings: str, message: str) -
 @pytest.mark.parametrize("setting", [
     "tta=0", "export=model", "several=1", "several=some",
     "confidence=1", "output=3", "batch_size=1.5", "trainer.devices=0",
-    "trainer.devices=[0]", "trainer.num_nodes=2", "preview=a.jpg", "export_dtype=int4",
+    "trainer.devices=[0]", "trainer.num_nodes=2", "preview=a.jpg", "review=a.png", "export_dtype=int4",
 ])  # fmt: skip
 def test_invalid_setting_of_a_prediction_is_named(setting: str) -> None:
     with pytest.raises(InputError, match=f"^{re.escape(setting)}: must be"):

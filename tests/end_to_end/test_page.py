@@ -4,7 +4,6 @@ digits."""
 import io
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from math import cos, pi, sin
 from pathlib import Path
@@ -14,21 +13,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from browser_pages import TOUCH, open_tab, save
 from helpers import PROJECT, hypotheses, run_program
 from PIL import Image
 
 from digits.data.pictures.choose import choose
 from digits.data.sources import file, sample
 from digits.prediction.classifier import load_classifier
-from digits.prediction.javascript import BROWSERS
 from digits.prediction.page import build_page
 from tools.picture_scenes import SCENES, SMALL_SCENES
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
-TIMEOUT_MS = 120_000  # of one result, on a busy machine
-TOUCH = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
+pytestmark = pytest.mark.slow
 
 Line = Sequence[tuple[float, float]]  # points (x, y) in the drawing area, from 0 to 1
 
@@ -54,16 +50,6 @@ DIGITS: list[list[Line]] = [
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright.expect.set_options(timeout=TIMEOUT_MS)
-    with playwright.sync_playwright() as started:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("page") / "digits.html"
     path.write_text(build_page(load_classifier(needs_pytorch=True)), encoding="utf-8")
@@ -72,16 +58,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def tab(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """The page in a tab of its own. It must cause no request and no error. A parameter has options of the context."""
-    context = browser.new_context(**getattr(request, "param", {}))
-    page, problems = context.new_page(), []
-    page.on("request", lambda one: problems.append(one.url) if one.url != address and "blob:" not in one.url else None)
-    page.on("console", lambda message: problems.append(message.text))
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(address)
-    yield page
-    context.close()
-    assert problems == []
+    """The page in a tab of its own. A parameter has options of the context."""
+    with open_tab(browser, address, **getattr(request, "param", {})) as page:
+        yield page
 
 
 def draw(page: Any, lines: Sequence[Line]) -> None:
@@ -609,15 +588,6 @@ def keep(page: Any, *labels: int) -> None:
 
 def kept_labels(page: Any) -> list[int]:
     return [int(text) for text in page.locator("#thumbnails li").all_inner_texts()]
-
-
-def save(page: Any, button: str, folder: Path) -> Path:
-    """Saves the kept digits, and returns the file."""
-    with page.expect_download() as download:
-        page.get_by_role("button", name=button).click()
-    path = folder / download.value.suggested_filename
-    download.value.save_as(path)
-    return path
 
 
 def test_from_drawn_digits_to_a_network_that_reads_them(tab: Any, tmp_path: Path) -> None:

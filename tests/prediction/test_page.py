@@ -30,6 +30,7 @@ from digits.prediction.classifier import Classifier, load_classifier
 from digits.prediction.export import export_onnx
 from digits.prediction.javascript import BROWSERS, run_javascript
 from digits.prediction.page import build_page, run_page, script_of, write_page
+from digits.prediction.page_sources import SOURCES
 from digits.prediction.predict import predict
 from tools.picture_scenes import SCENES, SMALL_SCENES
 
@@ -114,9 +115,9 @@ def test_without_node_and_browser_the_page_is_written_unchecked(
 
 def test_page_contains_the_sources_and_no_link() -> None:
     text = build_page(Classifier([member("fast_cnn")]))
-    for name in [path.stem for path in page.SOURCES.glob("*.js") if path.stem != "check"]:
-        assert (page.SOURCES / f"{name}.js").read_text() in text
-    assert (page.SOURCES / "page.css").read_text() in text
+    for name in [path.stem for path in SOURCES.glob("*.js") if path.stem not in ("check", "review")]:
+        assert (SOURCES / f"{name}.js").read_text() in text
+    assert (SOURCES / "page.css").read_text() in text
     assert "src=" not in text
     assert "href=" not in text
     assert "http://" not in text
@@ -320,7 +321,7 @@ def _given(probabilities: np.ndarray, images: np.ndarray) -> np.ndarray:
 
 def run_sources(names: str, expression: str) -> Any:
     """The value of a JavaScript expression beside some scripts of the page. Bytes are lists."""
-    scripts = "\n".join((page.SOURCES / f"{name}.js").read_text(encoding="utf-8") for name in names.split())
+    scripts = "\n".join((SOURCES / f"{name}.js").read_text(encoding="utf-8") for name in names.split())
     return run_javascript(f"{scripts}\nconst result = {expression};", PROGRAMS[0])
 
 

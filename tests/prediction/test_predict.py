@@ -174,6 +174,8 @@ def test_error_in_the_input_keeps_the_older_file(trained: Path) -> None:
         ({"output": "{run}/checkpoints/last.ckpt"}, "this file is read"),
         ({"output": "a.onnx", "export": "a.onnx"}, "this file is written by export"),
         ({"preview": "a.png"}, "preview=a.png: needs pictures"),
+        ({"review": "a/b.html"}, "a/b.html: .*folder a"),
+        ({"review": "a.html", "page": "a.html"}, "review=a.html: this file is written by page"),
         ({"accelerator": "tpu"}, r"trainer\.accelerator=tpu"),
     ],
 )

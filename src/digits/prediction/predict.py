@@ -136,9 +136,9 @@ def _read_digits(settings: PredictSettings, stream: DigitStream | PictureStream)
 
 
 def _write_predictions(settings: PredictSettings, classifier: Classifier, digits: Iterator[DigitChunk]) -> None:
-    """Writes the predictions and the preview, and logs the summary."""
+    """Writes the predictions, the preview and the review, and logs the summary."""
     summary = PredictionSummary(classifier)
-    previewed = []
+    previewed: list[PredictedChunk] = []
     review = Review()
     with open_output(settings.output) as file, ProgressBar(settings.output) as bar:
         writer = PredictionWriter(file, settings)
@@ -156,11 +156,7 @@ def _write_predictions(settings: PredictSettings, classifier: Classifier, digits
         if summary.total == 0:
             log.error("\n".join(summary.unreadable))
             raise InputError("none of the pictures could be read; nothing is written")
-    log.info("\n".join(summary.lines(with_confidence=settings.confidence)))
-    if settings.output != "-":
-        log.info(f"{'written':<12}{settings.output}")
-    for error in summary.unreadable:
-        log.error(error)
+    _log_summary(settings, summary)
     if settings.preview is not None:
         _write_preview(settings, previewed, summary.total)
     if settings.review is not None:
@@ -169,6 +165,14 @@ def _write_predictions(settings: PredictSettings, classifier: Classifier, digits
     if summary.unreadable:
         total = summary.pictures + len(summary.unreadable)
         raise InputError(f"{len(summary.unreadable):,} of {total:,} pictures could not be read (see above)")
+
+
+def _log_summary(settings: PredictSettings, summary: PredictionSummary) -> None:
+    log.info("\n".join(summary.lines(with_confidence=settings.confidence)))
+    if settings.output != "-":
+        log.info(f"{'written':<12}{settings.output}")
+    for error in summary.unreadable:
+        log.error(error)
 
 
 def _predict_chunk(classifier: Classifier, digits: DigitChunk, batch_size: int) -> PredictedChunk:
