@@ -66,11 +66,35 @@ def test_from_predictions_to_corrected_digits_that_train(tab: Any, folder: Path,
 
 
 def test_keys_choose_move_and_remove(tab: Any) -> None:
-    tab.locator(".card").first.focus()
+    columns = tab.evaluate("countColumns()")
     for key in ("1", "2", "ArrowRight", "4", "ArrowLeft", "Backspace", "ArrowLeft", "5", "Control+6"):
         tab.keyboard.press(key)
     assert chosen(tab) == ["1", "2", "5", *[""] * (COUNT - 3)]
     playwright.expect(tab.locator("#count")).to_have_text(f"3 of {COUNT} chosen")
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowDown", "8", "ArrowUp", "ArrowLeft", "9"):
+        tab.keyboard.press(key)
+    assert chosen(tab)[0] == "9"
+    assert chosen(tab)[columns] == "8"
+
+
+def test_keys_follow_a_click(tab: Any) -> None:
+    tab.locator(".card").nth(3).get_by_role("button", name="6").click()
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("2")
+    assert chosen(tab)[3:5] == ["6", "2"]
+
+
+def test_two_tabs_share_their_choices(tab: Any) -> None:
+    other = tab.context.new_page()
+    other.goto(tab.url)
+    tab.bring_to_front()
+    tab.keyboard.press("4")
+    playwright.expect(other.locator(".card").first.locator("button[aria-pressed=true]")).to_have_text("4")
+    other.bring_to_front()
+    other.locator(".card").nth(1).get_by_role("button", name="6").click()
+    tab.bring_to_front()
+    playwright.expect(tab.locator(".card").nth(1).locator("button[aria-pressed=true]")).to_have_text("6")
+    assert chosen(tab)[:2] == ["4", "6"]
 
 
 def test_second_click_removes_the_choice(tab: Any) -> None:

@@ -47,11 +47,12 @@ def test_least_certain_digits_are_first() -> None:
     assert names(review) == ["digit 2", "digit 3", "digit 1"]
 
 
-def test_labels_that_the_network_contradicts_are_first_the_surest_contradiction_before() -> None:
+def test_digits_that_differ_from_their_label_are_first_the_most_confident_ones_before() -> None:
     review = Review()
-    review.add(predicted([0.55, 0.9, 0.7, 0.99], labels=[3, 5, 5, 3]))
-    assert names(review) == ["digit 2", "digit 3", "digit 1", "digit 4"]
+    review.add(predicted([0.55, 0.6, 0.7, 0.99], labels=[3, 5, 5, 3]))
+    assert names(review) == ["digit 3", "digit 2", "digit 1", "digit 4"]
     assert [(digit.predicted, digit.label) for digit in review.digits] == [(3, 5), (3, 5), (3, 3), (3, 3)]
+    assert review.describe() == "all digits, 2 that differ from their label first"
 
 
 @pytest.mark.parametrize("size", [1, 3, 40])

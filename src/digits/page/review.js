@@ -3,8 +3,8 @@
 
 const { description, digits } = JSON.parse($("content").textContent);
 const STORAGE_KEY = `digits-review-${document.documentElement.dataset.identity}`;
-const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
-const choices = loadChoices(); // the label of each digit; null without a choice
+let choices = loadChoices(); // the label of each digit; null without a choice
+let current = 0; // the digit that keys act on
 let isStored = true; // in the browser
 let isSaved = true; // in a file
 
@@ -39,7 +39,7 @@ function makeCard({ name, predicted, confidence, label, pixels }, index) {
   card.querySelector(".prediction").textContent = `Predicted ${predicted}, ${(100 * confidence).toFixed(1)} %${given}`;
   card.querySelector(".name").textContent = name;
   card.querySelector(".choices").append(...makeButtons(index, predicted));
-  card.addEventListener("focusin", () => setCurrent(card));
+  card.addEventListener("focusin", () => setCurrent(index));
   const values = Array.from(bytesOfBase64(pixels), (value) => value / 255);
   paint(card.querySelector("canvas"), values);
   return card;
@@ -68,27 +68,42 @@ function choose(index, label) {
   show();
 }
 
-/** The card that the tabulator reaches. */
-function setCurrent(card) {
-  for (const other of $("cards").children) other.tabIndex = other === card ? 0 : -1;
+/** Makes a card the only one that the Tab key reaches. */
+function setCurrent(index) {
+  $("cards").children[current].tabIndex = -1;
+  $("cards").children[index].tabIndex = 0;
+  current = index;
 }
 
 function handleKey(event) {
-  const isShortcut = event.ctrlKey || event.metaKey || event.altKey;
-  const card = document.activeElement.closest(".card");
-  if (isShortcut || !card) return;
-  const index = [...$("cards").children].indexOf(card);
-  if (/^[0-9]$/.test(event.key)) {
-    choose(index, Number(event.key));
-    focusCard(index + 1);
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const step = stepOf(event.key);
+  if (step) {
+    focusCard(current + step);
+  } else if (/^[0-9]$/.test(event.key)) {
+    choose(current, Number(event.key));
+    focusCard(current + 1);
   } else if (event.key === "Backspace" || event.key === "Delete") {
-    choose(index, null);
-  } else if (event.key in STEPS) {
-    focusCard(index + STEPS[event.key]);
+    choose(current, null);
   } else {
     return;
   }
   event.preventDefault();
+}
+
+/** The number of cards that an arrow key moves. None for other keys. */
+function stepOf(key) {
+  if (key === "ArrowLeft") return -1;
+  if (key === "ArrowRight") return 1;
+  if (key === "ArrowUp") return -countColumns();
+  if (key === "ArrowDown") return countColumns();
+  return undefined;
+}
+
+/** The number of cards beside each other. */
+function countColumns() {
+  const cards = [...$("cards").children];
+  return cards.filter((card) => card.offsetTop === cards[0].offsetTop).length;
 }
 
 function focusCard(index) {
@@ -132,6 +147,11 @@ $("save").addEventListener("click", save);
 document.addEventListener("keydown", handleKey);
 addEventListener("beforeunload", (event) => {
   if (isAtRisk()) event.preventDefault();
+});
+addEventListener("storage", ({ key }) => {
+  if (key !== STORAGE_KEY) return;
+  choices = loadChoices(); // that another tab changed
+  show();
 });
 startTheme();
 show();

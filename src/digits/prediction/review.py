@@ -31,36 +31,40 @@ class ReviewedDigit:
 
 
 class Review:
-    """The `MAX_DIGITS` least certain digits of an input: those whose label has the least probability, from the first
-    one. Without labels, the predicted label counts."""
+    """The first `MAX_DIGITS` digits of an input in the order in which a person should check them: those that differ
+    from their label, the most confident ones first, because their label is often wrong, and then the others, the least
+    confident ones first."""
 
     def __init__(self) -> None:
         self.total = 0
         """the number of all digits"""
-        self._certain_digits: list[tuple[float, ReviewedDigit]] = []
-        """with the probability of the label, in rising order"""
+        self.wrong = 0
+        """of those that differ from their label"""
+        self._ranked_digits: list[tuple[float, ReviewedDigit]] = []
 
     @property
     def digits(self) -> list[ReviewedDigit]:
-        return [digit for _, digit in self._certain_digits]
+        return [digit for _, digit in self._ranked_digits]
 
     def add(self, chunk: PredictedChunk) -> None:
         """Adds the digits that follow in the input."""
-        probabilities, given = chunk.predictions.probabilities, chunk.digits.labels
-        labels = probabilities.argmax(1) if given is None else given
-        certainties = probabilities[np.arange(len(labels)), labels]
-        for index in np.argsort(certainties, kind="stable")[:MAX_DIGITS].tolist():
+        probabilities, labels = chunk.predictions.probabilities, chunk.digits.labels
+        predicted, confidences = probabilities.argmax(1), probabilities.max(1)
+        is_wrong = predicted != (predicted if labels is None else labels)
+        ranks = np.where(is_wrong, -confidences, confidences)
+        for index in np.argsort(ranks, kind="stable")[:MAX_DIGITS].tolist():
             digit = ReviewedDigit(
                 name=self._name(chunk, index),
                 image=chunk.digits.images[index].copy(),  # a view would keep the images of the whole chunk
-                predicted=int(probabilities[index].argmax()),
-                confidence=float(probabilities[index].max()),
-                label=None if given is None else int(given[index]),
+                predicted=int(predicted[index]),
+                confidence=float(confidences[index]),
+                label=None if labels is None else int(labels[index]),
             )
-            self._certain_digits.append((float(certainties[index]), digit))
-        self._certain_digits.sort(key=itemgetter(0))  # the earlier digit first, if two are as certain
-        del self._certain_digits[MAX_DIGITS:]
-        self.total += len(labels)
+            self._ranked_digits.append((float(ranks[index]), digit))
+        self._ranked_digits.sort(key=itemgetter(0))  # of two with the same rank, the earlier one first
+        del self._ranked_digits[MAX_DIGITS:]
+        self.total += len(predicted)
+        self.wrong += int(is_wrong.sum())
 
     def _name(self, chunk: PredictedChunk, index: int) -> str:
         if not chunk.digits.sources:
@@ -69,9 +73,9 @@ class Review:
         return source.file if source.place is None else f"{source.file}, digit {source.place.index}"
 
     def describe(self) -> str:
-        if len(self._certain_digits) < self.total:
-            return f"the {len(self._certain_digits):,} least certain of {self.total:,} digits"
-        return "all digits, the least certain first"
+        count = len(self._ranked_digits)
+        shown = f"the {count:,} least certain of {self.total:,} digits" if count < self.total else "all digits"
+        return f"{shown}, {self.wrong:,} that differ from their label first" if self.wrong else shown
 
 
 def write_review(review: Review, path: str) -> None:
