@@ -7,7 +7,7 @@ import numpy as np
 from digits.data.pictures.masks import Array, bounding_box
 from digits.data.pictures.shapes import Shape
 
-CENTERS = (0.3, 0.4, 0.5, 0.6, 0.7)  # of the width: where one cut may lie
+CENTERS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)  # of the width: where one cut may lie
 SLANTS = (0.0, 0.3)  # of a cut: columns to the right for each row upwards
 THIRDS = (1 / 3, 2 / 3)
 MIN_WIDTH_OF_THREE = 1.3  # of three digits, relative to their height
