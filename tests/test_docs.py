@@ -101,7 +101,7 @@ def test_tables_of_studies_are_rebuilt_byte_for_byte(study: str) -> None:
 def test_tables_of_the_records_are_rebuilt_from_their_files() -> None:
     page = (RECORDS.parent / "records.md").read_text()
     assert update_page(page, RECORDS) == page
-    assert re.findall("<!-- (.*) -->", page) == ["results", "end", "seeds", "end", "trials", "end"]
+    assert re.findall("<!-- (.*) -->", page) == ["results", "end", "seeds", "end", "trials", "end", "diversity", "end"]
     assert re.search(r"\| light +\|", page)
 
 

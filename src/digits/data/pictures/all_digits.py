@@ -8,7 +8,8 @@ from digits.data.pictures.masks import Array, RelativeBox
 from digits.data.pictures.normalize import Hypothesis
 from digits.data.pictures.sheet import Sheet, read_sheet
 
-MIN_DIGITS = 3  # of a sheet whose first hypotheses are convincing as a single digit
+# Of a sheet whose first hypotheses are convincing as a single digit. Edges beside it look like ones.
+MIN_DIGITS, MIN_OTHERS_THAN_ONES = 3, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +35,14 @@ def find_all_digits(picture: DecodedPicture, predict: Predict) -> list[FoundDigi
     sheet = None
     if single is None or may_be_sheet:
         sheet = read_sheet(picture.sheet, predict)
-    if single is not None and (sheet is None or len(sheet.digits) < MIN_DIGITS):
+    if single is not None and (sheet is None or not _is_clear(sheet)):
         return [_single_digit(single, picture)]
     return _digits_of_sheet(sheet, picture) if sheet is not None else []
+
+
+def _is_clear(sheet: Sheet) -> bool:
+    others = sum(digit.label != 1 for digit in sheet.digits)
+    return len(sheet.digits) >= MIN_DIGITS and others >= MIN_OTHERS_THAN_ONES
 
 
 def _single_digit(single: Hypothesis, picture: DecodedPicture) -> FoundDigit:

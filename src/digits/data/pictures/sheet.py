@@ -45,6 +45,7 @@ class SheetDigit:
 
     image: Array
     """uint8 [28, 28]"""
+    label: int
     box: RelativeBox
     line: int
     """of the sheet, from 0"""
@@ -98,7 +99,8 @@ def read_sheet(gray: Array, predict: Predict) -> Sheet | None:
         if _share_of_digits(judged, without_ones=True) < MIN_OTHER_SHARE:
             continue
         judged = _examine(judged, ink, typical_size(shapes), predict)
-        score = float((judged.confidences - MIN_CONFIDENCE).sum())
+        is_other = judged.labels != 1  # rests of ruled lines are convincing ones
+        score = float((judged.confidences - MIN_CONFIDENCE)[is_other].sum())
         if score > best_score:
             best, best_score = (segmentation, judged), score
         if len(shapes) > 1 and (judged.confidences >= CONVINCING).mean() >= GOOD_SHARE:
@@ -232,5 +234,5 @@ def _in_order(judged: Judged, shape: tuple[int, ...]) -> list[SheetDigit]:
     for line, indices in enumerate(reading_order([shape.box for shape in judged.shapes])):
         for index in indices:
             box = relative_box(judged.shapes[index].box, shape)
-            digits.append(SheetDigit(judged.images[index], box, line))
+            digits.append(SheetDigit(judged.images[index], int(judged.labels[index]), box, line))
     return digits
