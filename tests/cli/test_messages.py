@@ -13,7 +13,7 @@ from helpers import run_main
     ("experiment=[compact,study/fold]", "experiment/study=fold: no such choice; choose one of adadelta, "),
     ("optimzer=adam", "optimzer: no such setting; did you mean optimizer? train has augment, data, "),
     ("trainer.max_epoch=3", "trainer.max_epoch: no such setting; did you mean max_epochs? trainer has accelerator, "),
-    ("optimizer.momentum=1", "optimizer.momentum: no such setting; optimizer has fused, lr, weight_decay (+opt"),
+    ("optimizer.momentum=1", "optimizer.momentum: no such setting; optimizer has lr, weight_decay (+opt"),
     ("data.root=x", "data.root: no such setting; data has batch_size, fold, folds, "),
     ("seed.foo=1", "seed.foo: no such setting; seed is a single value, 0"),
     ("resume=nowhere.ckpt", "resume=nowhere.ckpt: no such file"),
