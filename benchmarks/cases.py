@@ -163,7 +163,7 @@ def startup(options: Options) -> Iterator[Benchmark]:
 
 def sweep(options: Options) -> Iterator[Benchmark]:
     """Eight small jobs, one after the other and two at once."""
-    jobs = ["model=fast_cnn", "augment=none", "trainer.max_epochs=10", "seed=0,1,2,3,4,5,6,7"]
+    jobs = ["model=fast_cnn", "augment=none", "optimizer=adamw", "trainer.max_epochs=10", "seed=0,1,2,3,4,5,6,7"]
     folder = f"hydra.sweep.dir={options.files / 'sweep-${now:%H%M%S%f}'}"
     command = [sys.executable, "train.py", "-m", *jobs, folder]
     programs = [

@@ -54,7 +54,7 @@ class EpochTimer(Callback):
 
 
 def build_module(model: str, *overrides: str) -> DigitsModule:
-    config = compose_train(f"model={model}", *overrides)
+    config = compose_train(f"model={model}", "optimizer=adamw", *overrides)  # as in all records
     optimizer_factory = build(config["optimizer"], "optimizer")
     augment = build(config["augment"], "augment")
     return DigitsModule(build_network(model), optimizer_factory, augment=augment).to(DEVICE)
