@@ -12,7 +12,7 @@
 #   AdamW with fused=True                   the hook sees 3,072, and an infinite gradient
 #   … with scaler.unscale_(optimizer)       the hook sees 3, and an infinite gradient
 #
-# This project's Muon is a subclass of AdamW, so it is never fused.
+# This project's Muon is a subclass of the fused AdamW. It lets the scaler unscale the gradients, and tests it.
 #
 # Usage: findings/torch_fused_optimizers_get_scaled_gradients.sh. Fails if the behavior has changed. Installs PyTorch.
 set -euo pipefail

@@ -73,6 +73,7 @@ from digits.private_apis.lightning import (
 )
 from digits.private_apis.pytorch import batch_statistics, is_gloo_error, write_hparams, write_session_end
 from digits.runs.safe_archive import open_archive
+from digits.training.muon import Muon
 
 
 @contextmanager
@@ -521,6 +522,30 @@ def test_statistics_of_a_batch_are_those_of_batch_normalization(shape: tuple[int
         assert torch.equal(mean, layer.running_mean)  # type: ignore[arg-type]
         assert torch.allclose(var * count / (count - 1), layer.running_var)  # type: ignore[arg-type]
         assert not mean.requires_grad
+
+
+def test_step_of_muon_with_an_infinite_gradient_is_skipped() -> None:
+    with coupling("Optimizer._step_supports_amp_scaling"):
+        weight = nn.Parameter(torch.ones(2, 1, 3, 3))
+        scaler = torch.amp.GradScaler("cpu")
+        optimizer = Muon([weight], lr=0.01)
+        weight.grad = torch.full_like(weight, torch.inf)
+        scaler.scale(torch.zeros(()))
+        scaler.step(optimizer)
+        assert torch.equal(weight, torch.ones_like(weight))
+
+
+def test_muon_gets_gradients_without_their_scale() -> None:
+    with coupling("Optimizer._step_supports_amp_scaling"):
+        weight = nn.Parameter(torch.ones(2, 1, 3, 3))
+        scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+        optimizer = Muon([weight], lr=0.01)
+        seen = []
+        optimizer.register_step_pre_hook(lambda *_: seen.append(weight.grad.clone()))
+        weight.grad = torch.full_like(weight, 3 * 1024.0)
+        scaler.scale(torch.zeros(()))
+        scaler.step(optimizer)
+        assert torch.equal(seen[0], torch.full_like(weight, 3.0))
 
 
 def test_lost_connection_of_gloo_is_recognized() -> None:

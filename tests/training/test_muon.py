@@ -54,7 +54,7 @@ def test_other_parameters_are_updated_as_by_adamw() -> None:
     network[0].requires_grad_(False)
     reference[0].requires_grad_(False)
     train(network, Muon(network.parameters(), lr=0.01), range(3))
-    train(reference, AdamW(reference.parameters(), lr=0.01), range(3))
+    train(reference, AdamW(reference.parameters(), lr=0.01, fused=True), range(3))
     for ours, adamws in zip(network.parameters(), reference.parameters(), strict=True):
         assert torch.equal(ours, adamws)
 
@@ -77,15 +77,3 @@ def test_weight_decay_shrinks_a_convolution_without_gradient() -> None:
     weight.grad = torch.zeros_like(weight)
     Muon([weight], lr=0.1, weight_decay=0.5).step()
     torch.testing.assert_close(weight.detach(), torch.full_like(weight, 0.95))
-
-
-def test_step_with_an_infinite_gradient_is_skipped() -> None:  # findings/torch_fused_optimizers_get_scaled_gradients.sh
-    network, before = make_network(), make_network()
-    scaler = torch.amp.GradScaler("cpu")
-    optimizer = Muon(network.parameters(), lr=0.01)
-    for weight in network.parameters():
-        weight.grad = torch.full_like(weight, torch.inf)
-    scaler.scale(torch.zeros(()))
-    scaler.step(optimizer)
-    for weight, unchanged in zip(network.parameters(), before.parameters(), strict=True):
-        assert torch.equal(weight, unchanged)

@@ -53,7 +53,7 @@ def test_resumed_run_ends_as_an_uninterrupted_one(
 def test_run_killed_between_its_final_checkpoints_keeps_the_best(
     tmp_path: Path, made_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = ["weights=best", "schedule=constant", "optimizer.lr=0.0005", "trainer.max_epochs=3"]
+    settings = ["weights=best", "schedule=constant", "optimizer=adamw", "optimizer.lr=0.0005", "trainer.max_epochs=3"]
     train_small(tmp_path / "one", made_csv, *settings)
     best = read_checkpoint(tmp_path / "one" / BEST)
     assert best["epoch"] == 2
@@ -140,7 +140,7 @@ def test_epochs_can_be_added_without_a_schedule(
 
 @pytest.mark.parametrize(("setting", "message"), [
     ("model=larger_cnn", "model.name was dropout_cnn, now larger_cnn"),
-    ("optimizer=sgd", "optimizer._target_ was torch.optim.AdamW, now torch.optim.SGD"),
+    ("optimizer=sgd", "optimizer._target_ was digits.training.muon.Muon, now torch.optim.SGD"),
     ("schedule=cosine", "schedule._target_ was None, now digits.training.schedules.cosine"),
     ("schedule=onecycle trainer.max_epochs=9", "trainer.max_epochs was 2, now 9"),
     ("trainer.max_epochs=1", "trainer.max_epochs was 2, now 1"),

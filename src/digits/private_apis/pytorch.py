@@ -8,6 +8,7 @@ from digits.private_apis.coupling import Coupling
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.optim import Optimizer
     from torch.utils.tensorboard import SummaryWriter
 
 PYTORCH_COUPLINGS = (
@@ -17,6 +18,7 @@ PYTORCH_COUPLINGS = (
         "torch", "SummaryWriter.file_writer, hparams", "TensorBoard shows settings, scores and outcomes", "2.15.0"
     ),
     Coupling("torch", "names in a file of torch.save", "a checkpoint is checked before it is loaded", "2.15.0"),
+    Coupling("torch", "Optimizer._step_supports_amp_scaling", "Muon gets unscaled float16 gradients", "2.15.0"),
 )
 
 
@@ -31,6 +33,13 @@ def batch_statistics(features: "Tensor") -> tuple["Tensor", "Tensor"]:
     unused = torch.zeros(features.shape[1], dtype=precise, device=features.device)
     mean, var = torch.batch_norm_update_stats(features.detach(), unused, unused, 0.0)
     return mean, var
+
+
+def take_unscaled_gradients(optimizer: "Optimizer") -> None:
+    """Lets a GradScaler unscale the gradients before the step of a fused optimizer, and skip the step if they are
+    infinite. PyTorch's fused optimizers do both in their kernel, without their subclasses
+    (findings/torch_fused_optimizers_get_scaled_gradients.sh)."""
+    optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
 
 
 def is_gloo_error(error: BaseException) -> bool:

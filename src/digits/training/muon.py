@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.optim import AdamW
 from torch.optim.optimizer import ParamsT
 
+from digits.private_apis.pytorch import take_unscaled_gradients
+
 NEWTON_SCHULZ_STEPS = 3
 ADAMW_RMS = 0.2
 """The usual root mean square of an update of AdamW, as a part of its rate."""
@@ -28,8 +30,8 @@ class Muon(AdamW):
         eps: float = 1e-8,
         weight_decay: float = 0.01,
     ) -> None:
-        # Without `fused`: a fused optimizer gets float16 gradients still scaled, and infinite ones too.
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
+        take_unscaled_gradients(self)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
