@@ -96,5 +96,5 @@ def test_run_without_probabilities_is_one_line(tmp_path: Path) -> None:
 
 def test_two_recipes_in_one_family_are_one_line(tmp_path: Path) -> None:
     folders = example(tmp_path)
-    with pytest.raises(InputError, match="two runs with the same seed"):
+    with pytest.raises(InputError, match="two runs with seed 0 predicted the same digits"):
         measure({"both": [*folders["a"], *folders["b"]]})

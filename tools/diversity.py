@@ -38,50 +38,60 @@ def measure(folders: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
 
     Raises InputError if a run has no out-of-fold probabilities, or two runs with one seed have the same fold."""
     families, labels = read_families(folders)
-    pairs = [*((family, family) for family in families if len(family.members) > 1), *combinations(families, 2)]
-    return {
-        "digits": len(labels),
-        "families": [
-            {"name": family.name, "mistakes": [len(find_mistakes(member, labels)) for member in family.members]}
-            for family in families
-        ],
-        "common": [
-            {"families": [one.name, other.name], "share": mean_common_share(one, other, labels)} for one, other in pairs
-        ],
-        "ensembles": [
-            {
-                "counts": {family.name: count for family, count in counts},
-                "mistakes": mean_ensemble_mistakes(counts, labels),
-            }
-            for counts in _compositions(families)
-        ],
-    }
+    mistakes, common, ensembles = [], [], []
+    for family in families:
+        counts = [len(found) for found in all_mistakes(family, labels)]
+        mistakes.append({"name": family.name, "mistakes": counts})
+    for one, other in _pairs(families):
+        share = mean_common_share(one, other, labels)
+        common.append({"families": [one.name, other.name], "share": share})
+    for composition in _compositions(families):
+        sizes = {family.name: count for family, count in composition}
+        ensembles.append({"counts": sizes, "mistakes": mean_ensemble_mistakes(composition, labels)})
+    return {"digits": len(labels), "families": mistakes, "common": common, "ensembles": ensembles}
+
+
+def _pairs(families: Sequence[Family]) -> Iterator[tuple[Family, Family]]:
+    """Each family with itself, if it has two networks, and each two families."""
+    for family in families:
+        if len(family.members) > 1:
+            yield family, family
+    yield from combinations(families, 2)
 
 
 def read_families(folders: Mapping[str, Sequence[Path]]) -> tuple[list[Family], np.ndarray]:
     """The families, and the labels int [N] of the digits that all of their members predicted."""
     tables = {name: _read_members(paths) for name, paths in folders.items()}
-    predicted = [set(table.index) for members in tables.values() for table in members]
-    digits = sorted(set.intersection(*predicted))
+    labels = pd.concat([table["label"] for members in tables.values() for table in members], axis=1, join="inner")
     families = []
     for name, members in tables.items():
-        families.append(Family(name, [member.loc[digits, PROBABILITIES].to_numpy() for member in members]))
-    first, *_ = next(iter(tables.values()))
-    return families, first.loc[digits, "label"].to_numpy()
+        probabilities = [member.loc[labels.index, PROBABILITIES].to_numpy() for member in members]
+        families.append(Family(name, probabilities))
+    return families, labels.iloc[:, 0].to_numpy()
 
 
 def _read_members(paths: Sequence[Path]) -> list[pd.DataFrame]:
     """The out-of-fold digits of each seed, from all folds of this seed, by their index."""
     runs, unreadable = read_results(paths)
-    if unreadable or not runs:
-        raise InputError(*unreadable[:1] or [f"{paths[0]}: no runs"])
-    folds: dict[int | None, list[pd.DataFrame]] = {}
+    if unreadable:
+        raise InputError(unreadable[0])
+    if not runs:
+        raise InputError(f"{paths[0]}: no runs")
+    folds: dict[int, list[pd.DataFrame]] = {}
     for run in runs:
-        folds.setdefault(run.metrics.seed, []).append(read_out_of_fold(run.files))
-    members = [pd.concat(tables).set_index("index") for _, tables in sorted(folds.items())]
-    if not all(member.index.is_unique for member in members):
-        raise InputError(f"{paths[0]}: two runs with the same seed predicted the same digits; a family is one recipe")
+        folds.setdefault(run.metrics.seed or 0, []).append(read_out_of_fold(run.files))
+    members = []
+    for seed in sorted(folds):
+        member = pd.concat(folds[seed]).set_index("index")
+        if not member.index.is_unique:
+            raise InputError(f"{paths[0]}: two runs with seed {seed} predicted the same digits; a family is one recipe")
+        members.append(member)
     return members
+
+
+def all_mistakes(family: Family, labels: np.ndarray) -> list[set[int]]:
+    """The mistakes of each member."""
+    return [find_mistakes(member, labels) for member in family.members]
 
 
 def find_mistakes(probabilities: np.ndarray, labels: np.ndarray) -> set[int]:
@@ -97,8 +107,8 @@ def common_share(one: set[int], other: set[int]) -> float:
 
 def mean_common_share(one: Family, other: Family, labels: np.ndarray) -> float:
     """The mean over all pairs with a network of each family; if they are the same family, of two of its networks."""
-    mistakes = [[find_mistakes(member, labels) for member in family.members] for family in (one, other)]
-    pairs = combinations(mistakes[0], 2) if one is other else product(*mistakes)
+    mistakes = all_mistakes(one, labels)
+    pairs = combinations(mistakes, 2) if one is other else product(mistakes, all_mistakes(other, labels))
     return mean(common_share(*pair) for pair in pairs)
 
 
@@ -133,7 +143,9 @@ def diversity_table(measured: Mapping[str, Any]) -> list[str]:
     rows = []
     for pair in measured["common"]:
         names = list(dict.fromkeys(pair["families"]))
-        single = [mistakes for name in names for mistakes in members[name]]
+        single = []
+        for name in names:
+            single += members[name]
         row = [" and ".join(names), str(len(single)), f"{mean(single):.1f}", f"{pair['share']:.0%}"]
         row += [_ensemble_cell(measured["ensembles"], names, size) for size in sizes]
         rows.append(row)
