@@ -52,7 +52,7 @@ def test_digits_that_differ_from_their_label_are_first_the_most_confident_ones_b
     review.add(predicted([0.55, 0.6, 0.7, 0.99], labels=[3, 5, 5, 3]))
     assert names(review) == ["digit 3", "digit 2", "digit 1", "digit 4"]
     assert [(digit.predicted, digit.label) for digit in review.digits] == [(3, 5), (3, 5), (3, 3), (3, 3)]
-    assert review.describe() == "all digits, 2 that differ from their label first"
+    assert review.describe() == "4 of 4 digits, first 2 of the 2 that differ from their label"
 
 
 @pytest.mark.parametrize("size", [1, 3, 40])
@@ -64,7 +64,7 @@ def test_selection_does_not_depend_on_the_size_of_chunks(monkeypatch: pytest.Mon
         review.add(predicted(confidences[start : start + size].tolist()))
     expected = np.argsort(confidences, kind="stable")[:7] + 1
     assert names(review) == [f"digit {number}" for number in expected]
-    assert review.describe() == "the 7 least certain of 40 digits"
+    assert review.describe() == "7 of 40 digits, the least certain first"
 
 
 def test_chunks_are_not_kept_in_memory() -> None:

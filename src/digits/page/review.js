@@ -81,6 +81,7 @@ function handleKey(event) {
   if (step) {
     focusCard(current + step);
   } else if (/^[0-9]$/.test(event.key)) {
+    if (event.repeat) return; // of a key that is held down
     choose(current, Number(event.key));
     focusCard(current + 1);
   } else if (event.key === "Backspace" || event.key === "Delete") {
@@ -130,7 +131,7 @@ function showChoice(card, { predicted }, index) {
 
 /** Whether choices would be lost with the page. */
 function isAtRisk() {
-  return !isStored && !isSaved;
+  return choices.some((label) => label !== null) && !isStored && !isSaved;
 }
 
 function save() {

@@ -50,7 +50,9 @@ class Review:
         """Adds the digits that follow in the input."""
         probabilities, labels = chunk.predictions.probabilities, chunk.digits.labels
         predicted, confidences = probabilities.argmax(1), probabilities.max(1)
-        is_wrong = predicted != (predicted if labels is None else labels)
+        is_wrong = np.zeros(len(predicted), bool)
+        if labels is not None:
+            is_wrong = predicted != labels
         ranks = np.where(is_wrong, -confidences, confidences)
         for index in np.argsort(ranks, kind="stable")[:MAX_DIGITS].tolist():
             digit = ReviewedDigit(
@@ -74,8 +76,11 @@ class Review:
 
     def describe(self) -> str:
         count = len(self._ranked_digits)
-        shown = f"the {count:,} least certain of {self.total:,} digits" if count < self.total else "all digits"
-        return f"{shown}, {self.wrong:,} that differ from their label first" if self.wrong else shown
+        shown = f"{count:,} of {self.total:,} digits, the least certain first"
+        if self.wrong == 0:
+            return shown
+        wrong = min(count, self.wrong)
+        return f"{count:,} of {self.total:,} digits, first {wrong:,} of the {self.wrong:,} that differ from their label"
 
 
 def write_review(review: Review, path: str) -> None:
