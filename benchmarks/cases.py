@@ -145,7 +145,7 @@ def reading(options: Options) -> Iterator[Benchmark]:
 def startup(options: Options) -> Iterator[Benchmark]:
     """Start-up time and peak memory of whole processes."""
     files = options.files
-    mlp = ["model=mlp", "trainer.max_epochs=1", f"hydra.run.dir={files / 'mlp-${now:%H%M%S%f}'}"]
+    mlp = ["model=mlp", "optimizer=adamw", "trainer.max_epochs=1", f"hydra.run.dir={files / 'mlp-${now:%H%M%S%f}'}"]
     fast = ["experiment=fast", f"data.root={options.root}", f"hydra.run.dir={files / 'fast-${now:%H%M%S%f}'}"]
     commands = {
         "train.py --help": ["train.py", "--help"],

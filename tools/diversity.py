@@ -79,7 +79,9 @@ def _read_members(paths: Sequence[Path]) -> list[pd.DataFrame]:
         raise InputError(f"{paths[0]}: no runs")
     folds: dict[int, list[pd.DataFrame]] = {}
     for run in runs:
-        folds.setdefault(run.metrics.seed or 0, []).append(read_out_of_fold(run.files))
+        if run.metrics.seed is None:
+            raise InputError(f"{run.folder}: a run without a seed")
+        folds.setdefault(run.metrics.seed, []).append(read_out_of_fold(run.files))
     members = []
     for seed in sorted(folds):
         member = pd.concat(folds[seed]).set_index("index")
@@ -124,8 +126,8 @@ def _compositions(families: Sequence[Family]) -> Iterator[Composition]:
 
 
 def mean_ensemble_mistakes(counts: Composition, labels: np.ndarray) -> float:
-    """The mistakes of ensembles with so many members of each family: the mean over all such ensembles. An ensemble
-    predicts the class with the largest mean probability."""
+    """The mean number of mistakes over all ensembles of this composition. An ensemble predicts the class with the
+    largest mean probability."""
     choices = [combinations(family.members, count) for family, count in counts]
     mistakes = []
     for chosen in product(*choices):

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ from digits.prediction.classifier import Classifier, load_classifier
 from digits.prediction.export import export_onnx
 from digits.prediction.javascript import BROWSERS, run_javascript
 from digits.prediction.page import build_page, run_page, script_of, write_page
-from digits.prediction.page_sources import SOURCES
+from digits.prediction.page_sources import SOURCES, read_page, read_source
 from digits.prediction.predict import predict
 from tools.picture_scenes import SCENES, SMALL_SCENES
 
@@ -116,12 +117,18 @@ def test_without_node_and_browser_the_page_is_written_unchecked(
 def test_page_contains_the_sources_and_no_link() -> None:
     text = build_page(Classifier([member("fast_cnn")]))
     for name in [path.stem for path in SOURCES.glob("*.js") if path.stem not in ("check", "review")]:
-        assert (SOURCES / f"{name}.js").read_text() in text
-    assert (SOURCES / "page.css").read_text() in text
+        assert read_source(f"{name}.js") in text
+    assert read_source("page.css") in text
     assert "src=" not in text
     assert "href=" not in text
     assert "http://" not in text
     assert "https://" not in text
+
+
+def test_ids_of_a_page_are_unique() -> None:
+    for text in (build_page(Classifier([member("fast_cnn")])), read_page("review.html")):
+        ids = re.findall(r'<[^>]* id="([\w-]+)"', text)
+        assert len(ids) == len(set(ids)) > 5
 
 
 class OwnLayer(nn.Module):
@@ -204,7 +211,7 @@ def test_program_that_does_not_run_javascript(tmp_path: Path) -> None:
 def found_by_page(made: Sequence[Image.Image]) -> list[list[dict[str, Any]]]:
     """The hypotheses of the page about each picture, with digits uint8 [K, 784]."""
     text = build_page(Classifier([member("fast_cnn")]))
-    sources = "\n".join(script_of(text, name) for name in ("network", "filters", "digit", "segment", "picture"))
+    sources = "\n".join(script_of(text, f"{name}-js") for name in ("network", "filters", "digit", "segment", "picture"))
     data = [[*one.size, base64.b64encode(one.convert("RGBA").tobytes()).decode()] for one in made]
     script = f"""{sources}
         const result = {json.dumps(data)}.map(([width, height, text]) => {{
@@ -307,7 +314,7 @@ def test_page_chooses_the_hypothesis_of_predict() -> None:
         for found, probabilities in cases
     ]
     text = build_page(Classifier([member("fast_cnn")]))
-    sources = "\n".join(script_of(text, name) for name in ("filters", "digit", "picture"))
+    sources = "\n".join(script_of(text, f"{name}-js") for name in ("filters", "digit", "picture"))
     script = f"{sources}\nconst result = {json.dumps(data)}.map((one) => choose(...one)?.description ?? null);"
     assert run_javascript(script, PROGRAMS[0]) == expected
     assert None in expected

@@ -14,7 +14,7 @@ from digits.errors import InputError
 from digits.prediction import review as module
 from digits.prediction.chunks import DigitChunk, DigitPlace, DigitSource, PredictedChunk
 from digits.prediction.classifier import Predictions
-from digits.prediction.page_sources import SOURCES
+from digits.prediction.page_sources import read_source
 from digits.prediction.predict import predict
 from digits.prediction.review import Review, build_review
 
@@ -107,7 +107,7 @@ def test_name_of_a_file_is_only_text() -> None:
 def test_page_links_to_nothing() -> None:
     page = build_review(Review())
     for name in ("page.css", "review.css", "view.js", "save.js", "review.js"):
-        assert (SOURCES / name).read_text() in page
+        assert read_source(name) in page
     for link in ("src=", "href=", "http://", "https://"):
         assert link not in page
 
@@ -129,7 +129,7 @@ def test_pictures_are_reviewed(tmp_path: Path, several: object) -> None:
     page = tmp_path / "wrong.html"
     output = str(tmp_path / "labels.csv")
     predict(predict_settings(input=str(tmp_path / "one.png"), several=several, output=output, review=str(page)))
-    [digit] = content(page.read_text())["digits"]  # type: ignore[misc]
+    [digit] = content(page.read_text(encoding="utf-8"))["digits"]  # type: ignore[misc]
     assert digit["name"] == f"{tmp_path / 'one.png'}" + (", digit 1" if several else "")
     assert digit["label"] is None
 

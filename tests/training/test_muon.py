@@ -48,6 +48,31 @@ def test_update_of_a_convolution_has_the_size_of_adamws() -> None:
     assert float(weight.detach().square().mean().sqrt()) == pytest.approx(0.2 * 0.01, rel=0.2)
 
 
+def test_update_of_a_convolution_is_orthogonalized() -> None:
+    weight = nn.Parameter(torch.zeros(8, 3, 3, 3))
+    weight.grad = torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
+    before = torch.linalg.svdvals(weight.grad.flatten(1))
+    Muon([weight], lr=0.01).step()
+    values = torch.linalg.svdvals(weight.detach().flatten(1))
+    assert before.max() > 2.5 * before.min()
+    assert values.max() < 2.2 * values.min()
+
+
+def test_second_update_has_nesterovs_momentum() -> None:
+    first, second = torch.randn(2, 4, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+    weight = nn.Parameter(torch.zeros(4, 2, 3, 3))
+    optimizer = Muon([weight], lr=0.01, betas=(0.8, 0.99), weight_decay=0.0)
+    weight.grad = first.clone()
+    optimizer.step()
+    before = weight.detach().clone()
+    weight.grad = second.clone()
+    optimizer.step()
+    momentum = 0.8 * 0.2 * first + 0.2 * second
+    nesterov = 0.2 * second + 0.8 * momentum
+    expected = -0.01 * 0.2 * 18**0.5 * orthogonalize(nesterov.flatten(1))
+    torch.testing.assert_close((weight.detach() - before).flatten(1), expected, rtol=1e-3, atol=1e-6)
+
+
 def test_other_parameters_are_updated_as_by_adamw() -> None:
     network = make_network()
     reference = copy.deepcopy(network)

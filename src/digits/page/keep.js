@@ -5,7 +5,7 @@ let kept = []; // digits of the collection
 let isStored = true; // in the browser
 let isSaved = true; // in a file
 
-/** Loads the digits of an earlier visit. Called once all scripts are there. */
+/** Loads the digits of an earlier visit. Call it after all scripts are loaded. */
 function startKeeping() {
   kept = loadDigits();
   $("labels").replaceChildren(...Array.from({ length: 10 }, (_, label) => makeLabelButton(label)));
@@ -19,7 +19,7 @@ function startKeeping() {
   });
   addEventListener("storage", ({ key }) => {
     if (key !== STORAGE_KEY) return;
-    kept = loadDigits(); // that another tab changed
+    kept = loadDigits(); // another tab changed them
     showKept();
   });
   showKept();

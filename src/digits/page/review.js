@@ -151,7 +151,7 @@ addEventListener("beforeunload", (event) => {
 });
 addEventListener("storage", ({ key }) => {
   if (key !== STORAGE_KEY) return;
-  choices = loadChoices(); // that another tab changed
+  choices = loadChoices(); // another tab changed them
   show();
 });
 startTheme();

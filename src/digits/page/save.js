@@ -8,16 +8,6 @@ function csvOfDigits(digits) {
   return [header, ...rows].map((row) => `${row.join(",")}\n`).join("");
 }
 
-/** A ZIP archive with a PNG of each digit, numbered in the folder of its label: 0/1.png, 0/2.png, … */
-function zipOfDigits(digits) {
-  const counts = new Array(10).fill(0);
-  const files = digits.map(({ label, pixels }) => {
-    counts[label]++;
-    return { name: `${label}/${counts[label]}.png`, bytes: pngOfGray(pixels, SIDE) };
-  });
-  return zipOfFiles(files);
-}
-
 /** Saves a file in the folder of the browser's downloads. */
 function download(name, content, type) {
   const link = document.createElement("a");

@@ -4,6 +4,16 @@
 const ZIP_VERSION = 10; // 1.0, which reads files that are not compressed
 const FIRST_DATE = 0x0021; // 1980-01-01: the same files give the same archive
 
+/** A ZIP archive with a PNG of each digit, numbered in the folder of its label: 0/1.png, 0/2.png, … */
+function zipOfDigits(digits) {
+  const counts = new Array(10).fill(0);
+  const files = digits.map(({ label, pixels }) => {
+    counts[label]++;
+    return { name: `${label}/${counts[label]}.png`, bytes: pngOfGray(pixels, SIDE) };
+  });
+  return zipOfFiles(files);
+}
+
 /** The archive of at most 65,535 files { name, bytes }, with names in ASCII. */
 function zipOfFiles(files) {
   const parts = [];

@@ -93,7 +93,7 @@ def run_page(page: str, images: NDArray[np.uint8], program: str) -> tuple[NDArra
     check = read_source("check.js")
     model = script_of(page, "model")
     digits = base64.b64encode(images.tobytes()).decode()
-    script = f'{script_of(page, "network")}\n{check}\nconst result = predictDigits({model}, "{digits}");'
+    script = f'{script_of(page, "network-js")}\n{check}\nconst result = predictDigits({model}, "{digits}");'
     result = run_javascript(script, program)
     probabilities = np.array(result["probabilities"], dtype=np.float32)  # null is NaN
     return probabilities, result["milliseconds"] / len(images)

@@ -26,4 +26,4 @@ def _inline(link: re.Match[str]) -> str:
     """The element with the content of the file that a link names."""
     name = link[1]
     element = "style" if name.endswith(".css") else "script"
-    return f'<{element} id="{Path(name).stem}">\n{read_source(name)}</{element}>'
+    return f'<{element} id="{name.replace(".", "-")}">\n{read_source(name)}</{element}>'

@@ -10,7 +10,7 @@ from torch.optim.optimizer import ParamsT
 
 from digits.private_apis.pytorch import take_unscaled_gradients
 
-NEWTON_SCHULZ_STEPS = 3
+NEWTON_SCHULZ_STEPS = 3  # instead of the 5 of K. Jordan: the recipes were chosen with 3
 ADAMW_RMS = 0.2
 """The usual root mean square of an update of AdamW, as a part of its rate."""
 
@@ -25,7 +25,7 @@ class Muon(AdamW):
     def __init__(
         self,
         params: ParamsT,
-        lr: float = 0.01,
+        lr: float = 0.02,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.01,
@@ -44,7 +44,7 @@ class Muon(AdamW):
                 if weight.ndim == 4 and weight.grad is not None:
                     self._update_convolution(weight, weight.grad, group)
                     weight.grad = None  # AdamW skips it
-        super().step()
+        super().step()  # calls hooks of the step again if PyTorch has wrapped AdamW.step
         return loss
 
     def _update_convolution(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:

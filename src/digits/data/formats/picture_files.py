@@ -74,7 +74,7 @@ def is_picture_name(name: str) -> bool:
 
 
 def label_of_folder(picture: PictureFile) -> int | None:
-    """The digit after which the folder of a picture is named, if it is."""
+    """The digit that names the folder of a picture. None if the folder has another name."""
     folder = PurePosixPath(picture.name.replace(os.sep, "/")).parent.name
     return int(folder) if folder in DIGIT_NAMES else None
 

@@ -85,7 +85,7 @@ def has_test_part(path: str) -> bool:
 def _read_pictures(path: str, found: FoundPictures, as_is: bool, judge: Predict | None) -> LabeledDigits:
     pictures = []
     for picture in found.pictures:
-        label = label_of_folder(picture)  # also if all have the same: a hand may differ in one digit only
+        label = label_of_folder(picture)  # training may use a single label
         if label is None:
             raise InputError(f"{path}: pictures without labels; training needs a folder for each digit, {path}/7/a.png")
         pictures.append(replace(picture, label=label))

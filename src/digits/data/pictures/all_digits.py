@@ -1,5 +1,6 @@
 """All digits of a picture in the order of reading: one by the hypotheses about a single digit, or those of a sheet."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from digits.data.pictures.choose import Predict, choose
@@ -8,8 +9,9 @@ from digits.data.pictures.masks import Array, RelativeBox
 from digits.data.pictures.normalize import Hypothesis
 from digits.data.pictures.sheet import Sheet, read_sheet
 
-# Of a sheet whose first hypotheses are convincing as a single digit. Edges beside it look like ones.
-MIN_DIGITS, MIN_OTHERS_THAN_ONES = 3, 2
+# A sheet replaces a convincing single digit if it has so many digits. Edges in the picture look like ones.
+MIN_DIGITS = 3
+MIN_OTHERS_THAN_ONES = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,15 +31,28 @@ class FoundDigit:
 def find_all_digits(picture: DecodedPicture, predict: Predict) -> list[FoundDigit]:
     """The digits of a picture that was read with `sheet`; none if it shows nothing like a digit. `predict` judges."""
     assert picture.sheet is not None
-    [chosen] = choose([picture.hypotheses], predict) if picture.hypotheses else [None]
-    single = chosen if chosen is not None and len(chosen.digits) == 1 else None
-    may_be_sheet = any(len(hypothesis.digits) >= MIN_DIGITS for hypothesis in picture.hypotheses)
-    sheet = None
-    if single is None or may_be_sheet:
+    single = _choose_single(picture.hypotheses, predict)
+    if single is None:
         sheet = read_sheet(picture.sheet, predict)
-    if single is not None and (sheet is None or not _is_clear(sheet)):
-        return [_single_digit(single, picture)]
-    return _digits_of_sheet(sheet, picture) if sheet is not None else []
+        return [] if sheet is None else _digits_of_sheet(sheet, picture)
+    if _may_be_sheet(picture.hypotheses):
+        sheet = read_sheet(picture.sheet, predict)
+        if sheet is not None and _is_clear(sheet):
+            return _digits_of_sheet(sheet, picture)
+    return [_single_digit(single, picture)]
+
+
+def _choose_single(hypotheses: Sequence[Hypothesis], predict: Predict) -> Hypothesis | None:
+    """The chosen hypothesis, if it has one digit."""
+    if not hypotheses:
+        return None
+    [chosen] = choose([hypotheses], predict)
+    has_one_digit = chosen is not None and len(chosen.digits) == 1
+    return chosen if has_one_digit else None
+
+
+def _may_be_sheet(hypotheses: Sequence[Hypothesis]) -> bool:
+    return any(len(hypothesis.digits) >= MIN_DIGITS for hypothesis in hypotheses)
 
 
 def _is_clear(sheet: Sheet) -> bool:

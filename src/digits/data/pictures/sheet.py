@@ -188,11 +188,11 @@ def _examine(judged: Judged, ink: Array, size: float, predict: Predict) -> Judge
     return both.chosen(np.array(chosen))
 
 
-def _several_log_odds(shape: Shape, whole: float, least: float, size: float) -> float:
+def _several_log_odds(shape: Shape, confidence: float, least_confidence: float, size: float) -> float:
     """The log-odds that a shape is several digits, from the confidences of the shape and of its least convincing
     part."""
     width = shape.width / size - USUAL_WIDTH
-    return WHOLE_WEIGHT * _log_odds(whole) + PARTS_WEIGHT * _log_odds(least) + WIDTH_WEIGHT * width
+    return WHOLE_WEIGHT * _log_odds(confidence) + PARTS_WEIGHT * _log_odds(least_confidence) + WIDTH_WEIGHT * width
 
 
 def _log_odds(confidence: float) -> float:
