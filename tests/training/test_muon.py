@@ -32,6 +32,23 @@ def test_singular_values_become_similar(shape: tuple[int, int]) -> None:
     assert values.max() < 1.3
 
 
+@pytest.mark.parametrize("shape", [(8, 27), (27, 8)])
+def test_polynomial_is_applied_to_each_singular_value(shape: tuple[int, int]) -> None:
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    left, values, right = torch.linalg.svd(matrix / matrix.norm(), full_matrices=False)
+    for _ in range(3):
+        values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
+    torch.testing.assert_close(orthogonalize(matrix), left * values @ right, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_kept_outside_only(dtype: torch.dtype) -> None:
+    matrix = torch.randn(8, 27, generator=torch.Generator().manual_seed(0)).to(dtype)
+    result = orthogonalize(matrix)
+    assert result.dtype == dtype
+    torch.testing.assert_close(result.float(), orthogonalize(matrix.float()), rtol=0.01, atol=0.01)
+
+
 def test_direction_does_not_depend_on_the_size_of_the_gradient() -> None:
     matrix = torch.randn(8, 27, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(orthogonalize(1000 * matrix), orthogonalize(matrix))
