@@ -81,11 +81,23 @@ def test_values_without_a_target_are_kept() -> None:
 
 
 def test_settings_of_a_target_can_stay_unbuilt() -> None:
-    built = build(
-        {"_target_": "digits.data.sources.sample", "_partial_": True, "_recursive_": False, "x": FOREIGN}, "x"
-    )
+    built = build({"_target_": "torch.optim.SGD", "_partial_": True, "_recursive_": False, "lr": FOREIGN}, "optimizer")
     assert isinstance(built, partial)
-    assert built.keywords == {"x": FOREIGN}
+    assert built.keywords == {"lr": FOREIGN}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["+optimizer.fused=true"], "optimizer.fused: Muon has no such setting; it has lr, betas, eps, weight_decay"),
+        (["schedule=cosine", "+schedule.gamma=1"], "schedule.gamma: cosine has no such setting; it has final_lr"),
+    ],
+)
+def test_setting_that_a_target_does_not_take_is_refused(settings: list[str], message: str) -> None:
+    train_config = config(*settings)
+    group = settings[-1].lstrip("+").partition(".")[0]
+    with pytest.raises(InputError, match=f"^{message}$"):
+        build(train_config[group], group)
 
 
 @pytest.mark.parametrize(

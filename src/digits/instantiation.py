@@ -51,6 +51,7 @@ def _build_target(config: Mapping[str, Any], setting: str, arguments: Mapping[st
         positional = build(positional, f"{setting}._args_")
         settings = build(settings, setting)
     if config.get("_partial_", False):
+        _check_names(target, settings, setting)
         return partial(target, *positional, **settings, **arguments)
     try:
         return target(*positional, **settings, **arguments)
@@ -58,6 +59,27 @@ def _build_target(config: Mapping[str, Any], setting: str, arguments: Mapping[st
         raise
     except Exception as error:
         raise BuildError(f"{setting}: {target.__name__} fails: {error or type(error).__name__}") from error
+
+
+def _check_names(target: Callable[..., Any], settings: Mapping[str, Any], place: str) -> None:
+    """Raises InputError for a setting that a target does not take. A partial target would only fail when it is called,
+    with Python's message."""
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except ValueError:  # written in C
+        return
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    taken = {parameter.name for parameter in parameters}
+    unknown = next((name for name in settings if name not in taken), None)
+    if unknown is not None:
+        has = ", ".join(parameter.name for parameter in parameters if _is_setting(parameter))
+        raise InputError(f"{place}.{unknown}: {target.__name__} has no such setting; it has {has}")
+
+
+def _is_setting(parameter: inspect.Parameter) -> bool:
+    """Whether the configuration sets it. The others, such as an optimizer's parameters, are set by the caller."""
+    return parameter.kind is inspect.Parameter.KEYWORD_ONLY or parameter.default is not inspect.Parameter.empty
 
 
 def find_target(name: object, setting: str) -> Callable[..., Any]:
