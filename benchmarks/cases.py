@@ -81,7 +81,7 @@ def accuracy(options: Options) -> Iterator[Benchmark]:
 BATCH_NORMALIZED = ("compact_cnn", "small_cnn", "m3", "m5", "m7")
 BUDGETS = {  # network: its own experiment, and the epochs to train; all others train one epoch of `compact`
     "fast_cnn": ("fast", (1, 2, 4)),
-    "compact_cnn": ("compact", (1, 2, 4, 8)),
+    "compact_cnn": ("compact", (1, 2, 4, 8, 16)),
 }
 
 
