@@ -7,9 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from helpers import config, read_metrics_json
-from torch import Tensor, nn
+from torch import nn
 
-from digits.models.layers import Deskew, FastDropout, scale_images
+from digits.models.layers import FastDropout, scale_images
 from digits.models.networks import NETWORKS, build_network
 from digits.runs.job import TrainingJob
 from digits.training import build
@@ -89,27 +89,3 @@ def test_training_reaches_the_error_of_plain_layers(tmp_path: Path, monkeypatch:
     slow = errors("plain", "trainer.precision=32-true", "optimizer.fused=false")
     assert mean(slow) < 0.15
     assert abs(mean(fast) - mean(slow)) < max(3 * stdev(slow), 0.01), (fast, slow)
-
-
-def slanted_bar(slant: float, center: int = 13) -> Tensor:
-    """A bar of three pixels in rows 4 to 23 whose columns move by `slant` for each row, float32 [1, 1, 28, 28]."""
-    pixels = torch.zeros(1, 1, 28, 28)
-    for row in range(4, 24):
-        column = center + round(slant * (row - 13.5))
-        pixels[0, 0, row, column - 1 : column + 2] = 1
-    return pixels
-
-
-@pytest.mark.parametrize("slant", [-0.6, 0.0, 0.4])
-def test_slanted_bar_becomes_upright_and_centered(slant: float) -> None:
-    upright = Deskew()(slanted_bar(slant, center=11))[0, 0]
-    columns = torch.arange(28.0)
-    centers = [(row * columns).sum() / row.sum() for row in upright[5:23]]
-    assert all(center == pytest.approx(13.5, abs=0.6) for center in centers)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_image_without_ink_stays_black(dtype: torch.dtype) -> None:
-    upright = Deskew()(torch.zeros(2, 1, 28, 28, dtype=dtype))
-    assert upright.dtype == dtype
-    assert not upright.any()

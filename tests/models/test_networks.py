@@ -16,7 +16,7 @@ KERAS = {
     "dropout_cnn": 233_162,
 }  # fmt: skip
 PARAMETERS = {
-    "mlp": 623_290, "m3": 1_124_180, "m5": 1_128_180, "m7": 2_291_972, "compact_cnn": 288_170, "upright_cnn": 288_170,
+    "mlp": 623_290, "m3": 1_124_180, "m5": 1_128_180, "m7": 2_291_972, "compact_cnn": 288_170,
     "wide_cnn": 1_922_762, "small_cnn": 70_586, "fast_cnn": 215_194,
 } | KERAS  # fmt: skip
 

@@ -28,7 +28,7 @@ def member(name: str, temperature: float | None = None) -> CheckpointMember:
     return CheckpointMember(name, build_network(name), temperature)
 
 
-@pytest.mark.parametrize("name", ["mlp", "keras_cnn", "upright_cnn"])  # dense; dropout; batch norm, a shear
+@pytest.mark.parametrize("name", ["mlp", "keras_cnn", "compact_cnn"])  # dense; convolutions, dropout; batch norm
 def test_model_equals_pytorch(tmp_path: Path, name: str) -> None:
     torch.manual_seed(0)
     classifier = Classifier([member(name, temperature=1.5)])

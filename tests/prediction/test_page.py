@@ -52,7 +52,7 @@ def member(network: str | nn.Module, temperature: float | None = None) -> Checkp
 
 
 @needs_javascript
-@pytest.mark.parametrize("name", ["mlp", "conv28", "larger_cnn", "kaggle_cnn", "small_cnn", "upright_cnn", slow("m7")])
+@pytest.mark.parametrize("name", ["mlp", "conv28", "larger_cnn", "kaggle_cnn", "small_cnn", "compact_cnn", slow("m7")])
 def test_page_equals_pytorch(tmp_path: Path, name: str) -> None:
     classifier = Classifier([member(name, temperature=0.1)])
     check = write_page(classifier, tmp_path / "digits.html", IMAGES[:8])

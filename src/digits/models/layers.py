@@ -3,7 +3,6 @@
 from typing import TypeAlias
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from digits.models import fourier
@@ -76,36 +75,6 @@ class GlobalMaxPool(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return features.amax((2, 3))
-
-
-class Deskew(nn.Module):
-    """Shears each digit upright and moves its center of mass to the center, by the moments of its pixels [N, 1, 28, 28]
-    (Y. LeCun et al. 1998, section III.C, did so for a linear classifier)."""
-
-    position: Tensor
-
-    MAX_SLANT = 1.0  # columns a row: 45°
-    MIN_VARIANCE = 0.02  # rows², added to that of the ink: an empty image has none
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("position", torch.arange(28) - 13.5, persistent=False)  # of rows and columns
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        x, y = self.position, self.position[:, None]
-        images = pixels.float()
-        ink = images / (images.sum((2, 3), keepdim=True) + 1e-6)
-        center_x = (ink * x).sum((2, 3), keepdim=True)
-        center_y = (ink * y).sum((2, 3), keepdim=True)
-        covariance = (ink * (x - center_x) * (y - center_y)).sum((2, 3), keepdim=True)
-        variance = (ink * (y - center_y).square()).sum((2, 3), keepdim=True)
-        slant = (covariance / (variance + self.MIN_VARIANCE)).clamp(-self.MAX_SLANT, self.MAX_SLANT)
-
-        source_x = center_x + x + slant * y
-        source_y = (center_y + y).expand_as(source_x)
-        grid = torch.stack([source_x, source_y], dim=-1).squeeze(1) / 14  # −1 to 1 from edge to edge
-        upright = F.grid_sample(images, grid, align_corners=False)
-        return upright.to(pixels.dtype)
 
 
 def sequential(*layers: Layers) -> nn.Sequential:

@@ -10,7 +10,6 @@ from torch import nn
 
 from digits.errors import InputError
 from digits.models.layers import (
-    Deskew,
     FastDropout,
     GlobalMaxPool,
     RescaleToMinusOneOne,
@@ -117,11 +116,6 @@ def compact_cnn() -> nn.Module:
     )  # fmt: skip
 
 
-def upright_cnn() -> nn.Module:
-    """`compact_cnn` behind a layer that shears each digit upright: it makes other mistakes (docs/records.md)."""
-    return sequential(Deskew(), compact_cnn())
-
-
 def wide_cnn() -> nn.Module:
     """This project's own network of `experiment=record`: twice the channels of `compact_cnn`, and nine convolutions."""
     return sequential(
@@ -163,7 +157,6 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "m5": m5,
     "m7": m7,
     "compact_cnn": compact_cnn,
-    "upright_cnn": upright_cnn,
     "wide_cnn": wide_cnn,
     "small_cnn": small_cnn,
     "fast_cnn": fast_cnn,

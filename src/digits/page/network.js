@@ -76,26 +76,6 @@ const LAYERS = {
     return { ...features, values };
   },
 
-  /** Shears a digit upright and moves its center of mass to the center. */
-  deskew({ rows, columns, values }, { limit, floor }) {
-    const pixels = Array.from(values, (ink, index) => ({
-      ink,
-      x: (index % columns) - (columns - 1) / 2,
-      y: Math.floor(index / columns) - (rows - 1) / 2,
-    }));
-    const total = pixels.reduce((sum, { ink }) => sum + ink, 1e-6);
-    const mean = (quantity) => pixels.reduce((sum, pixel) => sum + pixel.ink * quantity(pixel), 0) / total;
-    const centerX = mean(({ x }) => x);
-    const centerY = mean(({ y }) => y);
-    const covariance = mean(({ x, y }) => (x - centerX) * (y - centerY));
-    const variance = mean(({ y }) => (y - centerY) ** 2);
-    const slant = Math.min(Math.max(covariance / (variance + floor), -limit), limit);
-
-    const image = { rows, columns, values };
-    const upright = pixels.map(({ x, y }) => interpolate(image, centerX + x + slant * y, centerY + y));
-    return { rows, columns, channels: 1, values: Float32Array.from(upright) };
-  },
-
   relu: (features) => ({ ...features, values: features.values.map((value) => Math.max(value, 0)) }),
 
   flatten: (features) => ({ rows: 1, columns: 1, channels: features.values.length, values: features.values }),
@@ -122,20 +102,6 @@ const LAYERS = {
     return { rows, columns, channels, values };
   },
 };
-
-/** The value at a point, relative to the center, between its four pixels; black outside of the image. */
-function interpolate({ rows, columns, values }, x, y) {
-  const column = x + (columns - 1) / 2;
-  const row = y + (rows - 1) / 2;
-  let sum = 0;
-  for (const i of [Math.floor(row), Math.floor(row) + 1]) {
-    for (const j of [Math.floor(column), Math.floor(column) + 1]) {
-      if (i < 0 || i >= rows || j < 0 || j >= columns) continue;
-      sum += values[i * columns + j] * (1 - Math.abs(row - i)) * (1 - Math.abs(column - j));
-    }
-  }
-  return sum;
-}
 
 /** The inputs of each output pixel of a convolution, as the rows of a matrix. */
 function unfold(features, { kernel, stride, padding }) {

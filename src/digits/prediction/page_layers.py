@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from digits.errors import InputError
-from digits.models.layers import Deskew, GlobalMaxPool, RescaleToMinusOneOne
+from digits.models.layers import GlobalMaxPool, RescaleToMinusOneOne
 from digits.prediction.checkpoint_member import CheckpointMember
 
 Description: TypeAlias = dict[str, Any]
@@ -58,8 +58,6 @@ def _describe(layer: nn.Module, order: Tensor | None, weights: list[Tensor]) -> 
             return _describe_batch_norm(layer, weights)
         case RescaleToMinusOneOne():
             return _describe_scale(torch.tensor([2.0]), torch.tensor([-1.0]), weights)
-        case Deskew():
-            return {"type": "deskew", "limit": layer.MAX_SLANT, "floor": layer.MIN_VARIANCE}
         case nn.ReLU():
             return {"type": "relu"}
         case nn.Flatten(start_dim=1, end_dim=-1):
