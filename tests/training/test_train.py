@@ -267,7 +267,7 @@ def test_debug_run_never_overwrites_another_run(made_csv: Path, small_run: Small
     ("optimizer.weight_decay=-1", "Invalid weight_decay value: -1"),
     ("+model.width=2", "model: .*'width'"),
     ("+data.rot=x", "data: .*'rot'"),
-        ("+optimizer.speed=1", r"optimizer\.speed: Muon has no such setting"),
+    ("+optimizer.speed=1", r"optimizer\.speed: Muon has no such setting"),
     ("schedule.warmup=2", "pct_start"),
     ("trainer.accelerator=abacus", "trainer: .*invalid accelerator"),
     ("optimizer=sgd optimizer.lr=1e30 schedule=constant", r"diverged.*nan in epoch 1.*optimizer\.lr"),
