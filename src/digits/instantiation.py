@@ -65,16 +65,16 @@ def _check_names(target: Callable[..., Any], settings: Mapping[str, Any], place:
     """Raises InputError for a setting that a target does not take. A partial target would only fail when it is called,
     with Python's message."""
     try:
-        parameters = inspect.signature(target).parameters.values()
+        parameters = inspect.signature(target).parameters
     except ValueError:  # written in C
         return
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
+    kinds = {parameter.kind for parameter in parameters.values()}
+    if inspect.Parameter.VAR_KEYWORD in kinds:  # takes any name
         return
-    taken = {parameter.name for parameter in parameters}
-    unknown = next((name for name in settings if name not in taken), None)
-    if unknown is not None:
-        has = ", ".join(parameter.name for parameter in parameters if _is_setting(parameter))
-        raise InputError(f"{place}.{unknown}: {target.__name__} has no such setting; it has {has}")
+    known = [name for name, parameter in parameters.items() if _is_setting(parameter)]
+    for name in settings:
+        if name not in parameters:
+            raise InputError(f"{place}.{name}: {target.__name__} has no such setting; it has {', '.join(known)}")
 
 
 def _is_setting(parameter: inspect.Parameter) -> bool:
